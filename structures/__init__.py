@@ -1,0 +1,8 @@
+"""A file becomes a crystal, a crystal a graph, a crystal a description."""
+
+from structures.batch import GraphArrays, collate_arrays
+from structures.crystal import Crystal, Notice
+from structures.errors import StructureError
+from structures.graph import CrystalGraph
+
+__all__ = ["Crystal", "CrystalGraph", "GraphArrays", "Notice", "StructureError", "collate_arrays"]
