@@ -1,0 +1,63 @@
+# hsegap's front door. `make serve` and `make test` need Debian (or a relative), Python 3.11 and make; the rest is installed into ./.venv.
+#
+#   make serve    core and description generator into ./.venv, then the page and the API on http://127.0.0.1:3000
+#   make test     every extra into ./.venv (upgrading what `make serve` left there), then the tests
+#   make lint     ruff check, ruff format --check, mypy
+#   make venv     what `make test` installs, without running anything
+#   make docs     docs/cli.md again from the commands' own help
+#
+# Variables: VENV=.venv  HOST=127.0.0.1  PORT=3000  ARGS="-k cli" (for pytest, or for `hsegap serve`)  PYTHON=/path/to/python3.11
+# pip's own settings (pip.conf, PIP_* variables) are respected, so a mirror or a CPU-only torch index is chosen there.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help serve test lint format docs venv serve-venv chromium clean
+
+VENV ?= .venv
+HOST ?= 127.0.0.1
+PORT ?= 3000
+ARGS ?=
+BIN := $(VENV)/bin
+
+# One thread per process and sleeping waiters: with spinning threads a busy two-core machine runs hundreds of times slower.
+export OMP_NUM_THREADS ?= 1
+export OMP_WAIT_POLICY ?= PASSIVE
+# Nothing reports home, nothing is fetched while running.
+export BENTOML_DO_NOT_TRACK := True
+export GRADIO_ANALYTICS_ENABLED := False
+export RAY_USAGE_STATS_ENABLED := 0
+export HF_HUB_OFFLINE := 1
+
+help:
+	@sed -n '3,10s/^# \{0,3\}//p' Makefile
+
+serve: serve-venv
+	@exec $(BIN)/hsegap serve --host $(HOST) --port $(PORT) $(ARGS)
+
+test: venv chromium
+	@exec $(BIN)/python -m pytest $(ARGS)
+
+lint: venv
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m ruff format --check .
+	@$(BIN)/python -m mypy
+
+format: venv
+	@$(BIN)/python -m ruff check --fix .
+	@$(BIN)/python -m ruff format .
+
+docs: serve-venv
+	@$(BIN)/python -m commands.reference docs/cli.md
+
+venv:
+	@.ci/venv test $(VENV)
+
+serve-venv:
+	@.ci/venv serve $(VENV)
+
+chromium:
+	@.ci/chromium
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build *.egg-info
