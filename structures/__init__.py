@@ -3,6 +3,15 @@
 from structures.batch import GraphArrays, collate_arrays
 from structures.crystal import Crystal, Notice
 from structures.errors import StructureError
-from structures.graph import CrystalGraph
+from structures.graph import FLAVOURS, CrystalGraph, build_graph
 
-__all__ = ["Crystal", "CrystalGraph", "GraphArrays", "Notice", "StructureError", "collate_arrays"]
+__all__ = [
+    "FLAVOURS",
+    "Crystal",
+    "CrystalGraph",
+    "GraphArrays",
+    "Notice",
+    "StructureError",
+    "build_graph",
+    "collate_arrays",
+]

@@ -1,12 +1,42 @@
-"""A crystal becomes a crystal graph and its line graph."""
+"""A crystal becomes a crystal graph and its line graph.
+
+The nearest neighbours come from pymatgen's compiled cell list; everything after it is vectorised numpy. Only the nearest
+twelve (and those tied with the twelfth) are ever used, so the search starts from a radius guessed from the density and
+grows for the atoms that still lack neighbours. The answer is the same as from one search at a large radius, at a fraction
+of its cost, and a dense or sheared cell cannot ask for millions of neighbours.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from structures.checks import check_lattice
+from structures.errors import StructureError
+
 if TYPE_CHECKING:
-    import numpy as np
+    from structures.crystal import Crystal
+
+#: Names of the two ways to build a graph; see :func:`build_graph`.
+FLAVOURS = ("symmetric", "jarvis")
+#: Neighbours as far as the last wanted one, within this many Å, are kept too (flavour ``symmetric``).
+TIE_TOLERANCE = 1e-4
+#: Atoms nearer than this (Å) have no bond direction worth the name; jarvis-tools drops such bonds silently.
+SHORTEST_BOND = 0.15
+#: The neighbours a first search aims at, as a multiple of those wanted: enough that most crystals need no second search.
+SEARCH_MARGIN = 2.5
+#: A first search goes no farther than this (Å), whatever the density: dense clusters in a large empty cell.
+FIRST_RADIUS = 5.0
+#: Growth of the search radius from one round to the next.
+RADIUS_GROWTH = 1.4
+#: Cells of the search grid above which the radius is raised: atoms strewn thinly over a huge cell.
+GRID_CELLS = 1_000_000
+#: Product of the cell lengths over the volume above which the lattice is reduced before the search.
+SKEWNESS = 2.0
+#: Directed neighbours of one search round above which it is refused.
+MOST_CANDIDATES = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -16,10 +46,10 @@ class CrystalGraph:
     Attributes:
         atomic_numbers: ``[atoms]`` int64.
         src: Atom each directed bond starts from, ``[bonds]`` int64.
-        dst: Atom it ends at, ``[bonds]`` int64.
+        dst: Atom it ends at, ``[bonds]`` int64, ascending.
         r: Displacement from ``src`` to ``dst``, Å, ``[bonds, 3]`` float32.
         line_src: Bond each line-graph edge (u→v, v→w) starts from, ``[line edges]`` int64.
-        line_dst: Bond it ends at, ``[line edges]`` int64.
+        line_dst: Bond it ends at, ``[line edges]`` int64, ascending.
     """
 
     atomic_numbers: np.ndarray
@@ -28,3 +58,238 @@ class CrystalGraph:
     r: np.ndarray
     line_src: np.ndarray
     line_dst: np.ndarray
+
+
+def build_graph(
+    crystal: Crystal,
+    *,
+    cutoff: float = 8.0,
+    max_neighbors: int = 12,
+    flavour: str = "symmetric",
+    max_atoms: int | None = None,
+    max_edges: int | None = None,
+    max_line_edges: int | None = None,
+) -> CrystalGraph:
+    """Connect each atom with its nearest neighbours, and each bond with the bonds that go on from its end.
+
+    ``symmetric`` keeps the ``max_neighbors`` nearest neighbours and every one whose distance is within
+    :data:`TIE_TOLERANCE` of the last of them; a bond (i, j, image) that either end selected stands once in each
+    direction, and a bond's pair with itself (a one-atom repeat) is kept. The graph, and so everything computed from it,
+    doesn't depend on the choice of the cell. ``jarvis`` gives what ``jarvis.core.graphs`` with DGL gives: ties compared
+    as raw floats, a bond of an atom to its own image standing twice in each direction, a bond's pair with itself dropped.
+
+    Args:
+        crystal: The crystal; coordinates outside the cell are fine.
+        cutoff: Radius in Å within which neighbours are looked for first. It grows until every atom has
+            ``max_neighbors``, so the graph itself doesn't depend on it; it bounds the first search only.
+        max_neighbors: Neighbours per atom, before ties.
+        flavour: ``symmetric`` or ``jarvis``.
+        max_atoms: Refuse a crystal with more atoms.
+        max_edges: Refuse a graph with more directed bonds.
+        max_line_edges: Refuse a graph with more line-graph edges; checked before they are written out.
+
+    Returns:
+        The graph.
+
+    Raises:
+        StructureError: ``degenerate_cell``, ``overlapping_atoms`` (nearer than :data:`SHORTEST_BOND`),
+            ``too_many_atoms``, ``too_many_edges`` or, for coordinates that are no numbers, ``unreadable_structure``.
+        ValueError: For an unknown flavour, a cutoff or a neighbour count that is not positive.
+    """
+    if flavour not in FLAVOURS:
+        msg = f"unknown graph flavour {flavour!r}; known are {', '.join(FLAVOURS)}"
+        raise ValueError(msg)
+    if not cutoff > 0 or max_neighbors < 1:
+        msg = f"cutoff and max_neighbors have to be positive, not {cutoff} and {max_neighbors}"
+        raise ValueError(msg)
+    n_atoms = crystal.n_atoms
+    if max_atoms is not None and n_atoms > max_atoms:
+        message = f"The crystal has {n_atoms} atoms in its cell; at most {max_atoms} are accepted."
+        raise StructureError("too_many_atoms", message, "Use the primitive cell, or a server with a higher limit.")
+    lattice = np.asarray(crystal.lattice, dtype=np.float64)
+    frac_coords = np.asarray(crystal.frac_coords, dtype=np.float64)
+    if n_atoms == 0:
+        raise StructureError("unreadable_structure", "The crystal has no atoms.", "Check that the file lists atom positions.")
+    if not np.isfinite(frac_coords).all():
+        raise StructureError("unreadable_structure", "Some atom positions are not finite numbers.", "Check the coordinates in the file.")
+    check_lattice(lattice, n_atoms=n_atoms)
+    limit = max_edges
+    if limit is not None and n_atoms * max_neighbors > limit:
+        raise _too_many_edges(f"at least {n_atoms * max_neighbors}", limit)
+
+    center, neighbor, image = _nearest(lattice, frac_coords, cutoff, max_neighbors, exact_ties=flavour == "jarvis")
+    src, dst, image = _both_directions(center, neighbor, image, n_atoms, double_self_images=flavour == "jarvis")
+    if limit is not None and len(src) > limit:
+        raise _too_many_edges(str(len(src)), limit)
+    r = _displacements(lattice, frac_coords, src, dst, image).astype(np.float32)
+    line_src, line_dst = _line_graph(src, dst, n_atoms, keep_self_pairs=flavour == "symmetric", limit=max_line_edges)
+    numbers = np.asarray(crystal.atomic_numbers, dtype=np.int64)
+    return CrystalGraph(atomic_numbers=numbers, src=src, dst=dst, r=r, line_src=line_src, line_dst=line_dst)
+
+
+def _too_many_edges(found: str, limit: int, *, what: str = "bonds") -> StructureError:
+    message = f"The crystal graph would have {found} {what}; at most {limit} are accepted."
+    return StructureError("too_many_edges", message, "Use the primitive cell, or a server with a higher limit.")
+
+
+def _nearest(
+    lattice: np.ndarray, frac_coords: np.ndarray, cutoff: float, wanted: int, *, exact_ties: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Select each atom's nearest neighbours with their ties.
+
+    Returns:
+        Centres, neighbours (``[selected]`` int64 each) and the neighbours' images, ``[selected, 3]`` int64, relative to
+        the coordinates as given.
+    """
+    from pymatgen.optimization.neighbors import find_points_in_spheres
+
+    n_atoms = len(frac_coords)
+    reduced, change = _reduced_lattice(lattice)
+    # x @ lattice = y @ reduced with y = x @ inverse(change): coordinates of the reduced cell, moved into it so that the
+    # search looks at as few images as possible.
+    reduced_frac = frac_coords @ np.linalg.inv(change)
+    home = np.floor(reduced_frac).astype(np.int64)
+    coords = np.ascontiguousarray((reduced_frac - home) @ reduced)
+    periodic = np.ones(3, dtype=np.int64)
+
+    volume = abs(float(np.linalg.det(reduced)))
+    radius = (3 * SEARCH_MARGIN * wanted * volume / n_atoms / (4 * np.pi)) ** (1 / 3)
+    radius = min(radius, cutoff, FIRST_RADIUS)
+    extent = np.ptp(coords, axis=0)
+    radius = max(radius, float((extent + 2 * radius).prod() / GRID_CELLS) ** (1 / 3))
+    pending = np.arange(n_atoms)
+    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    while len(pending):
+        # The extra on the radius keeps ties of a neighbour that sits right at the edge.
+        c, n, shift, d = find_points_in_spheres(coords, coords[pending], radius + 2 * TIE_TOLERANCE, periodic, reduced, 1e-8)
+        if len(c) > MOST_CANDIDATES:
+            raise _too_many_edges(f"{len(c)} candidate", MOST_CANDIDATES)
+        c = pending[c]
+        itself = (c == n) & (shift == 0).all(axis=1)
+        c, n, shift, d = c[~itself], n[~itself], shift[~itself].astype(np.int64), d[~itself]
+        if len(d) and d.min() < SHORTEST_BOND:
+            first = int(d.argmin())
+            message = f"Atoms {c[first] + 1} and {n[first] + 1} are only {d[first]:.3f} Å apart."
+            raise StructureError("overlapping_atoms", message, "Remove the duplicate atom, or check the cell and the coordinates.")
+        complete = np.bincount(c[d <= radius], minlength=n_atoms) >= wanted
+        chosen = complete[c]
+        c, n, d = c[chosen], n[chosen], d[chosen]
+        # Back to the images of the cell and the coordinates that came in.
+        image = (shift[chosen] - home[n] + home[c]) @ change
+        if exact_ties:
+            d = _jarvis_distances(lattice, frac_coords, c, n, image)
+        keep = _within_last_wanted(c, d, wanted, 0.0 if exact_ties else TIE_TOLERANCE)
+        found.append((c[keep], n[keep], image[keep]))
+        pending = pending[~complete[pending]]
+        radius *= RADIUS_GROWTH
+    center, neighbor, image = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return center, neighbor, image
+
+
+def _reduced_lattice(lattice: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give a less skewed cell of the same lattice where the given one is skewed.
+
+    Returns:
+        The reduced lattice ``[3, 3]`` and the integer matrix ``change`` with ``reduced = change @ lattice``.
+    """
+    skewness = float(np.linalg.norm(lattice, axis=1).prod()) / abs(float(np.linalg.det(lattice)))
+    if skewness <= SKEWNESS:
+        return np.ascontiguousarray(lattice), np.eye(3, dtype=np.int64)
+    from pymatgen.core import Lattice
+
+    reduced = Lattice(lattice).lll_matrix
+    change = np.rint(reduced @ np.linalg.inv(lattice)).astype(np.int64)
+    return np.ascontiguousarray(change @ lattice), change
+
+
+def _within_last_wanted(center: np.ndarray, distance: np.ndarray, wanted: int, tolerance: float) -> np.ndarray:
+    """Mark, for each centre, the ``wanted`` nearest entries and those at most ``tolerance`` beyond the last of them."""
+    if not len(center):
+        return np.zeros(0, dtype=bool)
+    order = np.lexsort((distance, center))
+    sorted_center = center[order]
+    first = np.flatnonzero(np.r_[True, sorted_center[1:] != sorted_center[:-1]])
+    last_wanted = np.full(int(sorted_center[-1]) + 1, np.nan)
+    last_wanted[sorted_center[first]] = distance[order[first + wanted - 1]]
+    return distance <= last_wanted[center] + tolerance
+
+
+def _jarvis_distances(
+    lattice: np.ndarray, frac_coords: np.ndarray, center: np.ndarray, neighbor: np.ndarray, image: np.ndarray
+) -> np.ndarray:
+    """Distances with the operations in jarvis-tools' order, because that flavour compares them as raw floats."""
+    cart_coords = frac_coords @ lattice
+    coords = image.astype(np.float64) @ lattice + cart_coords[neighbor]
+    return np.sqrt(np.sum((coords - cart_coords[center]) ** 2, axis=-1))
+
+
+def _both_directions(
+    center: np.ndarray, neighbor: np.ndarray, image: np.ndarray, n_atoms: int, *, double_self_images: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Write every selected bond once per direction, whichever end selected it; ordered by destination, then source.
+
+    Args:
+        center: ``[selected]`` int64.
+        neighbor: ``[selected]`` int64.
+        image: ``[selected, 3]`` int64.
+        n_atoms: Atoms in the cell.
+        double_self_images: Treat the bonds of an atom to its image and to the opposite image as two bonds, as
+            jarvis-tools does.
+    """
+    backwards = center > neighbor
+    if not double_self_images:
+        backwards |= (center == neighbor) & _negative(image)
+    src = np.where(backwards, neighbor, center)
+    dst = np.where(backwards, center, neighbor)
+    image = np.where(backwards[:, None], -image, image)
+    kept = _first_of_each(src, dst, image, n_atoms)
+    src, dst, image = src[kept], dst[kept], image[kept]
+    src, dst, image = np.concatenate([src, dst]), np.concatenate([dst, src]), np.concatenate([image, -image])
+    order = np.lexsort((image[:, 2], image[:, 1], image[:, 0], src, dst))
+    return src[order], dst[order], image[order]
+
+
+def _negative(image: np.ndarray) -> np.ndarray:
+    """Whether the first number of each image that is not zero is negative."""
+    sign = np.sign(image)
+    return (sign @ np.array([4, 2, 1])) < 0
+
+
+def _first_of_each(src: np.ndarray, dst: np.ndarray, image: np.ndarray, n_atoms: int) -> np.ndarray:
+    """Indices of one representative of each distinct (src, dst, image)."""
+    low = image.min(axis=0)
+    spans = (image.max(axis=0) - low + 1).tolist()
+    if n_atoms**2 * spans[0] * spans[1] * spans[2] >= 2**63:  # coordinates absurdly far outside the cell
+        return np.unique(np.column_stack([src, dst, image]), axis=0, return_index=True)[1]
+    shifted = image - low
+    key = ((src * n_atoms + dst) * spans[0] + shifted[:, 0]) * spans[1] + shifted[:, 1]
+    return np.unique(key * spans[2] + shifted[:, 2], return_index=True)[1]
+
+
+def _displacements(lattice: np.ndarray, frac_coords: np.ndarray, src: np.ndarray, dst: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Displacement of each directed bond, Å, ``[bonds, 3]`` float64; a bond and its way back are exact opposites."""
+    backwards = (src > dst) | ((src == dst) & _negative(image))
+    start = np.where(backwards, dst, src)
+    end = np.where(backwards, src, dst)
+    sign = np.where(backwards, -1, 1)[:, None]
+    return sign * ((frac_coords[end] + sign * image - frac_coords[start]) @ lattice)
+
+
+def _line_graph(
+    src: np.ndarray, dst: np.ndarray, n_atoms: int, *, keep_self_pairs: bool, limit: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pair each bond u→v with every bond v→w, the way back included. ``dst`` has to be ascending."""
+    n_bonds = len(src)
+    incoming = np.bincount(dst, minlength=n_atoms)
+    first = np.concatenate([[0], np.cumsum(incoming)[:-1]])
+    repeats = incoming[src]
+    total = int(repeats.sum())
+    if limit is not None and total > limit:
+        raise _too_many_edges(str(total), limit, what="bond pairs")
+    line_dst = np.repeat(np.arange(n_bonds), repeats)
+    before = np.concatenate([[0], np.cumsum(repeats)[:-1]])
+    line_src = np.arange(total) + np.repeat(first[src] - before, repeats)
+    if not keep_self_pairs:
+        distinct = line_src != line_dst
+        line_src, line_dst = line_src[distinct], line_dst[distinct]
+    return line_src, line_dst
