@@ -121,7 +121,8 @@ def build_graph(
     src, dst, image = _both_directions(center, neighbor, image, n_atoms, double_self_images=flavour == "jarvis")
     if limit is not None and len(src) > limit:
         raise _too_many_edges(str(len(src)), limit)
-    r = _displacements(lattice, frac_coords, src, dst, image).astype(np.float32)
+    used_lattice = _jarvis_lattice(lattice) if flavour == "jarvis" else lattice
+    r = _displacements(used_lattice, frac_coords, src, dst, image).astype(np.float32)
     line_src, line_dst = _line_graph(src, dst, n_atoms, keep_self_pairs=flavour == "symmetric", limit=max_line_edges)
     numbers = np.asarray(crystal.atomic_numbers, dtype=np.int64)
     return CrystalGraph(atomic_numbers=numbers, src=src, dst=dst, r=r, line_src=line_src, line_dst=line_dst)
@@ -214,13 +215,22 @@ def _within_last_wanted(center: np.ndarray, distance: np.ndarray, wanted: int, t
     return distance <= last_wanted[center] + tolerance
 
 
+def _jarvis_lattice(lattice: np.ndarray) -> np.ndarray:
+    """The lattice jarvis-tools computes positions and displacements with: rounded to five decimals of an Å."""
+    return np.around(lattice, decimals=5)
+
+
 def _jarvis_distances(
     lattice: np.ndarray, frac_coords: np.ndarray, center: np.ndarray, neighbor: np.ndarray, image: np.ndarray
 ) -> np.ndarray:
-    """Distances with the operations in jarvis-tools' order, because that flavour compares them as raw floats."""
-    cart_coords = frac_coords @ lattice
-    coords = image.astype(np.float64) @ lattice + cart_coords[neighbor]
-    return np.sqrt(np.sum((coords - cart_coords[center]) ** 2, axis=-1))
+    """Distances as jarvis-tools computes them, whose ties are compared as raw floats.
+
+    Atoms stand where the rounded lattice puts them, their images are shifted by the unrounded one. The order of the
+    operations is kept as well: it decides the last bit.
+    """
+    coords = frac_coords @ _jarvis_lattice(lattice)
+    shifted = image.astype(np.float64) @ lattice + coords[neighbor]
+    return np.sqrt(np.sum((shifted - coords[center]) ** 2, axis=-1))
 
 
 def _both_directions(
