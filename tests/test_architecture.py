@@ -1,0 +1,223 @@
+"""Who may import whom, what may happen at import, and how long a file may get: read off the source of every file."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("structures", "text", "models", "training", "export", "service", "scoring", "ui", "commands")
+SKIPPED_FOLDERS = {"build", "dist", "node_modules", "artifacts", "runs"}
+
+#: What a room may import from the other rooms. Only one file of export/ belongs to the serving side.
+MAY_IMPORT = {
+    "structures": set(),
+    "text": set(),
+    "models": {"structures", "text"},
+    "training": {"structures", "text", "models"},
+    "export": {"structures", "text", "models", "training"},
+    "export.artifact": {"structures", "text"},
+    "service": {"structures", "text", "export.artifact"},
+    "scoring": {"structures", "text", "export.artifact", "service"},
+    "ui": {"structures", "text", "export.artifact", "service"},
+}
+#: The places where the direction turns round on purpose, inside a function: (file, room).
+EXCEPTIONS: set[tuple[str, str]] = set()
+
+SERVING = ("structures", "text", "service", "scoring", "ui", "commands", "cli", "export.artifact")
+TRAINING_STACK = {"torch", "dgl", "transformers", "training", "models"}
+#: Too slow or too heavy for the top of a file of the serving side: `hsegap --help` would pay for them.
+HEAVY = {"pymatgen", "robocrys", "matminer", "pandas", "gradio", "plotly", "ray", "pyarrow", "ase", "jarvis", "onnxruntime", "scipy", "matplotlib", "sklearn"}
+
+
+class Import(NamedTuple):
+    """One imported module name, where it stands and whether it runs when the file is imported."""
+
+    module: str
+    line: int
+    at_import: bool
+
+
+def python_files() -> list[Path]:
+    """Every Python file of the repository, hidden folders and build outputs left out."""
+    found = []
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = path.relative_to(ROOT).parts
+        if not any(part.startswith(".") or part in SKIPPED_FOLDERS or part.endswith(".egg-info") for part in parts[:-1]):
+            found.append(path)
+    return found
+
+
+def room_files() -> list[Path]:
+    """The files of the packages, and cli.py."""
+    return [path for path in python_files() if path.relative_to(ROOT).parts[0] in (*PACKAGES, "cli.py")]
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def imports_of(tree: ast.Module, name: str, *, is_package: bool) -> list[Import]:
+    """All imports of a file but those for type checkers; `from a import b` counts as `a.b` too, since b may be a module."""
+    found: list[Import] = []
+
+    def visit(node: ast.AST, *, at_import: bool) -> None:
+        for child in ast.iter_child_nodes(node):
+            if is_type_checking(child):
+                continue
+            if isinstance(child, ast.Import):
+                found.extend(Import(alias.name, child.lineno, at_import) for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                base = child.module or ""
+                if child.level:
+                    parents = name.split(".") if is_package else name.split(".")[:-1]
+                    base = ".".join([*parents[: len(parents) - child.level + 1], *([base] if base else [])])
+                found.append(Import(base, child.lineno, at_import))
+                found.extend(Import(f"{base}.{alias.name}", child.lineno, at_import) for alias in child.names)
+            inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            visit(child, at_import=at_import and not inside)
+
+    visit(tree, at_import=True)
+    return found
+
+
+@pytest.fixture(scope="module")
+def imports() -> dict[str, list[Import]]:
+    return {
+        module_name(path): imports_of(ast.parse(path.read_text()), module_name(path), is_package=path.name == "__init__.py") for path in room_files()
+    }
+
+
+def within(module: str, names: set[str] | tuple[str, ...]) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in names)
+
+
+def test_the_parser_of_this_file_sees_what_python_sees() -> None:
+    source = "import a.b\nfrom c import d\nfrom . import e\nfrom .f import g\ndef h():\n    import torch\nif TYPE_CHECKING:\n    import dgl\n"
+    found = {(entry.module, entry.at_import) for entry in imports_of(ast.parse(source), "room.file", is_package=False)}
+    assert {("a.b", True), ("c", True), ("c.d", True), ("room.e", True), ("room.f", True), ("room.f.g", True), ("torch", False)} <= found
+    assert not any(module == "dgl" for module, _ in found)
+
+
+def test_rooms_import_in_one_direction(imports: dict[str, list[Import]]) -> None:
+    wrong = []
+    for module, found in imports.items():
+        room = module.split(".")[0]
+        if room in {"cli", "commands"}:
+            continue  # the command line stands at the end and reaches everything; the lean start is tested below
+        allowed = MAY_IMPORT["export.artifact" if module == "export.artifact" else room]
+        for entry in found:
+            target = entry.module.split(".")[0]
+            if target not in (*PACKAGES, "cli") or target == room:
+                continue
+            # `from export import Artifact` runs export/__init__.py, which is lazy: both spellings name the artifact reader.
+            named = "export.artifact" if entry.module in {"export", "export.Artifact", "export.artifact"} else entry.module
+            if not within(named, allowed) and (module, target) not in EXCEPTIONS:
+                wrong.append(f"{module}:{entry.line} imports {entry.module}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_serving_side_never_names_the_training_stack(imports: dict[str, list[Import]]) -> None:
+    # Inside functions neither; only the command line may, for the commands that train or export.
+    wrong = [
+        f"{module}:{entry.line} imports {entry.module}"
+        for module, found in imports.items()
+        if within(module, SERVING)
+        for entry in found
+        if entry.module.split(".")[0] in TRAINING_STACK and (entry.at_import or module.split(".")[0] not in {"cli", "commands"})
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_what_the_serving_side_imports_at_the_top_stays_light(imports: dict[str, list[Import]]) -> None:
+    wrong = [
+        f"{module}:{entry.line} imports {entry.module}"
+        for module, found in imports.items()
+        if within(module, SERVING)
+        for entry in found
+        if entry.at_import and entry.module.split(".")[0] in HEAVY
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_command_line_imports_the_rooms_inside_its_commands(imports: dict[str, list[Import]]) -> None:
+    rooms = set(PACKAGES) - {"commands"}
+    wrong = [f"{module}:{entry.line} imports {entry.module}" for module in ("cli",) for entry in imports[module] if entry.at_import and within(entry.module, rooms)]
+    assert not wrong, "\n".join(wrong)
+
+
+#: Calls that read, write, fetch, run or print; a dotted name matches at its end.
+EFFECTS = re.compile(
+    r"(^|\.)(open|print|input|exec|eval|getenv|system|popen|urlopen|urlretrieve|read_text|read_bytes|write_text|write_bytes|mkdir|exists|is_file|is_dir|iterdir|glob|rglob"
+    r"|unlink|touch|rmtree|copyfile|makedirs|listdir|run|Popen|check_output|check_call|putenv|basicConfig|from_pretrained|InferenceSession|set_num_threads|manual_seed"
+    r"|memmap|loadtxt|read_csv|read_json|sleep|start|connect)$"
+)
+LOADERS = re.compile(r"^(json|np|numpy|pickle|torch|yaml|tomllib|gzip|onnx|safetensors)\.(load|loads|open|load_file|safe_load)$")
+
+
+def effects_at_import(tree: ast.Module) -> list[tuple[int, str]]:
+    """Calls and environment reads that run when the file is imported: top level, class bodies, decorators and default values."""
+    found: list[tuple[int, str]] = []
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, ast.If) and ("__name__" in ast.unparse(node.test) or is_type_checking(node)):
+            return
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            for part in (*node.decorator_list, *node.args.defaults, *(default for default in node.args.kw_defaults if default is not None)):
+                visit(part)
+            return
+        if isinstance(node, ast.Lambda):
+            return
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            if EFFECTS.search(called) or LOADERS.match(called):
+                found.append((node.lineno, f"{called}(…)"))
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == "os.environ":
+            found.append((node.lineno, "os.environ"))
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(tree)
+    return found
+
+
+def test_the_effect_finder_finds() -> None:
+    source = (
+        "import os\nX = os.environ.get('A')\nY = Path('x').read_text()\nclass C:\n    z = open('f')\ndef f(a=os.getenv('B')):\n    print(a)\n"
+        "W = json.loads('1')\nif __name__ == '__main__':\n    print('fine')\n"
+    )
+    assert [line for line, _ in effects_at_import(ast.parse(source))] == [2, 3, 5, 6, 8]
+
+
+def test_importing_a_file_does_nothing() -> None:
+    front_doors = [path for path in [ROOT / "train_with_cross_modal_attention.py"] if path.exists()]
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} {what}" for path in (*room_files(), *front_doors) for line, what in effects_at_import(ast.parse(path.read_text()))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_file_is_longer_than_400_lines() -> None:
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in python_files()}
+    assert not {name: lines for name, lines in lengths.items() if lines > 400}
+
+
+def test_every_exemption_from_a_check_names_its_rule() -> None:
+    bare = re.compile(r"#\s*noqa(?!:\s*[A-Z]+[0-9]+)|#\s*type:\s*ignore(?!\[)")
+    wrong = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in python_files()
+        if path != Path(__file__).resolve()
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if bare.search(line)
+    ]
+    assert not wrong, wrong
