@@ -1,0 +1,193 @@
+"""One object that answers: shared by the HTTP routes and the page, so that both give the same numbers.
+
+States: ``starting`` until the golden values have been reproduced, then ``ready``; ``failed`` when they were not; ``draining`` after a
+request to stop. Only a ready core predicts; in any other state each call answers with the named error ``not_ready``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Literal
+
+from service.errors import Failure
+from service.schemas import INSULATOR_FROM_EV, MAX_ITEMS, METAL_BELOW_EV, DescribeRequest, ModelInfo, PredictRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from export.artifact import Artifact
+    from service.predictor import Predictor
+    from service.schemas import GeneratedDescription, Prediction, StructureFormat
+    from service.settings import Settings
+
+State = Literal["starting", "ready", "failed", "draining"]
+logger = logging.getLogger("hsegap.service")
+
+
+class Core:
+    """Predicts and describes for many callers at once.
+
+    The synchronous methods may be called from any thread, the ``_async`` ones from the server's event loop. Single requests that arrive
+    together share one run of the network; each prepares its own crystal, so that a slow one delays nobody else.
+    """
+
+    def __init__(self, artifact: Artifact, *, settings: Settings) -> None:
+        from service.batcher import MicroBatcher
+        from service.predictor import Predictor
+
+        self.artifact = artifact
+        self.settings = settings
+        self.state: State = "starting"
+        self.problem = ""
+        self.predictor: Predictor = Predictor(
+            artifact, workers=settings.workers, deadline_s=settings.read_deadline_s, describe_deadline_s=settings.describe_deadline_s
+        )
+        self._batcher = MicroBatcher(self.predictor.infer, max_batch=settings.max_batch)
+        # Threads of this pool mostly wait for a worker process, so there are as many as requests admitted at once.
+        self._threads = ThreadPoolExecutor(max_workers=settings.max_concurrency, thread_name_prefix="hsegap-prepare")
+
+    @classmethod
+    def open(cls, artifact: str | Path | None = None, *, settings: Settings | None = None) -> Core:
+        """Check an artifact's hashes and make a core for it; :meth:`start` makes it ready.
+
+        Args:
+            artifact: Folder; None takes the settings' or the default one.
+            settings: Limits and deadlines; None reads the environment.
+
+        Raises:
+            export.artifact.ArtifactError: If the artifact must not be used.
+        """
+        from export.artifact import Artifact
+        from service.settings import Settings
+
+        settings = settings or Settings.from_env()
+        return cls(Artifact.load(artifact or settings.artifact), settings=settings)
+
+    def start(self) -> None:
+        """Load everything and reproduce the golden values; ``state`` tells how it went. Blocks for a second or two."""
+        from service.golden import verify
+
+        try:
+            report = verify(self.artifact, predictor=self.predictor)
+        except Exception as error:  # whatever it is, the server must say "not ready" rather than predict
+            logger.exception("the artifact could not be verified")
+            self.state, self.problem = "failed", f"The artifact could not be verified: {type(error).__name__}."
+            return
+        if not report.passed:
+            logger.error("golden values not reproduced: %s", report.summary())
+            self.state, self.problem = "failed", report.summary()
+        elif self.state == "starting":
+            self.state = "ready"
+            logger.info("ready: %s", report.summary())
+
+    def start_in_background(self) -> threading.Thread:
+        """:meth:`start` in a thread of its own, so that the server can say that it lives meanwhile."""
+        thread = threading.Thread(target=self.start, name="hsegap-verify", daemon=True)
+        thread.start()
+        return thread
+
+    def drain(self) -> None:
+        """Take no new work; what runs is finished."""
+        self.state = "draining"
+
+    def close(self) -> None:
+        """Stop threads and worker processes."""
+        self.state = "draining"
+        self._batcher.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.predictor.close()
+
+    def not_ready(self) -> Failure | None:
+        """The failure to answer with while the core is not ready; None when it is."""
+        if self.state == "ready":
+            return None
+        messages = {
+            "starting": "The model is being loaded and checked.",
+            "failed": self.problem or "The artifact failed its golden check.",
+            "draining": "The server is shutting down.",
+        }
+        hint = "Run `hsegap verify` on the artifact, then start the server again." if self.state == "failed" else ""
+        return Failure.make("not_ready", messages[self.state], hint)
+
+    def predict_one(self, request: PredictRequest) -> Prediction | Failure:
+        """Predict one crystal."""
+        return self.predict_many([request])[0]
+
+    def predict_many(self, requests: Sequence[PredictRequest | Failure]) -> list[Prediction | Failure]:
+        """Predict many crystals, in order; a :class:`Failure` among them (an item that did not validate) keeps its place."""
+        if failure := self.not_ready():
+            return [failure.at(index if len(requests) > 1 else None) for index in range(len(requests))]
+        return self.predictor.predict(requests)
+
+    async def predict_one_async(self, request: PredictRequest, *, index: int | None = None) -> Prediction | Failure:
+        """Predict one crystal together with whatever other callers ask for at the same moment.
+
+        Args:
+            request: The crystal.
+            index: Its place in a batch; None for a single request.
+        """
+        if failure := self.not_ready():
+            return failure.at(index)
+        expires_at = time.monotonic() + self.settings.request_timeout_s
+        loop = asyncio.get_running_loop()
+        prepared = await loop.run_in_executor(self._threads, lambda: self.predictor.prepare(request, index=index, expires_at=expires_at))
+        if isinstance(prepared, Failure):
+            return prepared
+        return await self._batcher.submit(prepared)
+
+    async def predict_many_async(self, requests: Sequence[PredictRequest | Failure]) -> list[Prediction | Failure]:
+        """Predict many crystals, in order, without blocking the event loop."""
+
+        async def one(index: int, request: PredictRequest | Failure) -> Prediction | Failure:
+            if isinstance(request, Failure):
+                return request.at(index)
+            async with admitted:
+                return await self.predict_one_async(request, index=index)
+
+        # A batch may not take all threads: single requests must get through beside it.
+        admitted = asyncio.Semaphore(max(1, min(self.settings.max_concurrency // 2, 2 * self.settings.workers + 2)))
+        return list(await asyncio.gather(*(one(index, request) for index, request in enumerate(requests))))
+
+    def describe(self, structure: str, format: StructureFormat | None = None) -> GeneratedDescription | Failure:  # noqa: A002 - the field's name
+        """Generate a description in robocrystallographer's wording. Takes seconds, the first call some 15 s more.
+
+        Args:
+            structure: Text of the structure file.
+            format: Its format; None recognises it.
+        """
+        return self.not_ready() or self.predictor.describe(DescribeRequest.model_construct(structure=structure, format=format))
+
+    async def describe_async(self, request: DescribeRequest) -> GeneratedDescription | Failure:
+        """:meth:`describe` without blocking the event loop."""
+        if failure := self.not_ready():
+            return failure
+        expires_at = time.monotonic() + self.settings.request_timeout_s
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, lambda: self.predictor.describe(request, expires_at=expires_at))
+
+    def model_info(self) -> ModelInfo:
+        """What is known about the artifact that answers."""
+        manifest = self.artifact.manifest
+        limits = manifest.limits.model_dump()
+        server = {"max_items": MAX_ITEMS, "max_body_bytes": self.settings.max_body_bytes}
+        return ModelInfo(
+            name=manifest.name,
+            version=manifest.version,
+            sha256=self.artifact.sha256,
+            created=manifest.created,
+            units=manifest.units,
+            config=manifest.config,
+            graph=manifest.graph.model_dump(),
+            text_encoder=manifest.text_encoder.model_dump(),
+            training=manifest.training,
+            elements=manifest.elements,
+            metrics=manifest.metrics,
+            calibration=manifest.calibration,
+            limits={**{key: value for key, value in limits.items() if isinstance(value, int)}, **server},
+            kinds={"metal_below": METAL_BELOW_EV, "insulator_from": INSULATOR_FROM_EV},
+        )
