@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
+from models.sums import sum_at_dst, take_dst, take_src
 
-def sum_incoming(values: Tensor, table: Tensor) -> Tensor:
-    """Sum the rows that end at each node.
-
-    Gathering from a table of incoming edges instead of scattering: ONNX Runtime's ScatterND races on the CPU.
-
-    Args:
-        values: ``[edges, features]``.
-        table: ``[nodes, largest in-degree]`` int64, padded with ``edges``.
-
-    Returns:
-        ``[nodes, features]``.
-    """
-    padded = torch.cat([values, values.new_zeros(1, values.shape[1])])
-    return padded[table].sum(dim=1)
+if TYPE_CHECKING:
+    from models.sums import Edges
 
 
 class RadialBasis(nn.Module):
@@ -68,26 +59,26 @@ class EdgeGatedConvolution(nn.Module):
         self.activation = nn.SiLU()
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, nodes: Tensor, edges: Tensor, src: Tensor, dst: Tensor, incoming: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, nodes: Tensor, features: Tensor, edges: Edges, *, update_edges: bool = True) -> tuple[Tensor, Tensor]:
         """One convolution.
 
         Args:
             nodes: ``[nodes, H]``.
-            edges: ``[edges, H]``.
-            src: Node each edge starts from, ``[edges]``.
-            dst: Node it ends at, ``[edges]``.
-            incoming: Table of incoming edges, ``[nodes, largest in-degree]``.
+            features: Of the edges, ``[edges, H]``.
+            edges: Where the edges start and end.
+            update_edges: False where nobody reads the edges' features afterwards: they come back as they were.
 
         Returns:
-            Updated nodes and edges, same shapes.
+            Updated nodes and edge features, same shapes.
         """
-        message = self.src_gate(nodes)[src] + self.dst_gate(nodes)[dst] + self.edge_gate(edges)
+        message = take_src(self.src_gate(nodes), edges) + take_dst(self.dst_gate(nodes), edges) + self.edge_gate(features)
         weight = torch.sigmoid(message)
-        weighted = weight * self.dst_update(nodes)[src]
-        gathered = sum_incoming(weighted, incoming) / (sum_incoming(weight, incoming) + 1e-6)
-        new_nodes = self.activation(self.bn_nodes(self.src_update(nodes) + gathered))
-        new_edges = self.activation(self.bn_edges(message))
-        return nodes + self.dropout(new_nodes), edges + self.dropout(new_edges)
+        weighted = weight * take_src(self.dst_update(nodes), edges)
+        gathered = sum_at_dst(weighted, edges) / (sum_at_dst(weight, edges) + 1e-6)
+        new_nodes = nodes + self.dropout(self.activation(self.bn_nodes(self.src_update(nodes) + gathered)))
+        if not update_edges:
+            return new_nodes, features
+        return new_nodes, features + self.dropout(self.activation(self.bn_edges(message)))
 
 
 class AlignnConvolution(nn.Module):
@@ -99,20 +90,11 @@ class AlignnConvolution(nn.Module):
         self.edge_update = EdgeGatedConvolution(width, dropout)
 
     def forward(
-        self,
-        atoms: Tensor,
-        bonds: Tensor,
-        angles: Tensor,
-        src: Tensor,
-        dst: Tensor,
-        line_src: Tensor,
-        line_dst: Tensor,
-        atom_incoming: Tensor,
-        bond_incoming: Tensor,
+        self, atoms: Tensor, bonds: Tensor, angles: Tensor, graph: Edges, line_graph: Edges, *, update_angles: bool = True
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Update atoms ``[N, H]``, bonds ``[E, H]`` and angles ``[T, H]``."""
-        atoms, bonds = self.node_update(atoms, bonds, src, dst, atom_incoming)
-        bonds, angles = self.edge_update(bonds, angles, line_src, line_dst, bond_incoming)
+        atoms, bonds = self.node_update(atoms, bonds, graph)
+        bonds, angles = self.edge_update(bonds, angles, line_graph, update_edges=update_angles)
         return atoms, bonds, angles
 
 

@@ -11,8 +11,9 @@ from models.attention import CrossModalAttention, FineGrainedAttention
 from models.config import PROJECTION_WIDTH, FusionConfig
 from models.elements import element_features
 from models.late_fusion import FUSION_MODULES, concat_fusion
-from models.layers import AlignnConvolution, EdgeGatedConvolution, EmbeddingLayer, ProjectionHead, RadialBasis, sum_incoming
+from models.layers import AlignnConvolution, EdgeGatedConvolution, EmbeddingLayer, ProjectionHead, RadialBasis
 from models.middle_fusion import ImprovedMiddleFusionModule, MiddleFusionModule
+from models.sums import sum_rows
 
 if TYPE_CHECKING:
     from models.batch import GraphBatch
@@ -109,26 +110,26 @@ class CrystalTextNetwork(nn.Module):
             tokens, mask = self._texts(tokens, mask, has_text)
             text = self.text_projection(tokens[:, 0])
 
+        graph_edges, line_edges = batch.edges()
         atoms = self.atom_embedding(self.element_features[batch.atomic_numbers])
         bonds = self.edge_embedding(batch.r.norm(dim=1))
         angles = self.angle_embedding(_angle_cosine(batch.r, batch.line_src, batch.line_dst))
 
         maps = []
+        last = config.alignn_layers - 1
         for index, layer in enumerate(self.alignn_layers):
-            atoms, bonds, angles = layer(
-                atoms, bonds, angles, batch.src, batch.dst, batch.line_src, batch.line_dst, batch.atom_incoming, batch.bond_incoming
-            )
+            atoms, bonds, angles = layer(atoms, bonds, angles, graph_edges, line_edges, update_angles=index < last)
             if index in config.fusion_layers:
                 fused = self.middle_fusion_modules[f"layer_{index}"](atoms, text, batch.atom_crystal)
                 atoms = fused.atoms
                 maps.append(fused)
-        for layer in self.gcn_layers:
-            atoms, bonds = layer(atoms, bonds, batch.src, batch.dst, batch.atom_incoming)
+        for index, layer in enumerate(self.gcn_layers):
+            atoms, bonds = layer(atoms, bonds, graph_edges, update_edges=index < config.gcn_layers - 1)
         if config.use_text and config.use_fine_grained_attention:
             atoms = self.fine_grained_attention(atoms, tokens, mask, batch.atom_crystal, batch.crystal_atoms)
 
         n_atoms = (batch.crystal_atoms < atoms.shape[0]).sum(dim=1, keepdim=True)
-        embedding = sum_incoming(atoms, batch.crystal_atoms) / n_atoms.to(atoms.dtype)
+        embedding = sum_rows(atoms, batch.crystal_atoms) / n_atoms.to(atoms.dtype)
         if config.use_text:
             graph = self.graph_projection(embedding)
             mixed, weights = self._late_fusion(graph, text)
