@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from structures.cell import affordable_radius, reduced_lattice, wrapped
 from structures.errors import StructureError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: Cell vectors longer than this (Å) are taken for a unit error.
 LONGEST_CELL_VECTOR = 1000.0
+#: Fractional coordinates beyond this are taken for Cartesian ones or for damage.
+LARGEST_FRACTIONAL = 1e4
 #: Volume over the product of the three lengths; below it the three vectors lie in a plane for every practical purpose.
 SMALLEST_FLATNESS = 1e-6
-#: Smallest cell volume in Å³ (a hydrogen atom under the centre of a gas giant still takes about 1 Å³).
-SMALLEST_VOLUME = 0.05
-#: Volume per atom in Å³ below which a cell cannot be meant.
-SMALLEST_VOLUME_PER_ATOM = 0.05
+#: Cell volume, and volume per atom, in Å³ below which a cell cannot be meant (solid hydrogen at 400 GPa takes about 1.2).
+SMALLEST_VOLUME_PER_ATOM = 0.1
+#: Atoms nearer than this (Å) are an error in the file; the shortest bond there is, H–H, has 0.74.
+SHORTEST_DISTANCE = 0.5
+#: The network's table of element features ends here (lawrencium).
+LAST_ELEMENT = 103
 
 
 def check_lattice(lattice: np.ndarray, *, n_atoms: int = 1) -> None:
@@ -38,6 +48,82 @@ def check_lattice(lattice: np.ndarray, *, n_atoms: int = 1) -> None:
         raise StructureError("degenerate_cell", message, "Cell lengths are read in Å: check the unit and the scale factor.")
     volume = abs(float(np.linalg.det(lattice)))
     flatness = volume / max(float(lengths.prod()), 1e-300)
-    if volume < max(SMALLEST_VOLUME, SMALLEST_VOLUME_PER_ATOM * n_atoms) or flatness < SMALLEST_FLATNESS:
+    if volume < SMALLEST_VOLUME_PER_ATOM * max(n_atoms, 1) or flatness < SMALLEST_FLATNESS:
         message = f"The cell is degenerate: its volume is {volume:.3g} Å³ for {n_atoms} atom{'s' if n_atoms != 1 else ''}."
         raise StructureError("degenerate_cell", message, hint)
+
+
+def check_coordinates(frac_coords: np.ndarray) -> None:
+    """Refuse coordinates that are missing, not finite or absurdly far outside the cell.
+
+    Raises:
+        StructureError: ``unreadable_structure``.
+    """
+    if not len(frac_coords):
+        raise StructureError("unreadable_structure", "The structure has no atoms.", "Check that the file lists atom positions.")
+    wrong = ~np.isfinite(frac_coords).all(axis=1)
+    if wrong.any():
+        message = f"The position of atom {int(wrong.argmax()) + 1} is not a finite number."
+        raise StructureError("unreadable_structure", message, "Check the coordinates in the file.")
+    far = np.abs(frac_coords).max(axis=1) > LARGEST_FRACTIONAL
+    if far.any():
+        message = f"Atom {int(far.argmax()) + 1} lies more than {LARGEST_FRACTIONAL:.0f} cells away from the cell."
+        raise StructureError("unreadable_structure", message, "Check the coordinates, and whether they are fractional or Cartesian (Å).")
+
+
+def check_atom_count(n_atoms: int, max_atoms: int | None) -> None:
+    """Refuse a cell with more atoms than allowed.
+
+    Raises:
+        StructureError: ``too_many_atoms``.
+    """
+    if max_atoms is not None and n_atoms > max_atoms:
+        message = f"The structure has {n_atoms} atoms in its cell; at most {max_atoms} are accepted."
+        raise StructureError("too_many_atoms", message, "Use the primitive cell, or a server with a higher limit.")
+
+
+def check_elements(atomic_numbers: np.ndarray) -> None:
+    """Refuse elements the network has no features for.
+
+    Raises:
+        StructureError: ``unknown_element``.
+    """
+    wrong = (atomic_numbers < 1) | (atomic_numbers > LAST_ELEMENT)
+    if wrong.any():
+        message = f"The element with atomic number {int(atomic_numbers[wrong][0])} is outside the model's range (1–{LAST_ELEMENT}, H–Lr)."
+        raise StructureError("unknown_element", message, "Only crystals of elements up to lawrencium can be predicted.")
+
+
+def check_distances(lattice: np.ndarray, frac_coords: np.ndarray, symbols: Sequence[str], *, shortest: float = SHORTEST_DISTANCE) -> None:
+    """Refuse atoms that sit on top of each other or of their own periodic images.
+
+    Args:
+        lattice: Lattice vectors as rows, Å, ``[3, 3]``, not degenerate.
+        frac_coords: ``[atoms, 3]``, finite.
+        symbols: Element symbols, to name the pair.
+        shortest: Smallest distance allowed, Å.
+
+    Raises:
+        StructureError: ``overlapping_atoms``, naming the closest pair; ``degenerate_cell`` if an atom overlaps its own
+            image.
+    """
+    from pymatgen.optimization.neighbors import find_points_in_spheres
+
+    reduced, change = reduced_lattice(lattice)
+    edge = float(np.linalg.norm(reduced, axis=1).min())
+    if edge < shortest:
+        message = f"The cell repeats after only {edge:.3g} Å, so every atom overlaps its own periodic image."
+        raise StructureError("degenerate_cell", message, "Check the cell lengths (in Å) and the scale factor.")
+    coords, _ = wrapped(frac_coords, change, reduced)
+    # A radius of 1 Å is cheaper than one of 0.5 Å: fewer cells in the search grid.
+    radius = affordable_radius(coords, max(shortest, 1.0))
+    first, second, image, distance = find_points_in_spheres(coords, coords, radius, np.ones(3, dtype=np.int64), reduced, 1e-8)
+    pairs = np.flatnonzero((distance < shortest) & ((first != second) | (image != 0).any(axis=1)))
+    if not len(pairs):
+        return
+    closest = pairs[distance[pairs].argmin()]
+    a, b = sorted((int(first[closest]), int(second[closest])))
+    more = f" ({len(pairs) // 2} such pairs)" if len(pairs) > 2 else ""
+    message = f"{symbols[a]} (atom {a + 1}) and {symbols[b]} (atom {b + 1}) are only {distance[closest]:.3f} Å apart{more}."
+    hint = "Remove the duplicate atom, or check the cell lengths, the coordinates and the symmetry operations."
+    raise StructureError("overlapping_atoms", message, hint)

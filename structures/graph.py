@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from structures.checks import check_lattice
+from structures.cell import affordable_radius, reduced_lattice, wrapped
+from structures.checks import check_atom_count, check_coordinates, check_lattice
 from structures.errors import StructureError
 
 if TYPE_CHECKING:
@@ -31,12 +32,10 @@ SEARCH_MARGIN = 2.5
 FIRST_RADIUS = 5.0
 #: Growth of the search radius from one round to the next.
 RADIUS_GROWTH = 1.4
-#: Cells of the search grid above which the radius is raised: atoms strewn thinly over a huge cell.
-GRID_CELLS = 1_000_000
-#: Product of the cell lengths over the volume above which the lattice is reduced before the search.
-SKEWNESS = 2.0
+#: Line-graph edges per directed bond above which a graph is refused once its bonds are limited (real crystals: 12–25).
+LINE_EDGES_PER_EDGE = 60
 #: Directed neighbours of one search round above which it is refused.
-MOST_CANDIDATES = 20_000_000
+MOST_CANDIDATES = 5_000_000
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,8 @@ def build_graph(
         flavour: ``symmetric`` or ``jarvis``.
         max_atoms: Refuse a crystal with more atoms.
         max_edges: Refuse a graph with more directed bonds.
-        max_line_edges: Refuse a graph with more line-graph edges; checked before they are written out.
+        max_line_edges: Refuse a graph with more line-graph edges; checked before they are written out. By default
+            :data:`LINE_EDGES_PER_EDGE` times ``max_edges`` where that is given.
 
     Returns:
         The graph.
@@ -103,24 +103,21 @@ def build_graph(
         msg = f"cutoff and max_neighbors have to be positive, not {cutoff} and {max_neighbors}"
         raise ValueError(msg)
     n_atoms = crystal.n_atoms
-    if max_atoms is not None and n_atoms > max_atoms:
-        message = f"The crystal has {n_atoms} atoms in its cell; at most {max_atoms} are accepted."
-        raise StructureError("too_many_atoms", message, "Use the primitive cell, or a server with a higher limit.")
+    check_atom_count(n_atoms, max_atoms)
     lattice = np.asarray(crystal.lattice, dtype=np.float64)
     frac_coords = np.asarray(crystal.frac_coords, dtype=np.float64)
-    if n_atoms == 0:
-        raise StructureError("unreadable_structure", "The crystal has no atoms.", "Check that the file lists atom positions.")
-    if not np.isfinite(frac_coords).all():
-        raise StructureError("unreadable_structure", "Some atom positions are not finite numbers.", "Check the coordinates in the file.")
+    check_coordinates(frac_coords)
     check_lattice(lattice, n_atoms=n_atoms)
-    limit = max_edges
-    if limit is not None and n_atoms * max_neighbors > limit:
-        raise _too_many_edges(f"at least {n_atoms * max_neighbors}", limit)
+    if max_edges is not None:
+        if n_atoms * max_neighbors > max_edges:
+            raise _too_many_edges(f"at least {n_atoms * max_neighbors}", max_edges)
+        if max_line_edges is None:
+            max_line_edges = LINE_EDGES_PER_EDGE * max_edges
 
     center, neighbor, image = _nearest(lattice, frac_coords, cutoff, max_neighbors, exact_ties=flavour == "jarvis")
     src, dst, image = _both_directions(center, neighbor, image, n_atoms, double_self_images=flavour == "jarvis")
-    if limit is not None and len(src) > limit:
-        raise _too_many_edges(str(len(src)), limit)
+    if max_edges is not None and len(src) > max_edges:
+        raise _too_many_edges(str(len(src)), max_edges)
     used_lattice = _jarvis_lattice(lattice) if flavour == "jarvis" else lattice
     r = _displacements(used_lattice, frac_coords, src, dst, image).astype(np.float32)
     line_src, line_dst = _line_graph(src, dst, n_atoms, keep_self_pairs=flavour == "symmetric", limit=max_line_edges)
@@ -145,19 +142,13 @@ def _nearest(
     from pymatgen.optimization.neighbors import find_points_in_spheres
 
     n_atoms = len(frac_coords)
-    reduced, change = _reduced_lattice(lattice)
-    # x @ lattice = y @ reduced with y = x @ inverse(change): coordinates of the reduced cell, moved into it so that the
-    # search looks at as few images as possible.
-    reduced_frac = frac_coords @ np.linalg.inv(change)
-    home = np.floor(reduced_frac).astype(np.int64)
-    coords = np.ascontiguousarray((reduced_frac - home) @ reduced)
+    reduced, change = reduced_lattice(lattice)
+    coords, home = wrapped(frac_coords, change, reduced)
     periodic = np.ones(3, dtype=np.int64)
 
     volume = abs(float(np.linalg.det(reduced)))
     radius = (3 * SEARCH_MARGIN * wanted * volume / n_atoms / (4 * np.pi)) ** (1 / 3)
-    radius = min(radius, cutoff, FIRST_RADIUS)
-    extent = np.ptp(coords, axis=0)
-    radius = max(radius, float((extent + 2 * radius).prod() / GRID_CELLS) ** (1 / 3))
+    radius = affordable_radius(coords, min(radius, cutoff, FIRST_RADIUS))
     pending = np.arange(n_atoms)
     found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     while len(pending):
@@ -185,22 +176,6 @@ def _nearest(
         radius *= RADIUS_GROWTH
     center, neighbor, image = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return center, neighbor, image
-
-
-def _reduced_lattice(lattice: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give a less skewed cell of the same lattice where the given one is skewed.
-
-    Returns:
-        The reduced lattice ``[3, 3]`` and the integer matrix ``change`` with ``reduced = change @ lattice``.
-    """
-    skewness = float(np.linalg.norm(lattice, axis=1).prod()) / abs(float(np.linalg.det(lattice)))
-    if skewness <= SKEWNESS:
-        return np.ascontiguousarray(lattice), np.eye(3, dtype=np.int64)
-    from pymatgen.core import Lattice
-
-    reduced = Lattice(lattice).lll_matrix
-    change = np.rint(reduced @ np.linalg.inv(lattice)).astype(np.int64)
-    return np.ascontiguousarray(change @ lattice), change
 
 
 def _within_last_wanted(center: np.ndarray, distance: np.ndarray, wanted: int, tolerance: float) -> np.ndarray:

@@ -1,0 +1,54 @@
+"""The cell seen by a neighbour search: little skewed, with every atom inside it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+#: Product of the cell lengths over the volume above which a lattice is reduced.
+SKEWNESS = 2.0
+#: Cells of pymatgen's search grid that a search may need; the grid is as fine as the radius and covers all atoms.
+GRID_CELLS = 100_000
+
+
+def reduced_lattice(lattice: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give a less skewed cell of the same lattice where the given one is skewed.
+
+    A sheared cell would make a search look at many images along its thin direction.
+
+    Args:
+        lattice: Lattice vectors as rows, Å, ``[3, 3]``, not degenerate.
+
+    Returns:
+        The reduced lattice ``[3, 3]`` and the integer matrix ``change`` with ``reduced = change @ lattice``.
+    """
+    skewness = float(np.linalg.norm(lattice, axis=1).prod()) / abs(float(np.linalg.det(lattice)))
+    if skewness <= SKEWNESS:
+        return np.ascontiguousarray(lattice), np.eye(3, dtype=np.int64)
+    from pymatgen.core import Lattice
+
+    reduced = Lattice(lattice).lll_matrix
+    change = np.rint(reduced @ np.linalg.inv(lattice)).astype(np.int64)
+    return np.ascontiguousarray(change @ lattice), change
+
+
+def wrapped(frac_coords: np.ndarray, change: np.ndarray, reduced: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Move atoms into the reduced cell.
+
+    Args:
+        frac_coords: In the original cell, ``[atoms, 3]``.
+        change: From :func:`reduced_lattice`.
+        reduced: From :func:`reduced_lattice`.
+
+    Returns:
+        Cartesian coordinates inside the reduced cell, Å, ``[atoms, 3]``, and the reduced cell each atom came from,
+        ``[atoms, 3]`` int64.
+    """
+    reduced_frac = frac_coords @ np.linalg.inv(change)
+    home = np.floor(reduced_frac).astype(np.int64)
+    return np.ascontiguousarray((reduced_frac - home) @ reduced), home
+
+
+def affordable_radius(coords: np.ndarray, radius: float) -> float:
+    """Raise a search radius so that the search grid stays small for atoms strewn thinly over a huge cell."""
+    volume = float((np.ptp(coords, axis=0) + 2 * radius).prod())
+    return max(radius, (volume / GRID_CELLS) ** (1 / 3))
