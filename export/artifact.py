@@ -13,12 +13,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from export.manifest import FILE_NAME, MANIFEST_NAME, MAX_MANIFEST_BYTES, REQUIRED_FILES, SCHEMA_VERSION, Manifest, write_manifest
+from export.manifest import (
+    FILE_NAME,
+    MANIFEST_NAME,
+    MAX_MANIFEST_BYTES,
+    REQUIRED_FILES,
+    SCHEMA_VERSION,
+    GoldenCase,
+    Manifest,
+    write_manifest,
+)
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-__all__ = ["ARTIFACT_ENV", "Artifact", "ArtifactError", "Manifest", "default_artifact", "file_sha256", "write_manifest"]
+__all__ = ["ARTIFACT_ENV", "Artifact", "ArtifactError", "GoldenCase", "Manifest", "default_artifact", "file_sha256", "write_manifest"]
 
 #: Environment variable that names another default artifact; read when an artifact is asked for, never at import.
 ARTIFACT_ENV = "HSEGAP_ARTIFACT"

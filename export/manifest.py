@@ -116,6 +116,41 @@ class Manifest(_Section):
         return units
 
 
+class GoldenValues(_Section):
+    """What a golden crystal must give.
+
+    Attributes:
+        gap_raw_ev: The network's own number, eV.
+        gate: Per fusion layer (``layer_2``) one number per atom; likewise the next two. Empty: not compared.
+        importance: As above.
+        text_share: As above.
+        tolerance: Largest difference of any number. Holds room for other processors, which round int8 products otherwise.
+    """
+
+    gap_raw_ev: float
+    gate: dict[str, list[float]] = Field(default_factory=dict)
+    importance: dict[str, list[float]] = Field(default_factory=dict)
+    text_share: dict[str, list[float] | None] = Field(default_factory=dict)
+    tolerance: float = Field(default=1e-3, gt=0, le=0.05)
+
+
+class GoldenCase(_Section):
+    """One entry of ``golden.json``, which is a list of them.
+
+    Attributes:
+        id: Name of the crystal.
+        structure: Text of its structure file.
+        description: Its description; None predicts without text.
+        expected: What comes out.
+    """
+
+    id: str
+    structure: str
+    format: str | None = None
+    description: str | None = None
+    expected: GoldenValues
+
+
 def write_manifest(folder: str | Path, manifest: Manifest | dict[str, Any]) -> Path:
     """Fingerprint the files of a folder and write its manifest in one step that either happens or does not.
 

@@ -1,0 +1,382 @@
+"""From a request to a prediction: the one code path of HTTP, page, command line and batch.
+
+A crystal is *prepared* (read, graph built, description found, text encoded) on its own, then *inferred* together with others of like size.
+Preparing happens in processes that may be killed at a deadline, so a bad item never costs its neighbours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import threading
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from service.errors import Failure
+from service.network import Network, NetworkInput, NetworkResult
+from service.schemas import (
+    AtomReport,
+    DescribeRequest,
+    Description,
+    GeneratedDescription,
+    ModalityWeights,
+    ModelName,
+    Prediction,
+    PredictRequest,
+    Timings,
+    Warn,
+    kind_of,
+)
+from service.uncertainty import applicability_warnings, read_calibration
+from service.workers import WorkerPool
+from structures.graph import CrystalGraph
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from export.artifact import Artifact
+    from text import TextEncoder
+
+logger = logging.getLogger("hsegap.service")
+
+#: Crystals prepared ahead of the network. Bounds memory when a caller hands over many thousands.
+WINDOW = 128
+
+
+@dataclass
+class Prepared:
+    """A crystal ready for the network, with all that its answer will say beside the numbers."""
+
+    index: int | None
+    formula: str
+    symbols: list[str]
+    frac_coords: np.ndarray
+    network_input: NetworkInput
+    description: Description
+    text_vector: np.ndarray | None
+    warnings: list[Warn]
+    timings: Timings
+    want_atoms: bool
+    started: float
+
+
+class Predictor:
+    """Predicts with one artifact. All methods may be called from several threads.
+
+    Args:
+        artifact: A checked artifact.
+        threads: Threads of one run of the network.
+        workers: Processes that read structures and build graphs.
+        deadline_s: Longest time reading one structure and building its graph may take.
+        describe_deadline_s: Longest time describing one structure may take.
+        max_batch: Most crystals in one run of the network.
+        worker_memory_bytes: Address space of one reading process; None takes the default.
+
+    Everything is started when it is first needed: making a predictor costs nothing.
+    """
+
+    def __init__(
+        self,
+        artifact: Artifact,
+        *,
+        threads: int = 1,
+        workers: int = 1,
+        deadline_s: float = 10.0,
+        describe_deadline_s: float = 60.0,
+        max_batch: int = 32,
+        worker_memory_bytes: int | None = None,
+    ) -> None:
+        self.artifact = artifact
+        self.readers = WorkerPool("read", size=workers, deadline_s=deadline_s, memory_bytes=worker_memory_bytes)
+        self.describers = WorkerPool("describe", size=1, deadline_s=describe_deadline_s)
+        self._workers = workers
+        self._threads = threads
+        self._max_batch = max_batch
+        self._calibration = read_calibration(artifact.manifest)
+        self._network: Network | None = None
+        self._encoder: TextEncoder | None = None
+        self._loading = threading.Lock()
+        self._encoding = threading.Lock()
+
+    def predict(self, requests: Sequence[PredictRequest | Failure], *, ids: Sequence[str] | None = None) -> list[Prediction | Failure]:
+        """Predict crystals, in the order given.
+
+        Args:
+            requests: The crystals; a :class:`Failure` among them (an item that did not validate) keeps its place.
+            ids: Name of each, copied into its prediction.
+
+        Returns:
+            One prediction or failure per request, each the same as it would be alone.
+
+        Raises:
+            ValueError: If ``ids`` has another length.
+        """
+        return list(self.predict_iter(requests, ids=ids))
+
+    def predict_iter(
+        self, requests: Iterable[PredictRequest | Failure], *, ids: Iterable[str] | None = None
+    ) -> Iterator[Prediction | Failure]:
+        """:meth:`predict` for any number of crystals: results come in order, a window at a time, while the next ones are being read."""
+        self.readers.start()
+        single = isinstance(requests, list | tuple) and len(requests) == 1
+        names = iter(ids) if ids is not None else None
+        with ThreadPoolExecutor(max_workers=self._workers + 1, thread_name_prefix="hsegap-prepare") as pool:
+            incoming = enumerate(requests)
+
+            def submit_window() -> list[Any]:
+                window = []
+                for index, request in incoming:
+                    window.append(pool.submit(self.prepare, request, index=None if single else index))
+                    if len(window) >= WINDOW:
+                        break
+                return window
+
+            window = submit_window()
+            self._load_network_ahead()
+            while window:
+                following = submit_window()
+                for result in self._finish([future.result() for future in window]):
+                    if names is not None:
+                        name = next(names, None)
+                        if name is None:
+                            raise ValueError("fewer ids than requests")
+                        yield result.model_copy(update={"id": name}) if isinstance(result, Prediction) else result
+                    else:
+                        yield result
+                window = following
+
+    def _load_network_ahead(self) -> None:
+        """Load the network while the first crystals are being read; if it cannot be loaded, :meth:`infer` says so."""
+        with contextlib.suppress(Exception):
+            self.network()
+
+    def _finish(self, prepared: list[Prepared | Failure]) -> list[Prediction | Failure]:
+        """Run the network on what could be prepared and put the failures back in their places."""
+        inferred = iter(self.infer([item for item in prepared if isinstance(item, Prepared)]))
+        return [item if isinstance(item, Failure) else next(inferred) for item in prepared]
+
+    def prepare(self, request: PredictRequest | Failure, *, index: int | None = None, expires_at: float = math.inf) -> Prepared | Failure:
+        """Read one crystal, build its graph, find its text.
+
+        Args:
+            request: The crystal.
+            index: Its place in a batch; None for a single request.
+            expires_at: Moment (``time.monotonic``) after which nobody waits for it any more.
+
+        Returns:
+            What :meth:`infer` takes, or the named failure. Never raises.
+        """
+        if isinstance(request, Failure):
+            return request.at(index)
+        try:
+            result = self._prepare(request, index, min(expires_at, time.monotonic() + 3600))
+        except Exception as error:  # the boundary where a surprise becomes a named error
+            return internal_error(error, "preparing a crystal").at(index)
+        return result.at(index) if isinstance(result, Failure) else result
+
+    def _prepare(self, request: PredictRequest, index: int | None, expires_at: float) -> Prepared | Failure:
+        started = time.perf_counter()
+        manifest = self.artifact.manifest
+        given = request.description if request.description and request.description.strip() else None
+        if given is not None and len(given) > manifest.limits.max_text_chars:
+            message = f"The description has {len(given)} characters; this model reads up to {manifest.limits.max_text_chars}."
+            return Failure.make("text_too_long", message)
+        answer = self.readers.run(self._job("read", request), expires_at=expires_at)
+        if isinstance(answer, Failure):
+            return answer
+        header, arrays = answer
+        timings = Timings(read=header["timings"]["read"], graph=header["timings"]["graph"])
+        warnings = [Warn(code=code, message=message) for code, message in header["warnings"]]
+        description = Description(text=given, origin="given" if given is not None else "none")
+        if given is None and request.describe:
+            described = self.describers.run(self._job("describe", request), expires_at=expires_at)
+            if isinstance(described, Failure):
+                return described
+            timings.describe = described[0]["timings"]["describe"]
+            description = Description(text=described[0]["text"], origin="generated")
+        clock = time.perf_counter()
+        tokens, text_vector, truncated = self._encode(description.text)
+        timings.text = 1e3 * (time.perf_counter() - clock)
+        if truncated:
+            text = f"The text has more than {manifest.text_encoder.max_tokens} tokens; its end was not read."
+            warnings.append(Warn(code="text_truncated", message=text))
+        frac_coords = arrays.pop("frac_coords")
+        return Prepared(
+            index=index,
+            formula=header["formula"],
+            symbols=header["symbols"],
+            frac_coords=frac_coords,
+            network_input=NetworkInput(CrystalGraph(**arrays), tokens, has_text=description.text is not None),
+            description=description,
+            text_vector=text_vector,
+            warnings=warnings,
+            timings=timings,
+            want_atoms=request.atoms,
+            started=started,
+        )
+
+    def infer(self, prepared: Sequence[Prepared]) -> list[Prediction | Failure]:
+        """Run the network on prepared crystals.
+
+        Returns:
+            One prediction per crystal in the order given, or an ``internal`` failure. Never raises.
+        """
+        if not prepared:
+            return []
+        try:
+            clock = time.perf_counter()
+            results = self.network().run([item.network_input for item in prepared], max_batch=self._max_batch)
+            elapsed = 1e3 * (time.perf_counter() - clock)
+            return [self._report(item, result, elapsed) for item, result in zip(prepared, results, strict=True)]
+        except Exception as error:  # as in prepare
+            if len(prepared) > 1:  # a crystal that breaks the run must not take the others with it
+                return [self.infer([item])[0] for item in prepared]
+            return [internal_error(error, "running the network").at(prepared[0].index)]
+
+    def describe(self, request: DescribeRequest, *, expires_at: float = math.inf) -> GeneratedDescription | Failure:
+        """Generate a crystal's description. Never raises; a failure is named."""
+        started = time.perf_counter()
+        answer = self.describers.run(self._job("describe", request), expires_at=min(expires_at, time.monotonic() + 3600))
+        if isinstance(answer, Failure):
+            return answer
+        header = answer[0]
+        timings = Timings(
+            read=header["timings"]["read"], describe=header["timings"]["describe"], total=1e3 * (time.perf_counter() - started)
+        )
+        return GeneratedDescription(
+            description=Description(text=header["text"], origin="generated"),
+            formula=header["formula"],
+            n_atoms=header["n_atoms"],
+            warnings=[Warn(code=code, message=message) for code, message in header["warnings"]],
+            timings_ms=timings,
+        )
+
+    def network(self) -> Network:
+        """The network, loaded once."""
+        with self._loading:
+            if self._network is None:
+                self._network = Network(self.artifact, threads=self._threads)
+            return self._network
+
+    def encoder(self) -> TextEncoder:
+        """The text encoder, loaded once and only when a text asks for it."""
+        from text import TextEncoder, TextEncoderSettings
+
+        with self._encoding:
+            if self._encoder is None:
+                known = self.artifact.manifest.text_encoder.model_dump()
+                settings = {key: value for key, value in known.items() if key in TextEncoderSettings.model_fields}
+                self._encoder = TextEncoder.load(self.artifact.folder, settings=settings)
+            return self._encoder
+
+    def close(self) -> None:
+        """End the worker processes."""
+        self.readers.close()
+        self.describers.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _job(self, job: str, request: PredictRequest | DescribeRequest) -> dict[str, Any]:
+        manifest = self.artifact.manifest
+        graph = manifest.graph
+        return {
+            "job": job,
+            "structure": request.structure,
+            "format": request.format,
+            "graph": {"flavour": graph.flavour, "cutoff": graph.cutoff, "max_neighbors": graph.max_neighbors},
+            "max_atoms": manifest.limits.max_atoms,
+            "max_edges": manifest.limits.max_edges,
+        }
+
+    def _encode(self, text: str | None) -> tuple[np.ndarray, np.ndarray | None, bool]:
+        """Tokens for the network, the pooled vector of a text, and whether its end was cut."""
+        manifest = self.artifact.manifest
+        if text is None and manifest.config.get("no_text", "learned") == "learned":
+            return np.zeros((1, manifest.text_encoder.width), dtype=np.float32), None, False
+        encoder = self.encoder()
+        tokens = encoder.encode(text or "")
+        pooled = tokens[0]
+        if not self.network().all_tokens:
+            tokens = tokens[:1]  # the network reads no other token, so none is carried along
+        return tokens, (pooled if text is not None else None), text is not None and encoder.truncated(text)
+
+    def _report(self, item: Prepared, result: NetworkResult, network_ms: float) -> Prediction | Failure:
+        """Put the network's numbers into words."""
+        if not math.isfinite(result.gap):
+            return internal_error(ValueError(f"gap {result.gap}"), "running the network").at(item.index)
+        manifest = self.artifact.manifest
+        with_text = item.network_input.has_text
+        gap_ev = max(0.0, result.gap)
+        outside = applicability_warnings(
+            manifest, self._calibration, symbols=item.symbols, graph_embedding=result.graph_embedding, text_vector=item.text_vector
+        )
+        calibration = self._calibration
+        timings = item.timings.model_copy(update={"network": network_ms, "total": 1e3 * (time.perf_counter() - item.started)})
+        return Prediction(
+            index=item.index or 0,
+            formula=item.formula,
+            n_atoms=len(item.symbols),
+            gap_ev=gap_ev,
+            gap_raw_ev=result.gap,
+            interval_ev=calibration.interval(result.gap, with_text=with_text) if calibration else None,
+            coverage=calibration.coverage if calibration else None,
+            kind=kind_of(gap_ev),
+            description=item.description,
+            modality_weights=ModalityWeights(graph=float(result.modality_weights[0]), text=float(result.modality_weights[1])),
+            atoms=self._atoms(item, result) if item.want_atoms else None,
+            warnings=[*item.warnings, *outside],
+            model=ModelName(name=manifest.name, version=manifest.version, sha256=self.artifact.sha256),
+            timings_ms=Timings(**{name: round(value, 3) for name, value in timings.model_dump().items()}),
+        )
+
+    def _atoms(self, item: Prepared, result: NetworkResult) -> list[AtomReport]:
+        layers = fusion_layer_names(self.artifact.manifest.config, columns=result.gates.shape[1])
+        with_text = item.network_input.has_text
+
+        def named(row: np.ndarray) -> dict[str, float]:
+            return {layer: float(value) for layer, value in zip(layers, row, strict=False)}
+
+        return [
+            AtomReport(
+                index=index,
+                element=symbol,
+                frac_coords=[float(part) for part in item.frac_coords[index]],
+                gate=named(result.gates[index]),
+                importance=named(result.importance[index]),
+                text_share={name: value if with_text else None for name, value in named(result.text_share[index]).items()},
+            )
+            for index, symbol in enumerate(item.symbols)
+        ]
+
+
+def fusion_layer_names(config: dict[str, Any], *, columns: int) -> list[str]:
+    """Names of the columns of the per-atom maps: ``layer_N`` for each fusion layer in ascending order.
+
+    Args:
+        config: The manifest's network configuration.
+        columns: How many columns the network gives.
+
+    Raises:
+        ValueError: If the configuration names another number of layers.
+    """
+    layers = sorted(config.get("middle_fusion_layers", ())) if columns else []
+    if len(layers) != columns:
+        raise ValueError(f"the network gives {columns} columns of maps for the fusion layers {layers}")
+    return [f"layer_{layer}" for layer in layers]
+
+
+def internal_error(error: BaseException, doing: str) -> Failure:
+    """Log a surprise under an identifier and name only that identifier to the client."""
+    identifier = uuid.uuid4().hex[:12]
+    logger.error("%s: error %s", doing, identifier, exc_info=error)
+    return Failure.make("internal", f"Something went wrong inside the server (error {identifier}).")
