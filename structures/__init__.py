@@ -4,9 +4,11 @@ from structures.batch import GraphArrays, collate_arrays
 from structures.crystal import Crystal, Notice
 from structures.errors import StructureError
 from structures.graph import FLAVOURS, CrystalGraph, build_graph
+from structures.read import FORMATS, read
 
 __all__ = [
     "FLAVOURS",
+    "FORMATS",
     "Crystal",
     "CrystalGraph",
     "GraphArrays",
@@ -14,4 +16,5 @@ __all__ = [
     "StructureError",
     "build_graph",
     "collate_arrays",
+    "read",
 ]

@@ -1,0 +1,189 @@
+"""pymatgen and JARVIS structures written as JSON.
+
+Both are read field by field. pymatgen's own ``from_dict`` decodes site properties with a decoder that imports whatever
+module the file names, which a stranger's file must not be given.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from structures.checks import check_atom_count, check_lattice
+from structures.crystal import Notice
+from structures.errors import StructureError
+from structures.parsed import Parsed, disordered, fractional, numeric, unreadable
+
+#: Occupancies this near to 1 are taken for 1, with a notice.
+OCCUPANCY_TOLERANCE = 0.01
+
+
+def load_json(text: str) -> dict[str, Any]:
+    """Parse JSON text that has to hold one object.
+
+    Raises:
+        StructureError: ``unreadable_structure``.
+    """
+    hint = "Write the file again, for example with Structure.to_json() or jarvis Atoms.to_dict()."
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise unreadable(f"The file is not valid JSON: {str(error)[:120]}.", hint) from error
+    if not isinstance(data, dict):
+        raise unreadable("The JSON holds no structure object.", hint)
+    return data
+
+
+def find_format(data: dict[str, Any]) -> str | None:
+    """Say which of the JSON formats an object has: ``pymatgen``, ``jarvis`` or None."""
+    if "sites" in data and "lattice" in data:
+        return "pymatgen"
+    if "lattice_mat" in data or "lattice_mat" in _inner(data, "atoms"):
+        return "jarvis"
+    if "sites" in _inner(data, "structure"):
+        return "pymatgen"
+    return None
+
+
+def _inner(data: dict[str, Any], key: str) -> dict[str, Any]:
+    inner = data.get(key)
+    return inner if isinstance(inner, dict) else {}
+
+
+def parse_pymatgen(text: str, *, max_atoms: int | None) -> Parsed:
+    """Read ``Structure.as_dict()`` as JSON, bare or as the ``structure`` of a larger object.
+
+    Args:
+        text: The JSON text.
+        max_atoms: Refuse a structure with more atoms.
+
+    Raises:
+        StructureError: With any code of a reader.
+    """
+    data = load_json(text)
+    if "sites" not in data and "sites" in _inner(data, "structure"):
+        data = _inner(data, "structure")
+    sites = data.get("sites")
+    cell = data.get("lattice")
+    hint = "A pymatgen structure has `lattice` and `sites`: write it with Structure.to_json()."
+    if not isinstance(sites, list) or not all(isinstance(site, dict) for site in sites):
+        raise unreadable("The JSON has no list of sites.", hint)
+    if not isinstance(cell, dict):
+        if "lattice" not in data and sites and all("xyz" in site for site in sites):
+            raise unreadable("The JSON is a molecule: it has no lattice.", "Send a periodic structure with its cell.")
+        raise unreadable("The JSON has no lattice.", hint)
+    check_atom_count(len(sites), max_atoms)
+    lattice = _pymatgen_lattice(cell)
+    check_lattice(lattice, n_atoms=len(sites))
+    notices: list[Notice] = []
+    symbols = _pymatgen_symbols(sites, notices)
+    if all("abc" in site for site in sites):
+        frac_coords = numeric([site["abc"] for site in sites], (-1, 3), "The list of fractional coordinates") if sites else np.empty((0, 3))
+    elif all("xyz" in site for site in sites):
+        frac_coords = fractional(numeric([site["xyz"] for site in sites], (-1, 3), "The list of Cartesian coordinates"), lattice)
+    else:
+        raise unreadable("Some sites have no coordinates.", hint)
+    if not all(cell.get("pbc", [True])):
+        notices.append(Notice("not_periodic", "The lattice is marked as not periodic in every direction; it was treated as periodic."))
+    return Parsed(lattice=lattice, symbols=symbols, frac_coords=frac_coords, notices=notices)
+
+
+def _pymatgen_lattice(cell: dict[str, Any]) -> np.ndarray:
+    """Lattice vectors from ``matrix`` or, where that is missing, from lengths and angles."""
+    if "matrix" in cell:
+        return numeric(cell["matrix"], (3, 3), "The lattice matrix")
+    names = ("a", "b", "c", "alpha", "beta", "gamma")
+    if not all(name in cell for name in names):
+        raise unreadable("The lattice has neither a matrix nor lengths and angles.", "Write the file again with Structure.to_json().")
+    return lattice_from_parameters(numeric([cell[name] for name in names], (6,), "The list of cell lengths and angles"))
+
+
+def lattice_from_parameters(parameters: np.ndarray) -> np.ndarray:
+    """Lattice vectors from lengths (Å) and angles (degrees).
+
+    Args:
+        parameters: a, b, c, α, β, γ; shape ``[6]``.
+
+    Returns:
+        Vectors as rows, Å, ``[3, 3]``, oriented as pymatgen orients them.
+
+    Raises:
+        StructureError: ``degenerate_cell`` for parameters no cell can have.
+    """
+    lengths, angles = parameters[:3], parameters[3:]
+    hint = "Check the cell lengths (in Å) and angles (in degrees)."
+    if not np.isfinite(parameters).all() or (lengths <= 0).any() or (angles <= 0).any() or (angles >= 180).any():
+        shown = ", ".join(f"{value:.6g}" for value in parameters)
+        raise StructureError("degenerate_cell", f"No cell has the lengths and angles {shown}.", hint)
+    # Three angles fit together only if each is less than the sum of the others and all three are less than 360° together;
+    # pymatgen clips such cells into a flat one without a word.
+    if angles.sum() >= 360 or 2 * angles.max() >= angles.sum():
+        shown = ", ".join(f"{angle:.6g}°" for angle in angles)
+        raise StructureError("degenerate_cell", f"The cell is degenerate: the angles {shown} span no volume.", hint)
+    from pymatgen.core import Lattice
+
+    return np.array(Lattice.from_parameters(*parameters.tolist()).matrix)
+
+
+def _pymatgen_symbols(sites: list[dict[str, Any]], notices: list[Notice]) -> list[str]:
+    """Element symbol of each site; partial occupancy is refused with the sites' names."""
+    symbols, partial, repaired = [], [], 0
+    for index, site in enumerate(sites):
+        species = site.get("species")
+        if not isinstance(species, list) or not species or not all(_names_element(entry) for entry in species):
+            message = f"Site {index + 1} of the JSON names no element."
+            raise unreadable(message, "Each site needs `species`: [{`element`: `Si`, `occu`: 1}].")
+        occupancies = [entry.get("occu", 1) for entry in species]
+        if not all(isinstance(value, int | float) for value in occupancies):
+            raise unreadable(f"An occupancy of site {index + 1} is not a number.", "Check the `occu` entries.")
+        if len(species) > 1 or not abs(occupancies[0] - 1) <= OCCUPANCY_TOLERANCE:  # so that NaN is refused too
+            named = ", ".join(f"{entry['element']} {value:g}" for entry, value in zip(species, occupancies, strict=True))
+            partial.append(f"site {index + 1} holds {named}")
+        elif occupancies[0] != 1:
+            repaired += 1
+        symbols.append(species[0]["element"])
+    if partial:
+        raise disordered(partial)
+    if repaired:
+        notices.append(Notice("occupancy_repaired", f"{repaired} occupancies within 1 % of full were taken for 1."))
+    return symbols
+
+
+def _names_element(entry: Any) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("element"), str)
+
+
+def parse_jarvis(text: str, *, max_atoms: int | None) -> Parsed:
+    """Read ``jarvis.core.atoms.Atoms.to_dict()`` as JSON, bare or as the ``atoms`` of a row of a JARVIS data set.
+
+    Args:
+        text: The JSON text.
+        max_atoms: Refuse a structure with more atoms.
+
+    Raises:
+        StructureError: With any code of a reader.
+    """
+    data = load_json(text)
+    if "lattice_mat" not in data and "lattice_mat" in _inner(data, "atoms"):
+        data = _inner(data, "atoms")
+    hint = "JARVIS Atoms have `lattice_mat`, `coords`, `elements` and `cartesian`: write them with Atoms.to_dict()."
+    elements = data.get("elements")
+    if not isinstance(elements, list) or not all(isinstance(element, str) for element in elements):
+        raise unreadable("The JSON has no list of elements.", hint)
+    for name in ("lattice_mat", "coords"):
+        if name not in data:
+            raise unreadable(f"The JSON has no `{name}`.", hint)
+    check_atom_count(len(elements), max_atoms)
+    lattice = numeric(data["lattice_mat"], (3, 3), "`lattice_mat`")
+    coords = numeric(data["coords"], (-1, 3), "`coords`") if data["coords"] != [] else np.empty((0, 3))
+    if len(coords) != len(elements):
+        raise unreadable(f"The JSON lists {len(elements)} elements but {len(coords)} positions.", hint)
+    cartesian = data.get("cartesian", False)
+    if not isinstance(cartesian, bool):
+        raise unreadable("`cartesian` has to be true or false.", hint)
+    check_lattice(lattice, n_atoms=len(elements))
+    # JARVIS writes stripped or padded symbols in some of its data sets ("Si ").
+    symbols = [element.strip() for element in elements]
+    return Parsed(lattice=lattice, symbols=symbols, frac_coords=fractional(coords, lattice) if cartesian else coords)
