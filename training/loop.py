@@ -1,0 +1,205 @@
+"""The training loop: every step is a function of the seed and the step's number, so that a resumed run repeats it."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from training.dataset import CrystalDataset, TrainingBatch, epoch_plan
+from training.metrics import classification_metrics, predict, regression_metrics
+from training.progress import Progress
+from training.state import BEST, HISTORY, LAST, save_atomically, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from models import CrystalTextNetwork, NetworkOutput
+    from training.options import TrainingOptions
+
+
+@dataclass
+class RunState:
+    """Where a run stands: all of it is in the checkpoint."""
+
+    epoch: int = 0
+    step: int = 0
+    step_in_epoch: int = 0
+    loss_sum: float = 0.0
+    loss_weight: float = 0.0
+    best: float = math.inf
+    best_epoch: int = -1
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Trainer:
+    """Trains a network as the options say.
+
+    Args:
+        network: Freshly made or initialised.
+        options: The run.
+        train: Rows to learn.
+        val: Rows to select on.
+        folder: Where checkpoints and history go.
+        facts: Plain facts about data and encoder, stored with the best weights for the export.
+    """
+
+    def __init__(
+        self, network: CrystalTextNetwork, options: TrainingOptions, *, train: CrystalDataset, val: CrystalDataset, folder: Path, facts: dict[str, Any]
+    ) -> None:
+        self.network, self.options, self.train, self.val, self.folder, self.facts = network, options, train, val, folder, facts
+        self.device = torch.device(options.device)
+        network.to(self.device)
+        self._run_network: Callable[..., NetworkOutput] = torch.compile(network, dynamic=True) if options.compile else network
+        self.optimizer = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
+        self.steps_per_epoch = len(epoch_plan(train.sizes, options.batch_size, seed=options.random_seed, epoch=0))
+        total = max(self.steps_per_epoch * options.epochs, 2)
+        self.scheduler = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, max_lr=options.learning_rate, total_steps=total, pct_start=min(options.warmup_steps / total, 0.3) or 1 / total
+        )
+        self.state = RunState()
+
+    def run(self, report: Callable[[str], None]) -> RunState:
+        """Train to the last epoch (or early stop); safe to kill at any moment.
+
+        Args:
+            report: Receives one line per epoch.
+        """
+        options, state = self.options, self.state
+        while state.epoch < options.epochs and not self._stale():
+            self._epoch()
+            entry = {
+                "epoch": state.epoch + 1,
+                "learning_rate": self.optimizer.param_groups[0]["lr"],
+                "train_loss": state.loss_sum / max(state.loss_weight, 1e-12),
+                **self._validate(),
+            }
+            state.history.append(entry)
+            score = self._score(entry)
+            better = score < state.best
+            if better:
+                state.best, state.best_epoch = score, state.epoch
+            state.epoch, state.step_in_epoch, state.loss_sum, state.loss_weight = state.epoch + 1, 0, 0.0, 0.0
+            # Best first: were the run killed between the two, the last checkpoint would repeat the epoch and write it again.
+            if better:
+                self._save_best(entry)
+            self._save_last()
+            write_json(state.history, self.folder / HISTORY)
+            report(" ".join([f"epoch {entry['epoch']}/{options.epochs}", *(f"{key} {value:.5g}" for key, value in entry.items() if key != "epoch"), "*" * better]))
+        return state
+
+    def _stale(self) -> bool:
+        patience = self.options.early_stopping_patience
+        return patience is not None and self.state.best_epoch >= 0 and self.state.epoch - 1 - self.state.best_epoch >= patience
+
+    def _score(self, entry: dict[str, Any]) -> float:
+        value = -entry["val_roc_auc"] if self.options.classification else entry["val_mae"]
+        return math.inf if math.isnan(value) else value
+
+    def _epoch(self) -> None:
+        options, state = self.options, self.state
+        plan = epoch_plan(self.train.sizes, options.batch_size, seed=options.random_seed, epoch=state.epoch)
+        self.network.train()
+        label = f"epoch {state.epoch + 1}"
+        with Progress(label, len(plan)) as progress:
+            progress.done = state.step_in_epoch
+            for batch in self.train.batches(plan[state.step_in_epoch :], workers=options.num_workers):
+                # Seeding each step makes dropout a function of the step's number, whatever happened before.
+                torch.manual_seed(options.random_seed * 1_000_003 + state.step)
+                loss, weight = self._step(batch)
+                state.loss_sum += loss * weight
+                state.loss_weight += weight
+                state.step += 1
+                state.step_in_epoch += 1
+                if state.step % options.checkpoint_steps == 0:
+                    self._save_last()
+                progress.advance(note=f"loss {state.loss_sum / state.loss_weight:.4f}")
+
+    def _step(self, batch: TrainingBatch) -> tuple[float, float]:
+        batch = batch.to(self.device)
+        drop = torch.rand(batch.has_text.shape, device="cpu").to(self.device) < self.options.text_dropout
+        has_text = batch.has_text & ~drop
+        tokens, mask, _ = self.train.hidden_texts(batch.tokens, batch.mask, ~has_text)
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.options.amp == "bf16"):
+            output = self._run_network(batch.graph, tokens, mask, has_text)
+        loss = self._loss(output, batch.target, batch.weight)
+        if self.options.use_contrastive:
+            loss = loss + self.options.contrastive_weight * contrastive_loss(output, has_text, self.options.contrastive_temperature)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self.optimizer.step()
+        self.scheduler.step()
+        return float(loss.detach()), float(batch.weight.sum())
+
+    def _loss(self, output: NetworkOutput, target: Tensor, weight: Tensor) -> Tensor:
+        gap = output.gap.float()
+        if self.options.classification:
+            positive = (target > self.options.classification_threshold).float()
+            each = nn.functional.binary_cross_entropy(gap.clamp(1e-7, 1 - 1e-7), positive, reduction="none")
+        elif self.options.loss == "huber":
+            each = nn.functional.huber_loss(gap, target, reduction="none", delta=self.options.huber_delta) / self.options.huber_delta
+        elif self.options.loss == "mae":
+            each = (gap - target).abs()
+        else:
+            each = (gap - target) ** 2
+        return (each * weight).sum() / weight.sum()
+
+    def _validate(self) -> dict[str, float]:
+        results = {}
+        measure = classification_metrics if self.options.classification else regression_metrics
+        target = self.val.targets
+        if self.options.classification:
+            target = (target > self.options.classification_threshold).astype("float32")
+        for suffix, without_text in (("", False), ("_without_text", True)):
+            prediction = predict(self.network, self.val, batch_size=self.options.batch_size, without_text=without_text)
+            results |= {f"val_{name}{suffix}": value for name, value in measure(prediction, target).items()}
+        return results
+
+    def _save_best(self, entry: dict[str, Any]) -> None:
+        content = {
+            "model": {key: value.detach().cpu() for key, value in self.network.state_dict().items()},
+            "config": self.network.config.model_dump(mode="json"),
+            "options": self.options.model_dump(mode="json"),
+            "epoch": entry["epoch"],
+            "metrics": {key: float(value) for key, value in entry.items()},
+            "facts": self.facts,
+        }
+        save_atomically(content, self.folder / BEST)
+
+    def _save_last(self) -> None:
+        content = {
+            "model": self.network.state_dict(),
+            "config": self.network.config.model_dump(mode="json"),
+            "options": self.options.model_dump(mode="json"),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+            "run": copy.deepcopy(self.state.__dict__),
+        }
+        save_atomically(content, self.folder / LAST)
+
+    def restore(self, content: dict[str, Any]) -> None:
+        """Continue from the content of a last checkpoint."""
+        self.network.load_state_dict(content["model"])
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.scheduler.load_state_dict(content["scheduler"])
+        self.state = RunState(**content["run"])
+
+
+def contrastive_loss(output: NetworkOutput, has_text: Tensor, temperature: float) -> Tensor:
+    """Symmetric cross-entropy of cosine similarities between the crystals and the texts of a batch.
+
+    Only crystals that have a text take part: the learned vector for a missing one would be everybody's match.
+    """
+    graph = nn.functional.normalize(output.graph_vector[has_text].float(), dim=1)
+    text = nn.functional.normalize(output.text_vector[has_text].float(), dim=1)
+    if len(graph) < 2:
+        return output.gap.sum() * 0.0
+    similarity = graph @ text.T / temperature
+    own = torch.arange(len(graph), device=graph.device)
+    return (nn.functional.cross_entropy(similarity, own) + nn.functional.cross_entropy(similarity.T, own)) / 2

@@ -1,0 +1,211 @@
+"""One training run from options to results."""
+
+from __future__ import annotations
+
+import csv
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from models import CrystalTextNetwork, read_checkpoint
+from models.checkpoint import read_weights_only
+from text import VectorCache
+from training.banner import banner
+from training.data import Row, Splits, check_source, load_splits
+from training.dataset import CrystalDataset
+from training.loop import Trainer
+from training.metrics import classification_metrics, predict, regression_metrics
+from training.options import OptionsError, TrainingOptions
+from training.state import BEST, CONFIG, LAST, remove_leftovers, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from models import FusionConfig
+    from text import TextEncoder
+
+#: Options that a resumed run may change: they do not change the numbers.
+FREE_ON_RESUME = frozenset({"resume", "config_file", "num_workers", "checkpoint_steps", "cache_dir", "output_dir", "threads"})
+
+
+def run_training(options: TrainingOptions, *, load_encoder: Callable[[TrainingOptions], TextEncoder], report: Callable[[str], None] = print) -> Path:
+    """Train, select, test.
+
+    Args:
+        options: The run.
+        load_encoder: Gives the exported text encoder that the options name. Called after everything that can be
+            refused has been.
+        report: Receives lines for the user.
+
+    Returns:
+        The folder with ``best_model.pt``, ``last_checkpoint.pt``, ``history.json``, ``config.json`` and the test predictions.
+
+    Raises:
+        OptionsError: If a resumed run's options differ from those it was started with, or there is nothing to resume.
+        DataError: If data is missing.
+    """
+    check_source(options)
+    folder = options.output_folder
+    last = _last_checkpoint(options, folder)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    torch.manual_seed(options.random_seed)
+    encoder = load_encoder(options)
+    config = options.fusion_config(text_features=encoder.width)
+    report(banner(config))
+    splits = load_splits(options)
+    report(f"rows: {len(splits.train)} training, {len(splits.val)} validation, {len(splits.test)} test, {len(splits.skipped)} skipped")
+    sets = prepare(splits, options, config, encoder)
+    _list_skipped(splits, sets, folder, report)
+
+    network = make_network(config, options, float(np.average(sets["train"].targets, weights=sets["train"].weights)))
+    if options.init_from and last is None:
+        report(initialise(network, options.init_from))
+    trainer = Trainer(network, options, train=sets["train"], val=sets["val"], folder=folder, facts=facts(sets["train"], encoder))
+    report(f"{sum(p.numel() for p in network.parameters()):,} parameters, {trainer.steps_per_epoch} steps per epoch on {options.device}")
+    if last is not None:
+        trainer.restore(last)
+        report(f"resumed at epoch {trainer.state.epoch + 1}, step {trainer.state.step}")
+    else:
+        write_json({"options": options.model_dump(mode="json"), "config": config.model_dump(mode="json")}, folder / CONFIG)
+    state = trainer.run(report)
+    report(f"best validation score {state.best:.5g} in epoch {state.best_epoch + 1}")
+    if len(sets["test"]):
+        _test(folder, sets["test"], options, report)
+    return folder
+
+
+def make_network(config: FusionConfig, options: TrainingOptions, mean_target: float) -> CrystalTextNetwork:
+    """A fresh network whose answer starts at the mean of the targets."""
+    network = CrystalTextNetwork(config)
+    if config.link == "identity" and not options.classification:
+        torch.nn.init.constant_(network.fc.bias, mean_target)
+    return network
+
+
+def initialise(network: CrystalTextNetwork, path: str) -> str:
+    """Copy the weights of a checkpoint where names and shapes agree; says how many did."""
+    source = read_checkpoint(path).network.state_dict()
+    own = network.state_dict()
+    fitting = {key: value for key, value in source.items() if key in own and own[key].shape == value.shape}
+    network.load_state_dict({**own, **fitting})
+    return f"started from {path}: {len(fitting)} of {len(own)} tensors"
+
+
+def prepare(splits: Splits, options: TrainingOptions, config: FusionConfig, encoder: TextEncoder) -> dict[str, CrystalDataset]:
+    """Graphs and text vectors of all splits."""
+    with VectorCache(Path(options.cache_dir) / "text") as vectors:
+        return {
+            name: CrystalDataset.prepare(
+                rows,
+                encoder,
+                vectors=vectors,
+                cache_dir=options.cache_dir,
+                flavour=config.graph_flavour,
+                cutoff=config.cutoff,
+                max_neighbors=config.max_neighbors,
+                all_tokens=config.use_fine_grained_attention,
+                label=name,
+                rewrite=stopword_rewriter(options),
+            )
+            for name, rows in (("train", splits.train), ("val", splits.val), ("test", splits.test))
+        }
+
+
+def stopword_rewriter(options: TrainingOptions) -> Callable[[str], str] | None:
+    """What --mask_stopwords and --remove_stopwords do to a description; None without them.
+
+    Raises:
+        OptionsError: If there are no stop words where ``stopwords_dir`` points.
+    """
+    if not (options.mask_stopwords or options.remove_stopwords):
+        return None
+    place = Path(options.stopwords_dir)
+    files = sorted(place.glob("*.txt")) if place.is_dir() else [place]
+    words = {word.strip().lower() for file in files if file.is_file() for word in file.read_text(encoding="utf-8").splitlines() if word.strip()}
+    if not words:
+        raise OptionsError(f"--stopwords_dir: no stop words in {place}")
+    replacement = "[MASK]" if options.mask_stopwords else ""
+    pattern = re.compile(r"\b(" + "|".join(sorted(map(re.escape, words), key=len, reverse=True)) + r")\b", re.IGNORECASE)
+    return lambda text: re.sub(r"  +", " ", pattern.sub(replacement, text)).strip()
+
+
+def facts(train: CrystalDataset, encoder: TextEncoder) -> dict[str, Any]:
+    """What an artifact has to say about its training set."""
+    from pymatgen.core import Element
+
+    counts = Counter(len(row.description or "") > 0 for row in train.rows)
+    return {
+        "n_rows": len(train),
+        "n_described": counts[True],
+        "max_atoms": int(train.n_atoms.max()),
+        "median_atoms": float(np.median(train.n_atoms)),
+        "mean_target": float(train.targets.mean()),
+        "elements": [Element.from_Z(z).symbol for z in sorted(train.elements())],
+        "text_encoder": encoder.settings.model_dump(mode="json"),
+    }
+
+
+def _last_checkpoint(options: TrainingOptions, folder: Path) -> dict[str, Any] | None:
+    remove_leftovers(folder)
+    path = folder / LAST
+    if not options.resume:
+        return None
+    if not path.is_file():
+        # A run killed before its first checkpoint resumes from the beginning: that gives the same numbers.
+        return None
+    content = read_weights_only(path)
+    now, then = options.model_dump(mode="json"), content["options"]
+    changed = [f"--{key} was {then.get(key)!r}, is {now[key]!r}" for key in now if key not in FREE_ON_RESUME and then.get(key) != now[key]]
+    if changed:
+        raise OptionsError(f"{path} was started with other options:\n  " + "\n  ".join(changed) + "\nRepeat the old ones, or start anew with --resume 0.")
+    return content
+
+
+def _list_skipped(splits: Splits, sets: dict[str, CrystalDataset], folder: Path, report: Callable[[str], None]) -> None:
+    skipped = [*splits.skipped, *(failure for dataset in sets.values() for failure in dataset.failures)]
+    if not skipped:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "skipped.csv").open("w", newline="", encoding="utf-8") as table:
+        writer = csv.writer(table)
+        writer.writerow(["id", "reason"])
+        writer.writerows(skipped)
+    report(f"{len(skipped)} rows were skipped, listed in {folder / 'skipped.csv'}; the first: {skipped[0][0]} ({skipped[0][1]})")
+
+
+def _test(folder: Path, test: CrystalDataset, options: TrainingOptions, report: Callable[[str], None]) -> None:
+    network = read_checkpoint(folder / BEST).network.to(options.device)
+    with_text = predict(network, test, batch_size=options.batch_size)
+    without = predict(network, test, batch_size=options.batch_size, without_text=True)
+    target = test.targets
+    measure = regression_metrics
+    if options.classification:
+        target, measure = (target > options.classification_threshold).astype("float32"), classification_metrics
+    results = {"test": measure(with_text, target), "test_without_text": measure(without, target)}
+    write_json(results, folder / "test_metrics.json")
+    with (folder / "prediction_results_test_set.csv").open("w", newline="", encoding="utf-8") as table:
+        writer = csv.writer(table)
+        writer.writerow(["id", "target", "prediction", "prediction_without_text"])
+        for row, truth, one, other in zip(test.rows, target, with_text, without, strict=True):
+            writer.writerow([row.id, f"{truth:.6g}", f"{one:.6g}", f"{other:.6g}"])
+    for name, values in results.items():
+        report(f"{name}: " + ", ".join(f"{key} {value:.4f}" for key, value in values.items()))
+
+
+def rows_of(paths: str, target: str) -> list[Row]:
+    """Rows of ``.jsonl.gz`` files, for evaluation."""
+    from training.data import read_jsonl
+
+    return read_jsonl(paths, target=target)
+
+
+def fail(message: str) -> int:
+    """Print a message for the user and give the exit code."""
+    sys.stderr.write(f"error: {message}\n")
+    return 2
