@@ -1,0 +1,73 @@
+"""`hsegap describe`: the text that `predict --describe` feeds to the model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from commands import inputs, output
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from service.schemas import StructureFormat
+
+
+def run(names: Sequence[str], *, as_json: bool, file_format: StructureFormat | None) -> int:
+    """Describe each file and print the texts.
+
+    Args:
+        names: Paths, or ``-`` for standard input.
+        as_json: One JSON array instead of plain text.
+        file_format: Format of every file; None recognises it.
+
+    Returns:
+        Exit status: 0 if every file was described, else 1.
+    """
+    entries: list[dict[str, Any]] = []
+    with output.answers_only() as out:
+        for entry in answers(names, file_format=file_format):
+            entries.append(entry)
+            if as_json:
+                continue
+            if "error" in entry:
+                from commands.tables import show_error
+
+                show_error(entry, out=out)
+            else:
+                # One file: the bare text, ready for `hsegap predict --text "$(hsegap describe FILE)"`.
+                text = entry["description"]["text"]
+                out.write(f"{text}\n" if len(names) == 1 else f"{entry['id']}: {text}\n")
+                out.flush()
+        if as_json:
+            output.write_json(entries, out)
+    return int(any("error" in entry for entry in entries))
+
+
+def answers(names: Sequence[str], *, file_format: StructureFormat | None) -> Iterator[dict[str, Any]]:
+    """One entry per file, in order: what ``POST /describe`` answers under the file's name, or an error object."""
+    from commands.predict import open_predictor
+    from export.artifact import ArtifactError
+    from service.errors import Failure
+    from service.schemas import DescribeRequest
+
+    def request(structure: str) -> DescribeRequest:
+        return DescribeRequest(structure=structure, format=file_format)
+
+    try:
+        # The same process with the same deadline as a server's, and so the same words.
+        predictor = open_predictor(None, jobs=1)
+    except ArtifactError as error:
+        for index, name in enumerate(names):
+            yield inputs.Problem(error.code, error.message, error.hint).entry(name, index)
+        return
+    with predictor:
+        for index, name in enumerate(names):
+            item = inputs.request_from(name, request)
+            if isinstance(item, inputs.Problem):
+                yield item.entry(name, index)
+                continue
+            answer = item if isinstance(item, Failure) else predictor.describe(item)
+            if isinstance(answer, Failure):
+                yield {"id": name, **answer.at(index).model_dump(mode="json")}
+            else:
+                yield {"id": name, "index": index, **answer.model_dump(mode="json")}

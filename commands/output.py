@@ -1,0 +1,54 @@
+"""Where answers go: standard output carries them and nothing else; notes, progress and whatever a library prints go to standard error."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def answers_only() -> Iterator[TextIO]:
+    """Keep standard output clean while commands work.
+
+    Libraries print, compiled code writes to file descriptor 1, child processes inherit it. Inside the block all of that lands on standard
+    error; only what is written to the stream given here reaches the caller's pipe.
+
+    Yields:
+        The real standard output.
+    """
+    real = sys.stdout
+    sys.stdout = sys.stderr
+    try:
+        descriptor = real.fileno()
+        kept = os.dup(descriptor)
+    except (OSError, ValueError):  # a stream without a descriptor (a captured one): redirecting the name is all there is to do
+        try:
+            yield real
+        finally:
+            sys.stdout = real
+        return
+    real.flush()
+    os.dup2(sys.__stderr__.fileno() if sys.__stderr__ else 2, descriptor)
+    try:
+        with os.fdopen(os.dup(kept), "w", encoding="utf-8", errors="replace") as out:
+            yield out
+    finally:
+        os.dup2(kept, descriptor)
+        os.close(kept)
+        sys.stdout = real
+
+
+def write_json(value: Any, out: TextIO) -> None:
+    """Print one JSON value and a line end. NaN is refused: it is not JSON."""
+    out.write(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
+
+
+def note(message: str) -> None:
+    """Say something beside the answer."""
+    sys.stderr.write(f"{message}\n")

@@ -1,0 +1,130 @@
+"""`hsegap predict`: files in, one prediction or named error per file out, in order."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from commands import inputs, output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from service.predictor import Predictor
+    from service.schemas import PredictRequest, StructureFormat
+
+#: Files answered together; small enough that a long list shows its first answers soon.
+CHUNK = 64
+logger = logging.getLogger("hsegap.cli")
+
+
+def run(
+    names: Sequence[str],
+    *,
+    text: str | None,
+    describe: bool,
+    as_json: bool,
+    atoms: bool,
+    artifact: Path | None,
+    file_format: StructureFormat | None,
+) -> int:
+    """Predict each file and print what came out.
+
+    Args:
+        names: Paths, or ``-`` for standard input.
+        text: Description used for every file; None for none.
+        describe: Generate descriptions.
+        as_json: One JSON array instead of tables.
+        atoms: With the per-atom values.
+        artifact: Artifact folder; None takes the default one.
+        file_format: Format of every file; None recognises it.
+
+    Returns:
+        Exit status: 0 if every file was predicted, else 1.
+    """
+    from service.schemas import PredictRequest
+
+    def request(structure: str) -> PredictRequest:
+        return PredictRequest(structure=structure, format=file_format, description=text, describe=describe, atoms=atoms)
+
+    entries: list[dict[str, Any]] = []
+    with output.answers_only() as out:
+        # A description takes seconds, so each file is then shown as soon as it is done.
+        for entry in answers(names, request=request, artifact=artifact, chunk=1 if describe and not as_json else CHUNK):
+            entries.append(entry)
+            if not as_json:
+                from commands.tables import show_prediction
+
+                show_prediction(entry, out=out)
+        if as_json:
+            output.write_json(entries, out)
+    return int(any("error" in entry for entry in entries))
+
+
+def answers(
+    names: Sequence[str], *, request: Callable[[str], PredictRequest], artifact: Path | None, chunk: int = CHUNK
+) -> Iterator[dict[str, Any]]:
+    """One JSON-ready entry per file, in order; a bad file costs none of its neighbours.
+
+    Args:
+        names: Paths, or ``-``.
+        request: Makes a request of a file's text.
+        artifact: Artifact folder; None takes the default one.
+        chunk: Files answered together.
+
+    Yields:
+        A prediction or an error object, each with the file's name as ``id``.
+    """
+    from export.artifact import ArtifactError
+
+    try:
+        predictor = open_predictor(artifact, jobs=len(names))
+    except ArtifactError as error:
+        for index, name in enumerate(names):
+            yield inputs.Problem(error.code, error.message, error.hint).entry(name, index)
+        return
+    with predictor:
+        for start in range(0, len(names), chunk):
+            yield from _chunk(names[start : start + chunk], start=start, request=request, predictor=predictor)
+
+
+def open_predictor(artifact: Path | None, *, jobs: int) -> Predictor:
+    """Check an artifact and make a predictor for it, with as many reading processes as the work and the machine have use for.
+
+    Args:
+        artifact: Artifact folder; None takes the default one.
+        jobs: Number of crystals to come.
+
+    Raises:
+        export.artifact.ArtifactError: If the artifact must not be used.
+    """
+    import os
+
+    from export.artifact import Artifact
+    from service.predictor import Predictor
+
+    return Predictor(Artifact.load(artifact), workers=max(1, min(jobs, os.cpu_count() or 1, 4)))
+
+
+def _chunk(names: Sequence[str], *, start: int, request: Callable[[str], PredictRequest], predictor: Predictor) -> Iterator[dict[str, Any]]:
+    """Answer some files together."""
+    from service.errors import Failure
+
+    items = [inputs.request_from(name, request) for name in names]
+    asked = [item for item in items if not isinstance(item, inputs.Problem)]
+    try:
+        answered = iter(predictor.predict(asked))
+    except Exception:  # the edge of the command: whatever went wrong, each file still gets its entry
+        logger.exception("prediction failed")
+        failure = Failure.make("internal", "The prediction failed unexpectedly; the reason stands on standard error.")
+        answered = iter([failure] * len(asked))
+    for index, (name, item) in enumerate(zip(names, items, strict=True), start):
+        if isinstance(item, inputs.Problem):
+            yield item.entry(name, index)
+            continue
+        answer = next(answered)
+        if isinstance(answer, Failure):
+            yield {"id": name, **answer.at(index).model_dump(mode="json")}
+        else:
+            yield answer.model_copy(update={"id": name, "index": index}).model_dump(mode="json")

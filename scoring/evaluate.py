@@ -1,0 +1,257 @@
+"""Predictions against known gaps: the errors of an artifact on a file of labelled crystals, by the very path that serves."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import zlib
+from dataclasses import asdict, dataclass, field
+from statistics import fmean, median
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import ValidationError
+
+from service.errors import Failure
+from service.schemas import PredictRequest, failure_from_validation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from service.predictor import Predictor
+    from service.schemas import Prediction
+
+#: Column of the HSE06 gap in eV.
+TARGET = "hse_gap_ev"
+#: An error beyond this, in eV, counts as a miss that a user would notice.
+LARGE_ERROR_EV = 1.0
+
+
+class EvaluationError(ValueError):
+    """A file that cannot be evaluated, with what is wrong and what to do next."""
+
+    def __init__(self, code: str, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+
+class Row(NamedTuple):
+    """One labelled crystal."""
+
+    id: str
+    structure: str
+    description: str | None
+    gap_ev: float
+
+
+class RowFailure(NamedTuple):
+    """A row that got no prediction."""
+
+    id: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Error statistics over some rows, eV.
+
+    Attributes:
+        n: Rows counted.
+        mae: Mean absolute error.
+        median_ae: Median absolute error.
+        rmse: Root mean square error.
+        bias: Mean of predicted minus known.
+        large: Share of rows that are off by more than 1 eV.
+    """
+
+    n: int
+    mae: float
+    median_ae: float
+    rmse: float
+    bias: float
+    large: float
+
+    @classmethod
+    def of(cls, predicted: Sequence[float], known: Sequence[float]) -> Errors | None:
+        """Statistics of predicted against known gaps; None without rows."""
+        if not known:
+            return None
+        differences = [guess - truth for guess, truth in zip(predicted, known, strict=True)]
+        absolute = [abs(difference) for difference in differences]
+        return cls(
+            n=len(known),
+            mae=fmean(absolute),
+            median_ae=median(absolute),
+            rmse=math.sqrt(fmean(difference**2 for difference in differences)),
+            bias=fmean(differences),
+            large=fmean(value > LARGE_ERROR_EV for value in absolute),
+        )
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How an artifact did on a file.
+
+    Attributes:
+        model: Name, version and SHA-256 of the artifact.
+        file: Name of the file.
+        target: Column compared with.
+        n: Rows predicted.
+        described: Rows predicted that have a description.
+        as_given: Errors with each row's description where it has one: what a user of the file gets.
+        without_text: Errors of the same rows, all descriptions left out.
+        described_with_text: Errors of the described rows, with their descriptions.
+        described_without_text: Errors of the described rows, descriptions left out.
+        mean_predictor: Errors of predicting these rows' own mean for each: what knowing nothing costs.
+        coverage: Share of the known gaps inside the interval; None before calibration.
+        interval_width_ev: Mean width of the interval; None before calibration.
+        failures: Rows without a prediction.
+    """
+
+    model: dict[str, str]
+    file: str
+    target: str
+    n: int
+    described: int
+    as_given: Errors | None
+    without_text: Errors | None
+    described_with_text: Errors | None
+    described_without_text: Errors | None
+    mean_predictor: Errors | None
+    coverage: float | None
+    interval_width_ev: float | None
+    failures: list[RowFailure] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self) | {"failures": [failure._asdict() for failure in self.failures]}
+
+
+def read_rows(path: Path, *, target: str = TARGET, limit: int | None = None) -> list[Row]:
+    """Read labelled crystals from JSON lines, packed with gzip or not.
+
+    Args:
+        path: The file; each line has ``cif`` and the target column, and may have ``id`` and ``description``.
+        target: Column with the known gap, eV. Rows where it is null are left out: there is nothing to compare with.
+        limit: Only the first so many rows with a gap.
+
+    Raises:
+        EvaluationError: If the file is missing, is not JSON lines, lacks a column or holds no row with a gap.
+    """
+    rows: list[Row] = []
+    for number, data in _lines(path):
+        if limit is not None and len(rows) >= limit:
+            break
+        hint = f"Each line is one JSON object with the keys cif and {target}, and perhaps id and description."
+        if not isinstance(data, dict) or not isinstance(data.get("cif"), str) or target not in data:
+            raise EvaluationError("invalid_request", f"Line {number} of {path} has no cif or no {target}.", hint)
+        gap = data[target]
+        if gap is None:
+            continue
+        if isinstance(gap, bool) or not isinstance(gap, int | float) or not math.isfinite(gap):
+            raise EvaluationError("invalid_request", f"Line {number} of {path}: {target} is not a number.", hint)
+        rows.append(Row(str(data.get("id", number)), data["cif"], data.get("description") or None, float(gap)))
+    if not rows:
+        raise EvaluationError("invalid_request", f"{path} holds no row with {target}.", "Name a file of labelled crystals.")
+    return rows
+
+
+def _lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """Numbered JSON values of a file."""
+    try:
+        with path.open("rb") as head:
+            packed = head.read(2) == b"\x1f\x8b"
+        with gzip.open(path, "rt", encoding="utf-8") if packed else path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield number, json.loads(line)
+    except FileNotFoundError:
+        raise EvaluationError("file_not_found", f"There is no file {path}.", "Check the path.") from None
+    except (OSError, EOFError, zlib.error) as error:  # gzip reports a damaged file as any of them
+        raise EvaluationError(
+            "unreadable_file", f"{path} could not be read: {error}.", "Check the file; a download may be incomplete."
+        ) from None
+    except ValueError:  # neither UTF-8 nor JSON
+        raise EvaluationError(
+            "unreadable_file", f"{path} is not JSON lines.", "Give one JSON object a line, packed with gzip or not."
+        ) from None
+
+
+def evaluate(
+    rows: Sequence[Row],
+    predictor: Predictor,
+    *,
+    file: str = "",
+    target: str = TARGET,
+    with_text: bool = True,
+    advance: Callable[[], None] | None = None,
+) -> Evaluation:
+    """Predict every row and compare.
+
+    Args:
+        rows: Labelled crystals.
+        predictor: What predicts.
+        file: Name for the report.
+        target: Column for the report.
+        with_text: Predict twice where a row has a description: with it and without. False leaves all descriptions out.
+        advance: Called after each prediction (for a progress bar); :func:`predictions_needed` tells how many there will be.
+
+    Returns:
+        The errors. Rows that failed are listed and counted in none of them.
+    """
+    described = {index for index, row in enumerate(rows) if row.description is not None} if with_text else set()
+    passes = [(index, None) for index in range(len(rows))] + [(index, rows[index].description) for index in sorted(described)]
+    requests = (_request(rows[index].structure, text) for index, text in passes)
+    bare: dict[int, Prediction] = {}
+    texted: dict[int, Prediction] = {}
+    failed: dict[int, RowFailure] = {}
+    for (index, text), answer in zip(passes, predictor.predict_iter(requests), strict=True):
+        if isinstance(answer, Failure):
+            failed.setdefault(index, RowFailure(rows[index].id, answer.error.code, answer.error.message))
+        else:
+            (bare if text is None else texted)[index] = answer
+        if advance:
+            advance()
+    kept = [index for index in range(len(rows)) if index not in failed]
+    kept_described = [index for index in kept if index in described]
+    given = {index: texted.get(index, bare[index]) for index in kept}
+    mean = fmean(rows[index].gap_ev for index in kept) if kept else 0.0
+    intervals = [(given[index].interval_ev, rows[index].gap_ev) for index in kept]
+    bounded = [(interval, gap) for interval, gap in intervals if interval is not None]
+    manifest = predictor.artifact.manifest
+
+    def errors(of: dict[int, Prediction], indices: list[int]) -> Errors | None:
+        return Errors.of([of[index].gap_ev for index in indices], [rows[index].gap_ev for index in indices])
+
+    return Evaluation(
+        model={"name": manifest.name, "version": manifest.version, "sha256": predictor.artifact.sha256},
+        file=file,
+        target=target,
+        n=len(kept),
+        described=len(kept_described),
+        as_given=errors(given, kept),
+        without_text=errors(bare, kept),
+        described_with_text=errors(texted, kept_described),
+        described_without_text=errors(bare, kept_described),
+        mean_predictor=Errors.of([mean] * len(kept), [rows[index].gap_ev for index in kept]),
+        coverage=fmean(low <= gap <= high for (low, high), gap in bounded) if bounded else None,
+        interval_width_ev=fmean(high - low for (low, high), _ in bounded) if bounded else None,
+        failures=list(failed.values()),
+    )
+
+
+def _request(structure: str, description: str | None) -> PredictRequest | Failure:
+    """The request of one row, or the failure a server would answer with."""
+    try:
+        return PredictRequest(structure=structure, description=description, atoms=False)
+    except ValidationError as error:
+        return failure_from_validation(error.errors(include_url=False, include_context=False, include_input=False))
+
+
+def predictions_needed(rows: Sequence[Row], *, with_text: bool = True) -> int:
+    """How many predictions :func:`evaluate` makes for these rows."""
+    return len(rows) + (sum(row.description is not None for row in rows) if with_text else 0)
