@@ -86,6 +86,8 @@ def _failed(error: Exception) -> StructureError:
         return StructureError(
             "degenerate_cell", "The cell of the CIF is degenerate: it has next to no thickness.", "Check the cell lengths and angles."
         )
+    if isinstance(error, ZeroDivisionError) or "is not a multiple" in detail or "zip()" in detail:
+        return unreadable("A table of the CIF is incomplete: it ends in the middle of a row.", _CUT_OFF_HINT)
     reason = f"{type(error).__name__}: {detail}" if detail else type(error).__name__
     return unreadable(f"The CIF can't be read ({reason}).", _CUT_OFF_HINT)
 
@@ -144,6 +146,7 @@ def _check_sites(data: dict[str, Any], notices: list[Notice], *, max_atoms: int 
         raise StructureError("too_many_atoms", message, "Use the primitive cell.")
     _check_names(data, labels, notices)
     _check_occupancies(data, labels, notices)
+    _check_duplicates(data, labels)
     return len(labels)
 
 
@@ -188,6 +191,7 @@ def _check_occupancies(data: dict[str, Any], labels: list[str], notices: list[No
     if not isinstance(occupancies, list):
         return
     empty = []
+    above = 0
     for label, value in zip(labels, occupancies, strict=False):
         occupancy = _number(value)
         if occupancy is None and value.strip() not in {".", "?"}:
@@ -196,10 +200,34 @@ def _check_occupancies(data: dict[str, Any], labels: list[str], notices: list[No
             continue
         if occupancy > 1 + OCCUPANCY_TOLERANCE or occupancy < 0:
             raise disordered([f"site {label[:20]} has the occupancy {occupancy:g}"])
+        above += occupancy > 1
         if occupancy == 0:
             empty.append(label[:20])
+    if above:
+        notices.append(Notice("occupancy_repaired", f"{above} occupancies up to 1 % above 1 were taken for 1."))
     if empty:
         notices.append(Notice("zero_occupancy_dropped", f"Sites with occupancy 0 were left out: {', '.join(empty[:5])}."))
+
+
+def _check_duplicates(data: dict[str, Any], labels: list[str]) -> None:
+    """Refuse rows at one position that together hold more than one atom; symmetry images are checked by their distance.
+
+    Raises:
+        StructureError: ``overlapping_atoms``, naming the pair.
+    """
+    occupancies = data.get("_atom_site_occupancy")
+    positions = np.array([[_number(value) or 0.0 for value in data[name]] for name in _POSITIONS]).T
+    # The rounding only has to catch exact copies; 1.0 and 0.0 are the same place.
+    places = np.round(positions % 1, 4) % 1
+    seen: dict[tuple[float, ...], tuple[str, float]] = {}
+    for index, (label, place) in enumerate(zip(labels, map(tuple, places.tolist()), strict=True)):
+        given = _number(occupancies[index]) if isinstance(occupancies, list) else None
+        occupancy = 1.0 if given is None else given
+        first, total = seen.get(place, (label, 0.0))
+        if total > 0 and total + occupancy > 1 + OCCUPANCY_TOLERANCE:
+            message = f"The sites {first[:20]} and {label[:20]} of the CIF are at the same position."
+            raise StructureError("overlapping_atoms", message, "Remove one of them, or correct their occupancies or coordinates.")
+        seen[place] = (first, total + occupancy)
 
 
 def _check_cell(data: dict[str, Any], n_rows: int) -> np.ndarray | None:
@@ -292,8 +320,12 @@ def _check_formula(data: dict[str, Any], structure: Structure, block: str, notic
         return
     atoms_read = Composition(found).formula
     last_loop = block.rfind("loop_")
-    cut_off = "_atom_site_fract_x" in block[last_loop:] and found.keys() <= expected.keys()
-    if cut_off and any(ratio < max(ratios.values()) * 0.98 for symbol, ratio in ratios.items() if symbol != "H"):
+    most = max(ratios.values())
+    # Complete elements come in whole formula units; one atom too many is another mistake, found by its distance.
+    whole = abs(most - round(most)) < 0.02 and found.keys() <= expected.keys()
+    missing = any(ratio < most * 0.98 for symbol, ratio in ratios.items() if symbol != "H")
+    dropped = any(notice.code == "zero_occupancy_dropped" for notice in notices)
+    if whole and missing and not dropped and "_atom_site_fract_x" in block[last_loop:]:
         message = f"The CIF states {stated[:60]} but ends after {atoms_read[:60]}."
         raise unreadable(message, "The file seems to be cut off: get it again. If it is meant so, correct _chemical_formula_sum.")
     notices.append(Notice("composition_mismatch", f"The CIF states {stated[:60]}, but its atoms add up to {atoms_read[:60]}."))

@@ -34,12 +34,15 @@ def parse_poscar(text: str, *, max_atoms: int | None) -> Parsed:
     n_atoms, first_position = _announced(lines)
     check_atom_count(n_atoms, max_atoms)
     check_lattice(lattice, n_atoms=n_atoms)
+    from pymatgen.core import Element
     from pymatgen.io.vasp.inputs import Poscar
 
     try:
         with recorded_warnings() as caught:
             # The comment may hold anything, and nothing of it is wanted.
             poscar = Poscar.from_str("\n".join(["hsegap", *lines[1:]]), read_velocities=False)
+    except IndexError as error:
+        raise unreadable("A line of the POSCAR is missing or too short.", "The file may be cut off: write it again. " + _HINT) from error
     except Exception as error:  # pymatgen raises whatever a damaged line leads to
         detail = str(error).split("\n")[0][:120]
         raise unreadable(f"The POSCAR can't be read ({type(error).__name__}: {detail}).", _HINT) from error
@@ -55,7 +58,8 @@ def parse_poscar(text: str, *, max_atoms: int | None) -> Parsed:
     extra = _positions_after(lines, first_position + n_atoms)
     if extra:
         notices.append(Notice("extra_lines", f"The POSCAR announces {n_atoms} atoms; {extra} more lines with coordinates were ignored."))
-    symbols = [getattr(site.specie, "symbol", str(site.specie)) for site in structure]
+    # An Element's name keeps deuterium apart from hydrogen; its symbol doesn't.
+    symbols = [site.specie.name if isinstance(site.specie, Element) else site.specie.symbol for site in structure]
     return Parsed(lattice=np.array(structure.lattice.matrix), symbols=symbols, frac_coords=structure.frac_coords, notices=notices)
 
 
