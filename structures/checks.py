@@ -46,11 +46,27 @@ def check_lattice(lattice: np.ndarray, *, n_atoms: int = 1) -> None:
     if lengths.max() > LONGEST_CELL_VECTOR:
         message = f"A cell vector is {lengths.max():.6g} Å long; at most {LONGEST_CELL_VECTOR:.0f} Å are accepted."
         raise StructureError("degenerate_cell", message, "Cell lengths are read in Å: check the unit and the scale factor.")
+    check_repeat(lattice)
     volume = abs(float(np.linalg.det(lattice)))
     flatness = volume / max(float(lengths.prod()), 1e-300)
     if volume < SMALLEST_VOLUME_PER_ATOM * max(n_atoms, 1) or flatness < SMALLEST_FLATNESS:
         message = f"The cell is degenerate: its volume is {volume:.3g} Å³ for {n_atoms} atom{'s' if n_atoms != 1 else ''}."
         raise StructureError("degenerate_cell", message, hint)
+
+
+def check_repeat(lattice: np.ndarray) -> None:
+    """Refuse a cell with a vector so short that every atom overlaps its own image.
+
+    Args:
+        lattice: Lattice vectors as rows, Å, ``[3, 3]``; reduced, if short sums of long vectors are to be found too.
+
+    Raises:
+        StructureError: ``degenerate_cell``.
+    """
+    edge = float(np.linalg.norm(lattice, axis=1).min())
+    if edge < SHORTEST_DISTANCE:
+        message = f"The cell repeats after only {edge:.3g} Å, so every atom overlaps its own periodic image."
+        raise StructureError("degenerate_cell", message, "Check the cell lengths (in Å) and the scale factor.")
 
 
 def check_coordinates(frac_coords: np.ndarray) -> None:
@@ -110,10 +126,7 @@ def check_distances(lattice: np.ndarray, frac_coords: np.ndarray, symbols: Seque
     from pymatgen.optimization.neighbors import find_points_in_spheres
 
     reduced, change = reduced_lattice(lattice)
-    edge = float(np.linalg.norm(reduced, axis=1).min())
-    if edge < shortest:
-        message = f"The cell repeats after only {edge:.3g} Å, so every atom overlaps its own periodic image."
-        raise StructureError("degenerate_cell", message, "Check the cell lengths (in Å) and the scale factor.")
+    check_repeat(reduced)
     coords, _ = wrapped(frac_coords, change, reduced)
     # A radius of 1 Å is cheaper than one of 0.5 Å: fewer cells in the search grid.
     radius = affordable_radius(coords, max(shortest, 1.0))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from structures.cell import affordable_radius, reduced_lattice, wrapped
-from structures.checks import check_atom_count, check_coordinates, check_lattice
+from structures.checks import check_atom_count, check_coordinates, check_lattice, check_repeat
 from structures.errors import StructureError
 
 if TYPE_CHECKING:
@@ -143,6 +143,7 @@ def _nearest(
 
     n_atoms = len(frac_coords)
     reduced, change = reduced_lattice(lattice)
+    check_repeat(reduced)
     coords, home = wrapped(frac_coords, change, reduced)
     periodic = np.ones(3, dtype=np.int64)
 
