@@ -51,6 +51,12 @@ def _name(chosen: Format | None) -> Literal["cif", "poscar", "xyz", "pymatgen", 
     return None if chosen is None else chosen.value
 
 
+def _check_stdin_once(files: list[str]) -> None:
+    """Standard input can be read once only."""
+    if files.count("-") > 1:
+        raise typer.BadParameter("standard input (-) can be read once only", param_hint="FILE")
+
+
 def print_version(value: bool) -> None:
     """Print name and version, then leave."""
     if value:
@@ -104,6 +110,7 @@ def predict(
     """
     from commands import predict as command
 
+    _check_stdin_once(files)
     if text is not None and describe:
         raise typer.BadParameter("give --text or --describe, not both", param_hint="--text")
     status = command.run(files, text=text, describe=describe, as_json=json, atoms=atoms, artifact=artifact, file_format=_name(format))
@@ -128,16 +135,21 @@ def describe(
     """
     from commands import describe as command
 
+    _check_stdin_once(files)
     raise typer.Exit(command.run(files, as_json=json, file_format=_name(format)))
 
 
 @app.command()
 def serve(
     *,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every network interface.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 3000,
-    workers: Annotated[int, typer.Option(min=1, help="Number of server processes, each with its own copy of the model.")] = 1,
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on; 0.0.0.0 for every network interface.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="PORT", min=1, max=65535, help="Port to listen on.")] = 3000,
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Processes that read structures: HSEGAP_WORKERS, or 2.", show_default=False)
+    ] = None,
     artifact: ArtifactOption = None,
+    page: Annotated[bool, typer.Option("--page/--no-page", help="With or without the page.")] = True,
+    access_log: Annotated[bool, typer.Option("--access-log", help="Log each request on standard error.")] = False,
 ) -> None:
     """Serve the page and the HTTP API until interrupted.
 
@@ -150,7 +162,7 @@ def serve(
     """
     from commands import serve as command
 
-    raise typer.Exit(command.run(host=host, port=port, workers=workers, artifact=artifact))
+    raise typer.Exit(command.run(host=host, port=port, workers=workers, artifact=artifact, page=page, access_log=access_log))
 
 
 @app.command()

@@ -11,7 +11,8 @@ INTRODUCTION = """# The `hsegap` command
 
 Each section is what `hsegap COMMAND --help` prints; `make docs` writes this page and a test keeps it so.
 
-Answers go to standard output, everything else (progress, notes, what a library has to say) to standard error, so `--json` can be piped as it is.
+Answers go to standard output, everything else (progress, notes, what a library has to say) to standard error, so `--json` can be
+piped as it is.
 
 | exit status | meaning |
 |---|---|

@@ -1,0 +1,125 @@
+"""`hsegap predict`: one entry per file, in order, whatever is in the files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from service.schemas import Prediction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Outcome
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+GAAS = EXAMPLES / "GaAs.cif"
+
+
+@pytest.fixture
+def bad_files(tmp_path: Path) -> dict[str, Path]:
+    """Files that cannot be predicted, by the error each must give."""
+    text = GAAS.read_text()
+    files = {
+        "truncated": text[: text.index("_atom_site_fract_z")],
+        "empty": "",
+        "partial": text.replace("1.0\n", "0.5\n").replace(" 1\n", " 0.5\n"),
+    }
+    for name, content in files.items():
+        (tmp_path / f"{name}.cif").write_text(content)
+    assert files["partial"] != text
+    (tmp_path / "binary.cif").write_bytes(bytes(range(256)) * 64)
+    (tmp_path / "folder.cif").mkdir()
+    return {name: tmp_path / f"{name}.cif" for name in ("truncated", "empty", "partial", "binary", "folder", "missing")}
+
+
+def test_all_examples_from_another_folder(hsegap: Callable[..., Outcome]) -> None:
+    files = sorted(EXAMPLES.glob("*.cif"))
+    assert len(files) >= 12
+    outcome = hsegap("predict", *files, "--json")
+    assert outcome.status == 0, outcome.stderr
+    entries = outcome.json
+    assert [entry["id"] for entry in entries] == [str(file) for file in files]
+    assert [entry["index"] for entry in entries] == list(range(len(files)))
+    for entry in entries:
+        prediction = Prediction.model_validate(entry)
+        assert prediction.description.origin == "none"
+        assert len(prediction.atoms or ()) == prediction.n_atoms
+
+
+def test_bad_files_are_named_and_cost_no_neighbour(hsegap: Callable[..., Outcome], bad_files: dict[str, Path]) -> None:
+    codes = {
+        "truncated": "unreadable_structure",
+        "empty": "unreadable_structure",
+        "partial": "disordered_structure",
+        "binary": "unreadable_structure",
+        "folder": "unreadable_structure",
+        "missing": "unreadable_structure",
+    }
+    outcome = hsegap("predict", GAAS, *bad_files.values(), GAAS, "--json", "--no-atoms")
+    assert outcome.status == 1
+    first, *failed, last = outcome.json
+    assert [entry["id"] for entry in failed] == [str(path) for path in bad_files.values()]
+    assert {name: entry["error"]["code"] for name, entry in zip(bad_files, failed, strict=True)} == codes
+    assert [entry["error"]["index"] for entry in failed] == list(range(1, len(failed) + 1))
+    assert all(entry["error"]["message"] and entry["error"]["hint"] for entry in failed)
+    assert (first["index"], last["index"]) == (0, len(failed) + 1)
+    assert first["gap_raw_ev"] == last["gap_raw_ev"]
+    assert first["atoms"] is None
+    assert "Traceback" not in outcome.stderr
+
+
+def test_tables_show_gaps_and_errors(hsegap: Callable[..., Outcome], bad_files: dict[str, Path]) -> None:
+    outcome = hsegap("predict", GAAS, bad_files["empty"], env={"COLUMNS": "200"})
+    assert outcome.status == 1
+    answer, error = outcome.stdout.split("empty.cif")
+    assert "HSE06 gap" in answer
+    assert " eV" in answer
+    assert "fractional coordinates" in answer
+    assert "unreadable_structure" in error
+
+
+def test_standard_input_and_a_given_text(hsegap: Callable[..., Outcome]) -> None:
+    poscar = b"silicon\n5.43\n0 .5 .5\n.5 0 .5\n.5 .5 0\nSi\n2\nDirect\n0 0 0\n.25 .25 .25\n"
+    outcome = hsegap("predict", "-", "--json", "--format", "poscar", "--text", "Si is diamond structured.", stdin=poscar)
+    assert outcome.status == 0, outcome.stderr
+    [entry] = outcome.json
+    assert (entry["id"], entry["formula"], entry["n_atoms"]) == ("-", "Si", 2)
+    assert entry["description"] == {"text": "Si is diamond structured.", "origin": "given"}
+    assert all(share is not None for atom in entry["atoms"] for share in atom["text_share"].values())
+
+
+def test_a_text_that_is_too_long_fails_by_name(hsegap: Callable[..., Outcome]) -> None:
+    outcome = hsegap("predict", GAAS, "--json", "--text", "long " * 25_000)
+    assert outcome.status == 1
+    assert outcome.json[0]["error"]["code"] == "text_too_long"
+
+
+def test_without_a_model_every_file_says_so(hsegap: Callable[..., Outcome], tmp_path: Path) -> None:
+    outcome = hsegap("predict", GAAS, GAAS, "--json", "--artifact", tmp_path / "nowhere")
+    assert outcome.status == 1
+    assert [entry["error"]["code"] for entry in outcome.json] == ["artifact_missing"] * 2
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
+def test_a_file_without_permission_is_named(hsegap: Callable[..., Outcome], tmp_path: Path) -> None:
+    secret = tmp_path / "secret.cif"
+    secret.write_text("data_x")
+    secret.chmod(0)
+    outcome = hsegap("predict", secret, "--json")
+    assert outcome.status == 1
+    assert outcome.json[0]["error"]["code"] == "unreadable_structure"
+
+
+@pytest.mark.slow
+def test_a_description_is_generated_and_used(hsegap: Callable[..., Outcome]) -> None:
+    outcome = hsegap("predict", GAAS, "--describe", "--json", "--no-atoms")
+    assert outcome.status == 0, outcome.stderr
+    [entry] = outcome.json
+    assert entry["description"]["origin"] == "generated"
+    assert "GaAs" in entry["description"]["text"]
+    described = hsegap("describe", GAAS)
+    assert described.stdout.strip() == entry["description"]["text"]
