@@ -39,6 +39,7 @@ class Settings:
         read_deadline_s: Longest time reading one structure and building its graph may take.
         describe_deadline_s: Longest time describing one structure may take.
         drain_s: Longest time a stopping server waits for the requests it is working on.
+        page: Whether the page is served under ``/ui`` (``HSEGAP_PAGE=0`` serves the API alone).
     """
 
     artifact: str | None = None
@@ -51,6 +52,7 @@ class Settings:
     read_deadline_s: float = 10.0
     describe_deadline_s: float = 60.0
     drain_s: float = 5.0
+    page: bool = True
 
     @classmethod
     def from_env(cls) -> Settings:
@@ -70,4 +72,5 @@ class Settings:
             read_deadline_s=_number("HSEGAP_READ_DEADLINE_S", cls.read_deadline_s, least=0.1),
             describe_deadline_s=_number("HSEGAP_DESCRIBE_DEADLINE_S", cls.describe_deadline_s, least=0.1),
             drain_s=_number("HSEGAP_DRAIN_S", cls.drain_s, least=0.0),
+            page=os.environ.get("HSEGAP_PAGE", "1").strip().lower() not in {"0", "false", "no"},
         )

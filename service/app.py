@@ -1,0 +1,155 @@
+"""The ASGI side of the service: what BentoML's own routes cannot do (GET, redirects, the page, the OpenAPI document)."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+
+from service.errors import Failure
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from pydantic import BaseModel
+    from starlette.requests import Request
+
+    from service.core import Core
+
+logger = logging.getLogger("hsegap.service")
+
+
+class Runtime:
+    """What one server process shares between its routes; empty until the service starts."""
+
+    def __init__(self) -> None:
+        self.core: Core | None = None
+        self.has_page = False
+        self._settings: Settings | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """The operator's settings, read from the environment when first asked for."""
+        if self._settings is None:
+            self._settings = Settings.from_env()
+        return self._settings
+
+    def start(self) -> Core:
+        """Check the artifact and begin verifying it; the server answers meanwhile that it is not ready.
+
+        Raises:
+            export.artifact.ArtifactError: If the artifact must not be used.
+        """
+        from service.core import Core
+
+        if self.core is None:
+            self.core = Core.open(settings=self.settings)
+            self.core.start_in_background()
+            _drain_on_signals(self.core)
+            logging.getLogger("bentoml._internal.server.http_app").addFilter(_without_client_errors)
+        return self.core
+
+    def stop(self) -> None:
+        """End the worker processes."""
+        if self.core is not None:
+            self.core.close()
+
+    def not_ready(self) -> Failure | None:
+        """The failure to answer with while nothing can be predicted; None when it can."""
+        return self.core.not_ready() if self.core is not None else Failure.make("not_ready", "The service is starting.")
+
+
+def _without_client_errors(record: logging.LogRecord) -> bool:
+    """Keep a client's typing mistake (which BentoML logs with a traceback) out of the log: it is answered, not an event."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or kind.__name__ != "ValidationError"
+
+
+def _drain_on_signals(core: Core) -> None:
+    """Say "not ready" from the moment the server is asked to stop, then let the HTTP server do what it does."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        previous = signal.getsignal(number)
+
+        def handle(signum: int, frame: Any, previous: Any = previous) -> None:
+            core.drain()
+            if callable(previous):
+                previous(signum, frame)
+
+        with contextlib.suppress(ValueError):  # not the main thread: somebody else handles signals
+            signal.signal(number, handle)
+
+
+def json_answer(result: BaseModel) -> Response:
+    """A prediction, description or failure as an HTTP answer."""
+    status = result.status if isinstance(result, Failure) else 200
+    headers = {"Retry-After": "2"} if isinstance(result, Failure) and result.error.code in {"overloaded", "not_ready"} else None
+    return Response(result.model_dump_json(), status_code=status, media_type="application/json", headers=headers)
+
+
+class _Page:
+    """The page, once it has been built; the API lives without it."""
+
+    def __init__(self) -> None:
+        self.app: Any = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if self.app is not None:
+            await self.app(scope, receive, send)
+        elif scope["type"] == "http":
+            failure = Failure.make(
+                "invalid_request", "This server has no page.", "Use the HTTP API (docs/api.md) or start it with the page."
+            )
+            await JSONResponse(failure.model_dump(), status_code=404)(scope, receive, send)
+
+
+def edge_app(runtime: Runtime) -> Starlette:
+    """Routes beside BentoML's: ``/``, ``/model``, ``/docs.json`` and the page under ``/ui``.
+
+    Args:
+        runtime: Filled by the service before this application's lifespan begins.
+    """
+    page = _Page()
+
+    async def root(_: Request) -> Response:
+        return RedirectResponse("/ui/", status_code=307)
+
+    async def model(_: Request) -> Response:
+        if runtime.core is None:
+            return json_answer(Failure.make("not_ready", "The service is starting."))
+        return json_answer(runtime.core.model_info())
+
+    async def docs(_: Request) -> Response:
+        from service.openapi import openapi_document
+
+        return JSONResponse(openapi_document(runtime.settings))
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as stack:
+            if runtime.settings.page and runtime.core is not None:
+                try:
+                    from ui.mount import ui_app
+
+                    page.app = ui_app(runtime.core)
+                    router = getattr(page.app, "router", None)
+                    if router is not None:
+                        await stack.enter_async_context(router.lifespan_context(page.app))
+                    runtime.has_page = True
+                except Exception:  # a broken page must not take the API with it
+                    page.app = None
+                    logger.exception("the page could not be built; the API goes on without it")
+            yield
+
+    routes = [
+        Route("/", root, methods=["GET"]),
+        Route("/model", model, methods=["GET"]),
+        Route("/docs.json", docs, methods=["GET"]),
+        Mount("/ui", app=page),
+    ]
+    return Starlette(routes=routes, lifespan=lifespan)

@@ -1,0 +1,53 @@
+"""The BentoML service. ``hsegap serve`` runs it; so do ``bentoml serve service.bento:HsegapService`` and ``bentoml build``."""
+
+# No postponed annotations: BentoML reads the types of the routes when the class is made.
+from typing import Any
+
+import bentoml
+
+from service.app import Runtime, edge_app, json_answer
+from service.guard import Guard
+from service.schemas import BatchRequest, BatchResponse, DescribeRequest, GeneratedDescription, Prediction, PredictRequest
+
+RUNTIME = Runtime()
+
+
+@bentoml.service(
+    name="hsegap",
+    workers=1,  # the page keeps its sessions in the process that answers
+    traffic={"timeout": 3600},  # the guard's own, shorter limit answers in the house's shape
+)
+@bentoml.asgi_app(edge_app(RUNTIME), path="/", name="edge")
+class HsegapService:
+    """HSE06 band gaps of crystals from a structure and an optional description."""
+
+    def __init__(self) -> None:
+        self.core = RUNTIME.start()
+
+    @bentoml.api(route="/predict")
+    async def predict(self, request: PredictRequest, /) -> Prediction:
+        """Predict the band gap of one crystal."""
+        return _answer(json_answer(await self.core.predict_one_async(request)))
+
+    @bentoml.api(route="/predict_batch")
+    async def predict_batch(self, batch: BatchRequest, /) -> BatchResponse:
+        """Predict many crystals: one result or error per item, in order."""
+        return _answer(json_answer(BatchResponse(items=await self.core.predict_many_async(batch.items))))
+
+    @bentoml.api(route="/describe")
+    async def describe(self, request: DescribeRequest, /) -> GeneratedDescription:
+        """Describe one crystal in robocrystallographer's wording."""
+        return _answer(json_answer(await self.core.describe_async(request)))
+
+    @bentoml.on_shutdown
+    def stop(self) -> None:
+        """End the worker processes."""
+        RUNTIME.stop()
+
+
+def _answer(response: Any) -> Any:
+    """A finished response, which BentoML passes on as it is; the routes declare what its body holds."""
+    return response
+
+
+HsegapService.add_asgi_middleware(Guard, runtime=RUNTIME)  # type: ignore[attr-defined]  # the decorator is typed as returning the class

@@ -1,0 +1,128 @@
+"""Start a server: check what can be checked at once, set a quiet and lean environment, hand over to the server process."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Telemetry off, one thread per pool, threads that sleep while they wait. What the operator has set already stays.
+ENVIRONMENT = {
+    "BENTOML_DO_NOT_TRACK": "True",  # the value 1 does not count
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}
+
+
+class LaunchError(RuntimeError):
+    """A server that cannot be started, with what is wrong and what to do next.
+
+    Attributes:
+        message: What is wrong, in one sentence.
+        hint: What the user can do about it, in one sentence.
+    """
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(f"{message} {hint}")
+        self.message = message
+        self.hint = hint
+
+
+def check_port(host: str, port: int) -> None:
+    """Make sure that the address can be listened on.
+
+    Raises:
+        LaunchError: If it is taken, not allowed, or not an address of this machine.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    except OSError as error:
+        raise LaunchError(f"{host} is not an address of this machine: {error.strerror or error}.", "Use --host 127.0.0.1.") from error
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            hint = f"Stop what listens there, or choose another port with --port (for example {port + 1})."
+            raise LaunchError(f"Port {port} on {host} cannot be used: {(error.strerror or str(error)).lower()}.", hint) from error
+
+
+def server_command(*, host: str, port: int, access_log: bool = False) -> list[str]:
+    """Command line of the server process."""
+    # -P: a file in the working directory must not be able to stand in for a module.
+    command = [sys.executable, "-P", "-m", "service.server", "--host", host, "--port", str(port)]
+    return [*command, "--access-log"] if access_log else command
+
+
+def server_environment(
+    *, artifact: str | Path | None = None, workers: int | None = None, page: bool = True, base: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Environment of the server process.
+
+    Args:
+        artifact: Artifact folder; None leaves the choice to the environment.
+        workers: Reading processes; None leaves it to the environment.
+        page: Whether to serve the page.
+        base: Environment to start from; None takes the current one.
+    """
+    environment = {**ENVIRONMENT, **(os.environ if base is None else base)}
+    root = str(Path(__file__).resolve().parents[1])
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH", "")]))
+    if artifact is not None:
+        environment["HSEGAP_ARTIFACT"] = str(Path(artifact).resolve())
+    if workers is not None:
+        environment["HSEGAP_WORKERS"] = str(workers)
+    if not page:
+        environment["HSEGAP_PAGE"] = "0"
+    return environment
+
+
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 3000,
+    *,
+    artifact: str | Path | None = None,
+    workers: int | None = None,
+    page: bool = True,
+    access_log: bool = False,
+) -> NoReturn:
+    """Become the server: this process is replaced by it, so signals reach it directly.
+
+    It prints one line with its addresses when it is ready, and ends within seconds of SIGTERM or Ctrl-C after finishing what it works on.
+
+    Args:
+        host: Address to listen on. Anything but the loopback address lets others in: set HSEGAP_TOKEN then.
+        port: Port to listen on.
+        artifact: Artifact folder; None takes the default one.
+        workers: Processes that read structures; None takes HSEGAP_WORKERS or 2.
+        page: Whether to serve the page under ``/ui``.
+        access_log: Whether to log each request.
+
+    Raises:
+        LaunchError: If the address cannot be used or a setting is not valid.
+        export.artifact.ArtifactError: If the artifact must not be used.
+    """
+    from export.artifact import Artifact
+    from service.settings import Settings
+
+    check_port(host, port)
+    try:
+        settings = Settings.from_env()
+    except ValueError as error:
+        raise LaunchError(f"A setting is not valid: {error}.", "Correct or unset the environment variable.") from error
+    Artifact.load(artifact or settings.artifact)
+    environment = server_environment(artifact=artifact, workers=workers, page=page)
+    command = server_command(host=host, port=port, access_log=access_log)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(command[0], command, environment)  # noqa: S606 - a list, never a shell
