@@ -1,0 +1,157 @@
+"""A checkpoint becomes an artifact: three forms of the network, the text encoder, golden values, manifest, model card."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from export.card import model_card
+from export.golden import GoldenInput, golden_cases
+from export.manifest import SCHEMA_VERSION, write_manifest
+from export.onnx import export_onnx
+from export.parity import compare_forms, require_parity
+from export.torchscript import export_torchscript
+from models.checkpoint import read_checkpoint, read_weights_only
+from text import TextEncoder
+from text.settings import MODEL_FILE, TOKENIZER_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from models import CrystalTextNetwork
+
+
+@dataclass(frozen=True)
+class ArtifactFacts:
+    """What the checkpoint cannot say.
+
+    Attributes:
+        name: Of the artifact.
+        version: As users quote it.
+        metrics: Errors by data set and split.
+        calibration: For intervals and warnings; None before calibration.
+        card: Additional sections of the model card, Markdown.
+    """
+
+    name: str = "hsegap-hse"
+    version: str = "0.1.0"
+    metrics: dict[str, Any] = field(default_factory=dict)
+    calibration: dict[str, Any] | None = None
+    card: str = ""
+
+
+def build_artifact(
+    checkpoint: str | Path,
+    out: str | Path,
+    *,
+    encoder_folder: str | Path,
+    golden: Sequence[GoldenInput],
+    facts: ArtifactFacts | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    report: Callable[[str], None] = print,
+) -> Path:
+    """Write the artifact folder ``out``; it appears whole or not at all.
+
+    Args:
+        checkpoint: Ours or one of the CrysMMNet family.
+        out: Folder to write; an existing artifact there is replaced.
+        encoder_folder: Exported text encoder the network was trained with.
+        golden: Crystals whose predictions go into the artifact.
+        facts: Name, version, metrics.
+        overrides: Configuration entries that the checkpoint does not hold.
+        report: Receives lines for the user.
+
+    Raises:
+        CheckpointError: If the checkpoint cannot be used.
+        ParityError: If an exported form gives other numbers.
+        ValueError: If the encoder's width is not the network's, or ``out`` exists and is no artifact.
+    """
+    facts = facts or ArtifactFacts()
+    out = Path(out)
+    if out.exists() and any(out.iterdir()) and not (out / "manifest.json").is_file():
+        raise ValueError(f"{out} exists and is not an artifact; it is not overwritten")
+    loaded = read_checkpoint(checkpoint, overrides=overrides)
+    for line in loaded.assumed:
+        report(f"assumed: {line}")
+    network = loaded.network
+    encoder = TextEncoder.load(encoder_folder)
+    if network.config.use_text and encoder.width != network.config.text_features:
+        raise ValueError(
+            f"the network reads texts of width {network.config.text_features}, {encoder.name} gives {encoder.width}: name the encoder it was trained with"
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        _write_forms(network, temporary, report)
+        _copy_encoder(Path(encoder_folder), encoder, temporary)
+        cases = golden_cases(network, encoder, golden)
+        (temporary / "golden.json").write_text(json.dumps(cases, indent=1) + "\n", encoding="utf-8")
+        manifest = _manifest(network, encoder, read_weights_only(checkpoint), facts)
+        (temporary / "MODEL_CARD.md").write_text(model_card(manifest, facts.card), encoding="utf-8")
+        write_manifest(temporary, manifest)
+        temporary.chmod(0o755)
+        if out.exists():
+            shutil.rmtree(out)
+        temporary.rename(out)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    report(f"wrote {out} ({sum(path.stat().st_size for path in out.iterdir()) / 2**20:.1f} MB)")
+    return out
+
+
+def _write_forms(network: CrystalTextNetwork, folder: Path, report: Callable[[str], None]) -> None:
+    from safetensors.torch import save_file
+
+    report("exporting to ONNX and TorchScript")
+    export_onnx(network, folder / "network.onnx")
+    export_torchscript(network, folder / "network.pt")
+    save_file({key: value.contiguous() for key, value in network.state_dict().items()}, str(folder / "weights.safetensors"))
+    worst = require_parity(compare_forms(network, folder))
+    report(f"exported forms agree with the network within {worst:.1e}")
+
+
+def _copy_encoder(source: Path, encoder: TextEncoder, folder: Path) -> None:
+    names = [MODEL_FILE, TOKENIZER_FILE]
+    if encoder.settings.normalisation_table is not None:
+        names.append(encoder.settings.normalisation_table)
+    for name in names:
+        shutil.copyfile(source / name, folder / name)
+
+
+def _manifest(network: CrystalTextNetwork, encoder: TextEncoder, content: dict[str, Any], facts: ArtifactFacts) -> dict[str, Any]:
+    config = network.config
+    training = dict(content.get("facts") or {})
+    elements = training.pop("elements", None)
+    training.pop("text_encoder", None)
+    if elements is None:
+        # Nobody told what the network was trained on; warning about every element would say nothing.
+        from pymatgen.core import Element
+
+        elements = [Element.from_Z(z).symbol for z in range(1, 104)]
+        training["known"] = False
+    options = content.get("options")
+    if isinstance(options, dict):
+        places = {"root_dir", "output_dir", "cache_dir", "config_file", "stopwords_dir", "preprocessed_dir", "text_encoder"}
+        training["options"] = {key: value for key, value in options.items() if key not in places}
+        training["epoch"] = content.get("epoch")
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "name": facts.name,
+        "version": facts.version,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "config": config.model_dump(mode="json"),
+        "graph": {"flavour": config.graph_flavour, "cutoff": config.cutoff, "max_neighbors": config.max_neighbors},
+        "text_encoder": encoder.settings.model_dump(mode="json"),
+        "units": {"gap": "eV"},
+        "training": training,
+        "elements": elements,
+        "metrics": facts.metrics,
+        "calibration": facts.calibration,
+        "limits": {},
+        "n_parameters": sum(parameter.numel() for parameter in network.parameters()),
+    }

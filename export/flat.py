@@ -1,0 +1,88 @@
+"""The network with plain tensors in and out, as exporters want it, and crystals to trace it on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models import GraphBatch, collate
+from structures import Crystal, CrystalGraph, build_graph
+from structures.batch import GraphArrays
+
+if TYPE_CHECKING:
+    from models import CrystalTextNetwork, FusionConfig
+
+#: Inputs and outputs of the exported network, in order.
+INPUT_NAMES = (*GraphArrays._fields, "tokens", "mask", "has_text")
+OUTPUT_NAMES = ("gap", "gates", "importance", "text_share", "modality_weights", "graph_embedding")
+
+
+class FlatNetwork(nn.Module):
+    """Positional tensors in (:data:`INPUT_NAMES`), a tuple of tensors out (:data:`OUTPUT_NAMES`)."""
+
+    def __init__(self, network: CrystalTextNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self,
+        atomic_numbers: Tensor,
+        r: Tensor,
+        src: Tensor,
+        dst: Tensor,
+        line_src: Tensor,
+        line_dst: Tensor,
+        atom_incoming: Tensor,
+        bond_incoming: Tensor,
+        atom_crystal: Tensor,
+        crystal_atoms: Tensor,
+        tokens: Tensor,
+        mask: Tensor,
+        has_text: Tensor,
+    ) -> tuple[Tensor, ...]:
+        """Run the network; shapes as in :class:`structures.batch.GraphArrays` and :class:`models.NetworkOutput`."""
+        batch = GraphBatch(
+            atomic_numbers, r, src, dst, line_src, line_dst, atom_incoming, bond_incoming, atom_crystal, crystal_atoms
+        )
+        output = self.network(batch, tokens, mask, has_text)
+        return tuple(getattr(output, name) for name in OUTPUT_NAMES)
+
+
+def example_crystals() -> list[Crystal]:
+    """Rock salt and silicon in their primitive cells, and a tetragonal cell with three elements: different sizes and degrees."""
+    fcc = np.array([[0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]])
+    half, quarter = [0.5, 0.5, 0.5], [0.25, 0.25, 0.25]
+    return [
+        Crystal(5.64 * fcc, np.array([[0.0, 0.0, 0.0], half]), np.array([11, 17])),
+        Crystal(5.43 * fcc, np.array([[0.0, 0.0, 0.0], quarter]), np.array([14, 14])),
+        Crystal(
+            np.diag([3.9, 3.9, 4.1]),
+            np.array([[0.0, 0.0, 0.0], [0.5, 0.5, 0.52], [0.5, 0.5, 0.03], [0.5, 0.0, 0.5], [0.0, 0.5, 0.5]]),
+            np.array([56, 22, 8, 8, 8]),
+        ),
+    ]
+
+
+def example_inputs(config: FusionConfig, graphs: list[CrystalGraph] | None = None, *, n_tokens: int = 5, seed: int = 0) -> tuple[Tensor, ...]:
+    """Inputs of :class:`FlatNetwork` with random text vectors, some crystals without text, some tokens masked.
+
+    Args:
+        config: Of the network.
+        graphs: The crystals; default those of :func:`example_crystals`.
+        n_tokens: Tokens per text.
+        seed: Of the text vectors.
+    """
+    if graphs is None:
+        settings = {"cutoff": config.cutoff, "max_neighbors": config.max_neighbors, "flavour": config.graph_flavour}
+        graphs = [build_graph(crystal, **settings) for crystal in example_crystals()]
+    batch = collate(graphs)
+    random = torch.Generator().manual_seed(seed)
+    n_crystals = len(graphs)
+    mask = torch.ones(n_crystals, n_tokens, dtype=torch.int64)
+    mask[::2, (n_tokens + 1) // 2 :] = 0
+    mask[:, 0] = 1
+    tokens = torch.randn(n_crystals, n_tokens, config.text_features, generator=random)
+    return (*batch[: len(GraphArrays._fields)], tokens, mask, torch.arange(n_crystals) % 3 != 1)

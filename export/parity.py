@@ -1,0 +1,130 @@
+"""Do the exported forms give the numbers of the eager network, on sizes that they have not seen at export?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from export.flat import INPUT_NAMES, OUTPUT_NAMES, FlatNetwork, example_crystals, example_inputs
+from export.torchscript import load_torchscript
+from structures import Crystal, CrystalGraph, build_graph
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from models import CrystalTextNetwork
+
+#: Largest difference of any output, in its own units (eV for the gap), that an export may show.
+TOLERANCE = 1e-4
+
+
+class ParityError(RuntimeError):
+    """An exported form gives other numbers than the network it came from."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Largest difference of each output between one exported form and the eager network.
+
+    Attributes:
+        form: ``onnx`` or ``torchscript``.
+        case: What was predicted.
+        largest: By output name.
+    """
+
+    form: str
+    case: str
+    largest: dict[str, float]
+
+
+def supercell(crystal: Crystal, repeats: tuple[int, int, int]) -> Crystal:
+    """Repeat a cell; atoms of one copy stay together."""
+    shifts = np.array(list(np.ndindex(*repeats)))
+    size = np.array(repeats)
+    coords = ((crystal.frac_coords[None] + shifts[:, None]) / size).reshape(-1, 3)
+    return Crystal(crystal.lattice * size[:, None], coords, np.tile(crystal.atomic_numbers, len(shifts)))
+
+
+def unseen_graphs(config: Any) -> dict[str, list[CrystalGraph]]:
+    """Batches of other sizes than the traced one: single atoms to 3 × its atoms, batches of 1, 2 and 32."""
+    settings = {"cutoff": config.cutoff, "max_neighbors": config.max_neighbors, "flavour": config.graph_flavour}
+    salt, silicon, perovskite = example_crystals()
+    copper = Crystal(silicon.lattice * (3.61 / 5.43), np.zeros((1, 3)), np.array([29]))
+    small = [build_graph(crystal, **settings) for crystal in (copper, salt, silicon, perovskite)]
+    large = build_graph(supercell(perovskite, (3, 2, 1)), **settings)
+    return {
+        "one atom": small[:1],
+        "one crystal": small[3:],
+        "two crystals": [small[2], large],
+        "32 crystals of mixed sizes": [(*small, large)[index % 5] for index in range(32)],
+    }
+
+
+def compare_forms(network: CrystalTextNetwork, folder: Path, *, batches: dict[str, list[CrystalGraph]] | None = None, threads: int = 1) -> list[Difference]:
+    """Run the exported files in ``folder`` beside the eager network.
+
+    Args:
+        network: The source of the files.
+        folder: Holds ``network.onnx`` and ``network.pt``.
+        batches: Crystals to predict, by name; default :func:`unseen_graphs`.
+        threads: Of ONNX Runtime.
+
+    Returns:
+        The largest differences per form and batch.
+    """
+    import onnxruntime
+
+    network.eval()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(str(folder / "network.onnx"), options, providers=["CPUExecutionProvider"])
+    script = load_torchscript(folder / "network.pt") if (folder / "network.pt").is_file() else None
+    differences = []
+    for case, graphs in (batches or unseen_graphs(network.config)).items():
+        inputs = example_inputs(network.config, graphs, n_tokens=3 + len(graphs) % 7, seed=len(graphs))
+        with torch.no_grad():
+            expected = [tensor.numpy() for tensor in FlatNetwork(network)(*inputs)]
+            feeds = onnx_feeds(session, inputs)
+            differences.append(_difference("onnx", case, session.run(list(OUTPUT_NAMES), feeds), expected))
+            if script is not None:
+                differences.append(_difference("torchscript", case, [tensor.numpy() for tensor in script(*inputs)], expected))
+    return differences
+
+
+def onnx_feeds(session: Any, inputs: Sequence[torch.Tensor]) -> dict[str, np.ndarray]:
+    """Inputs by name, as the session wants them: unused ones are dropped at export, masks may have become bool."""
+    arrays = {name: tensor.numpy() for name, tensor in zip(INPUT_NAMES, inputs, strict=True)}
+    wanted = {node.name: node.type for node in session.get_inputs()}
+    return {name: arrays[name].astype(bool) if kind == "tensor(bool)" else arrays[name] for name, kind in wanted.items()}
+
+
+def _difference(form: str, case: str, got: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> Difference:
+    largest = {}
+    for name, one, other in zip(OUTPUT_NAMES, got, expected, strict=True):
+        if one.shape != other.shape:
+            raise ParityError(f"{form}, {case}: {name} has shape {one.shape}, the network gives {other.shape}")
+        largest[name] = float(np.abs(one - other).max()) if other.size else 0.0
+    return Difference(form, case, largest)
+
+
+def require_parity(differences: list[Difference], *, tolerance: float = TOLERANCE) -> float:
+    """Refuse an export that differs; gives the largest difference found.
+
+    ``graph_embedding`` may differ ten times more: it is not in eV, and its numbers are larger than one.
+
+    Raises:
+        ParityError: Naming form, case, output and difference.
+    """
+    worst = 0.0
+    for difference in differences:
+        for name, value in difference.largest.items():
+            limit = tolerance * 10 if name == "graph_embedding" else tolerance
+            if not value <= limit:
+                raise ParityError(f"{difference.form} differs from the network by {value:.2e} in {name} ({difference.case}); at most {limit:g} is allowed")
+            if name != "graph_embedding":
+                worst = max(worst, value)
+    return worst
