@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from structures.checks import check_atom_count, check_lattice
+from structures.checks import LARGEST_FRACTIONAL, check_atom_count, check_lattice
 from structures.crystal import Notice
 from structures.errors import StructureError
 from structures.json_formats import OCCUPANCY_TOLERANCE, lattice_from_parameters
@@ -52,11 +52,14 @@ def parse_cif(text: str, *, max_atoms: int | None) -> Parsed:
     from pymatgen.io.cif import CifParser
 
     try:
-        with recorded_warnings():
+        with recorded_warnings() as caught:
             parser = CifParser.from_str(block, occupancy_tolerance=1 + OCCUPANCY_TOLERANCE)
             data = next(iter(parser.as_dict().values()))
     except Exception as error:  # pymatgen raises whatever a damaged line leads to
         raise _failed(error) from error
+    stray = [str(warning.message).split("line: ", 1)[-1] for warning in caught if "Possible issue" in str(warning.message)]
+    if stray:
+        notices.append(Notice("parser_note", f"The CIF has words that belong to nothing and were ignored: {', '.join(stray[:5])[:120]}."))
     if isinstance(data.get("_atom_site_label", data.get("_atom_site_type_symbol")), str):
         return parse_cif(_looped(block), max_atoms=max_atoms)
     n_rows = _check_sites(data, notices, max_atoms=max_atoms)
@@ -114,7 +117,8 @@ def _looped(block: str) -> str:
     """Write the one site of a block that uses no loop as a loop; pymatgen would read the values letter by letter."""
     from pymatgen.io.cif import CifBlock, CifFile
 
-    parsed = next(iter(CifFile.from_str(block).data.values()))
+    with recorded_warnings():
+        parsed = next(iter(CifFile.from_str(block).data.values()))
     columns = [key for key in parsed.data if key.startswith("_atom_site_") and isinstance(parsed.data[key], str)]
     data = {key: [value] if key in columns else value for key, value in parsed.data.items()}
     return str(CifBlock(data, [*parsed.loops, columns], parsed.header)) + "\n"
@@ -135,7 +139,10 @@ def _check_sites(data: dict[str, Any], notices: list[Notice], *, max_atoms: int 
             hint = "Positions have to be fractional coordinates. " + _CUT_OFF_HINT
             raise unreadable(f"The CIF gives no {name} for its atoms.", hint)
         for label, value in zip(labels, column, strict=True):
-            if _number(value) is None:
+            number = _number(value)
+            if number is not None and abs(number) > LARGEST_FRACTIONAL:
+                raise unreadable(f"The site {label[:20]} lies far outside the cell ({name} is {value[:20]}).", "Correct that position.")
+            if number is None:
                 raise unreadable(
                     f"The CIF gives no position for the site {label[:20]} ({name} is {value[:20]!r}).", "Complete or remove that site."
                 )
@@ -316,18 +323,21 @@ def _check_formula(data: dict[str, Any], structure: Structure, block: str, notic
         symbol = "H" if site.specie.symbol in {"D", "T"} else site.specie.symbol
         found[symbol] = found.get(symbol, 0) + 1
     ratios = {symbol: found.get(symbol, 0) / amount for symbol, amount in expected.items()}
-    if found.keys() <= expected.keys() and max(ratios.values()) - min(ratios.values()) <= 0.02 * max(ratios.values()):
+    most = max(ratios.values())
+    complete = min(ratios.values()) >= most * 0.98
+    if found.keys() <= expected.keys() and complete and most > 0.98:
         return
     atoms_read = Composition(found).formula
-    last_loop = block.rfind("loop_")
-    most = max(ratios.values())
-    # Complete elements come in whole formula units; one atom too many is another mistake, found by its distance.
-    whole = abs(most - round(most)) < 0.02 and found.keys() <= expected.keys()
-    missing = any(ratio < most * 0.98 for symbol, ratio in ratios.items() if symbol != "H")
     dropped = any(notice.code == "zero_occupancy_dropped" for notice in notices)
-    if whole and missing and not dropped and "_atom_site_fract_x" in block[last_loop:]:
-        message = f"The CIF states {stated[:60]} but ends after {atoms_read[:60]}."
-        raise unreadable(message, "The file seems to be cut off: get it again. If it is meant so, correct _chemical_formula_sum.")
+    if "_atom_site_fract_x" in block[block.rfind("loop_") :] and found.keys() <= expected.keys() and not dropped:
+        # Complete elements come in whole formula units. One atom too many is another mistake, found by its distance, and
+        # hydrogen is often left out altogether.
+        absent = any(ratio == 0 for symbol, ratio in ratios.items() if symbol != "H")
+        partly = abs(most - round(most)) < 0.02 and any(0 < ratio < most * 0.98 for ratio in ratios.values())
+        if absent or partly or most < 0.98:
+            message = f"The CIF states {stated[:60]} but ends after {atoms_read[:60]}."
+            hint = "The file seems to be cut off: get it again. If it is meant so, correct _chemical_formula_sum."
+            raise unreadable(message, hint)
     notices.append(Notice("composition_mismatch", f"The CIF states {stated[:60]}, but its atoms add up to {atoms_read[:60]}."))
 
 
@@ -338,7 +348,8 @@ def _tell_rounding(data: dict[str, Any], block: str, notices: list[Notice]) -> N
         return
     from pymatgen.io.cif import CifFile
 
-    original = next(iter(CifFile.from_str(block).data.values())).data
+    with recorded_warnings():
+        original = next(iter(CifFile.from_str(block).data.values())).data
     changed = 0
     for name in _POSITIONS:
         for before, after in zip(original.get(name, []), data[name], strict=False):

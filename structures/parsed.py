@@ -145,7 +145,8 @@ def fractional(cart_coords: np.ndarray, lattice: np.ndarray) -> np.ndarray:
         StructureError: ``degenerate_cell``.
     """
     check_lattice(lattice)
-    return np.asarray(cart_coords, dtype=np.float64).reshape(-1, 3) @ np.linalg.inv(lattice)
+    with np.errstate(invalid="ignore"):  # infinities are refused with the other coordinates
+        return np.asarray(cart_coords, dtype=np.float64).reshape(-1, 3) @ np.linalg.inv(lattice)
 
 
 def numeric(values: object, shape: tuple[int, ...], what: str) -> np.ndarray:
