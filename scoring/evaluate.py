@@ -31,9 +31,10 @@ LARGE_ERROR_EV = 1.0
 class EvaluationError(ValueError):
     """A file that cannot be evaluated, with what is wrong and what to do next."""
 
-    def __init__(self, code: str, message: str, hint: str) -> None:
+    code = "invalid_request"
+
+    def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
-        self.code = code
         self.message = message
         self.hint = hint
 
@@ -148,15 +149,15 @@ def read_rows(path: Path, *, target: str = TARGET, limit: int | None = None) -> 
             break
         hint = f"Each line is one JSON object with the keys cif and {target}, and perhaps id and description."
         if not isinstance(data, dict) or not isinstance(data.get("cif"), str) or target not in data:
-            raise EvaluationError("invalid_request", f"Line {number} of {path} has no cif or no {target}.", hint)
+            raise EvaluationError(f"Line {number} of {path} has no cif or no {target}.", hint)
         gap = data[target]
         if gap is None:
             continue
         if isinstance(gap, bool) or not isinstance(gap, int | float) or not math.isfinite(gap):
-            raise EvaluationError("invalid_request", f"Line {number} of {path}: {target} is not a number.", hint)
+            raise EvaluationError(f"Line {number} of {path}: {target} is not a number.", hint)
         rows.append(Row(str(data.get("id", number)), data["cif"], data.get("description") or None, float(gap)))
     if not rows:
-        raise EvaluationError("invalid_request", f"{path} holds no row with {target}.", "Name a file of labelled crystals.")
+        raise EvaluationError(f"{path} holds no row with {target}.", "Name a file of labelled crystals.")
     return rows
 
 
@@ -170,15 +171,11 @@ def _lines(path: Path) -> Iterator[tuple[int, Any]]:
                 if line.strip():
                     yield number, json.loads(line)
     except FileNotFoundError:
-        raise EvaluationError("file_not_found", f"There is no file {path}.", "Check the path.") from None
+        raise EvaluationError(f"There is no file {path}.", "Check the path.") from None
     except (OSError, EOFError, zlib.error) as error:  # gzip reports a damaged file as any of them
-        raise EvaluationError(
-            "unreadable_file", f"{path} could not be read: {error}.", "Check the file; a download may be incomplete."
-        ) from None
+        raise EvaluationError(f"{path} could not be read: {error}.", "Check the file; a download may be incomplete.") from None
     except ValueError:  # neither UTF-8 nor JSON
-        raise EvaluationError(
-            "unreadable_file", f"{path} is not JSON lines.", "Give one JSON object a line, packed with gzip or not."
-        ) from None
+        raise EvaluationError(f"{path} is not JSON lines.", "Give one JSON object a line, packed with gzip or not.") from None
 
 
 def evaluate(

@@ -31,7 +31,7 @@ ROOMS = {
     "service": SERVING,
     "ui": SERVING,
     "scoring": (*SERVING, "batch"),
-    "commands": SERVING,
+    "commands": (*SERVING, "train"),  # inside the commands that export
     "cli.py": ("core",),
     "models": TRAINING,
     "training": TRAINING,

@@ -1,0 +1,128 @@
+"""`hsegap export`: a trained checkpoint becomes an artifact. Needs the extra `train`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from commands import output
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class _OptionError(ValueError):
+    """An option whose value cannot be used."""
+
+
+def run(
+    checkpoint: Path,
+    out: Path,
+    *,
+    name: str | None,
+    version: str,
+    text_encoder: str | None,
+    golden: Path,
+    describe: bool,
+    metrics: Path | None,
+    calibration: Path | None,
+    settings: Sequence[str],
+    cache_dir: Path,
+) -> int:
+    """Export a checkpoint and check what was written.
+
+    Args:
+        checkpoint: Ours or one of the CrysMMNet family.
+        out: Artifact folder to write.
+        name: Of the artifact; None takes the folder's.
+        version: Of the artifact.
+        text_encoder: Name, transformers folder or exported encoder; None takes the one the checkpoint was trained with, or the default.
+        golden: Folder of CIF files whose predictions go into the artifact.
+        describe: Store each of them with a generated description too.
+        metrics: JSON file of the manifest's metrics.
+        calibration: JSON file of the manifest's calibration.
+        settings: ``key=value`` entries of the configuration that the checkpoint does not hold.
+        cache_dir: Folder that keeps exported text encoders.
+
+    Returns:
+        Exit status: 0 if the artifact was written and gives here what the network gave, else 1.
+    """
+    try:
+        import torch  # noqa: F401  # asked first, so that its absence is said in words
+    except ImportError:
+        output.note("hsegap: exporting needs torch and transformers. Install them with: pip install -c constraints.txt -e '.[train]'")
+        return 1
+    from export.build import ArtifactFacts, build_artifact
+    from export.golden import golden_inputs
+    from export.parity import ParityError
+    from models.checkpoint import CheckpointError
+    from structures import StructureError
+    from text import TextEncoderError
+
+    try:
+        facts = ArtifactFacts(
+            name=name or out.resolve().name, version=version, metrics=_read_json(metrics) or {}, calibration=_read_json(calibration)
+        )
+        crystals = golden_inputs(_folder_of_crystals(golden), describe=describe)
+        folder = build_artifact(
+            checkpoint,
+            out,
+            encoder_folder=_encoder(text_encoder, checkpoint, cache_dir),
+            golden=crystals,
+            facts=facts,
+            overrides=dict(_setting(entry) for entry in settings),
+            report=output.note,
+        )
+    except (_OptionError, CheckpointError, ParityError, TextEncoderError, StructureError, ValueError, OSError) as error:
+        output.note(f"hsegap: {error}")
+        return 1
+
+    from commands import verify
+
+    return verify.run(folder, as_json=False)
+
+
+def _folder_of_crystals(folder: Path) -> Path:
+    """The folder, if there is a CIF file in it."""
+    if not any(folder.glob("*.cif")):
+        raise _OptionError(f"{folder} holds no CIF files. Name a folder of crystals with --golden.")
+    return folder
+
+
+def _encoder(named: str | None, checkpoint: Path, cache_dir: Path) -> Path:
+    """Folder of the exported encoder to put into the artifact."""
+    from export.text_encoder import DEFAULT_ENCODER, encoder_folder
+    from models.checkpoint import read_weights_only
+    from text.settings import MODEL_FILE
+
+    if named is None:
+        options = read_weights_only(checkpoint).get("options")
+        named = str(options.get("text_encoder") or DEFAULT_ENCODER) if isinstance(options, dict) else DEFAULT_ENCODER
+    if (Path(named) / MODEL_FILE).is_file():
+        return Path(named)
+    return encoder_folder(named, cache_dir)
+
+
+def _setting(entry: str) -> tuple[str, Any]:
+    """``key=value`` with the value read as JSON where it is JSON, as text where not."""
+    key, equals, value = entry.partition("=")
+    if not equals or not key:
+        raise _OptionError(f"--set takes key=value, not {entry!r}.")
+    try:
+        return key.strip(), json.loads(value)
+    except ValueError:
+        return key.strip(), value
+
+
+def _read_json(path: Path | None) -> dict[str, Any] | None:
+    """A JSON object from a file; None for no file."""
+    if path is None:
+        return None
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise _OptionError(f"{path} is not JSON: {error}.") from None
+    if not isinstance(data, dict):
+        raise _OptionError(f"{path} does not hold a JSON object.")
+    return data
