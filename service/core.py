@@ -7,6 +7,7 @@ request to stop. Only a ready core predicts; in any other state each call answer
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import threading
 import time
@@ -32,12 +33,10 @@ logger = logging.getLogger("hsegap.service")
 class Core:
     """Predicts and describes for many callers at once.
 
-    The synchronous methods may be called from any thread, the ``_async`` ones from the server's event loop. Single requests that arrive
-    together share one run of the network; each prepares its own crystal, so that a slow one delays nobody else.
+    The synchronous methods may be called from any thread, the ``_async`` ones from the server's event loop, which they never block.
     """
 
     def __init__(self, artifact: Artifact, *, settings: Settings) -> None:
-        from service.batcher import MicroBatcher
         from service.predictor import Predictor
 
         self.artifact = artifact
@@ -45,11 +44,14 @@ class Core:
         self.state: State = "starting"
         self.problem = ""
         self.predictor: Predictor = Predictor(
-            artifact, workers=settings.workers, deadline_s=settings.read_deadline_s, describe_deadline_s=settings.describe_deadline_s
+            artifact,
+            threads=settings.threads,
+            workers=settings.workers,
+            deadline_s=settings.read_deadline_s,
+            describe_deadline_s=settings.describe_deadline_s,
         )
-        self._batcher = MicroBatcher(self.predictor.infer, max_batch=settings.max_batch)
         # Threads of this pool mostly wait for a worker process, so there are as many as requests admitted at once.
-        self._threads = ThreadPoolExecutor(max_workers=settings.max_concurrency, thread_name_prefix="hsegap-prepare")
+        self._threads = ThreadPoolExecutor(max_workers=settings.max_concurrency, thread_name_prefix="hsegap-request")
 
     @classmethod
     def open(cls, artifact: str | Path | None = None, *, settings: Settings | None = None) -> Core:
@@ -98,7 +100,6 @@ class Core:
     def close(self) -> None:
         """Stop threads and worker processes."""
         self.state = "draining"
-        self._batcher.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
         self.predictor.close()
 
@@ -125,7 +126,7 @@ class Core:
         return self.predictor.predict(requests)
 
     async def predict_one_async(self, request: PredictRequest, *, index: int | None = None) -> Prediction | Failure:
-        """Predict one crystal together with whatever other callers ask for at the same moment.
+        """Predict one crystal.
 
         Args:
             request: The crystal.
@@ -134,11 +135,8 @@ class Core:
         if failure := self.not_ready():
             return failure.at(index)
         expires_at = time.monotonic() + self.settings.request_timeout_s
-        loop = asyncio.get_running_loop()
-        prepared = await loop.run_in_executor(self._threads, lambda: self.predictor.prepare(request, index=index, expires_at=expires_at))
-        if isinstance(prepared, Failure):
-            return prepared
-        return await self._batcher.submit(prepared)
+        work = functools.partial(self.predictor.predict_one, request, index=index, expires_at=expires_at)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def predict_many_async(self, requests: Sequence[PredictRequest | Failure]) -> list[Prediction | Failure]:
         """Predict many crystals, in order, without blocking the event loop."""
@@ -150,7 +148,7 @@ class Core:
                 return await self.predict_one_async(request, index=index)
 
         # A batch may not take all threads: single requests must get through beside it.
-        admitted = asyncio.Semaphore(max(1, min(self.settings.max_concurrency // 2, 2 * self.settings.workers + 2)))
+        admitted = asyncio.Semaphore(max(1, min(self.settings.max_concurrency // 2, 2 * (self.settings.workers + self.settings.threads))))
         return list(await asyncio.gather(*(one(index, request) for index, request in enumerate(requests))))
 
     def describe(self, structure: str, format: StructureFormat | None = None) -> GeneratedDescription | Failure:  # noqa: A002 - the field's name
@@ -167,8 +165,8 @@ class Core:
         if failure := self.not_ready():
             return failure
         expires_at = time.monotonic() + self.settings.request_timeout_s
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: self.predictor.describe(request, expires_at=expires_at))
+        work = functools.partial(self.predictor.describe, request, expires_at=expires_at)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def model_info(self) -> ModelInfo:
         """What is known about the artifact that answers."""

@@ -1,7 +1,7 @@
 """From a request to a prediction: the one code path of HTTP, page, command line and batch.
 
-A crystal is *prepared* (read, graph built, description found, text encoded) on its own, then *inferred* together with others of like size.
-Preparing happens in processes that may be killed at a deadline, so a bad item never costs its neighbours.
+Reading, graph building and describing happen in processes that may be killed at a deadline, so a bad item never costs its neighbours. Each
+crystal goes through the network alone, so its numbers do not depend on its neighbours either.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import math
 import threading
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -45,8 +46,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("hsegap.service")
 
-#: Crystals prepared ahead of the network. Bounds memory when a caller hands over many thousands.
-WINDOW = 128
+#: Crystals worked on ahead of the one whose turn it is. Bounds memory when a caller hands over many thousands.
+WINDOW = 64
 
 
 @dataclass
@@ -71,11 +72,10 @@ class Predictor:
 
     Args:
         artifact: A checked artifact.
-        threads: Threads of one run of the network.
+        threads: Crystals in the text encoder and the network at the same time, one processor core each.
         workers: Processes that read structures and build graphs.
         deadline_s: Longest time reading one structure and building its graph may take.
         describe_deadline_s: Longest time describing one structure may take.
-        max_batch: Most crystals in one run of the network.
         worker_memory_bytes: Address space of one reading process; None takes the default.
 
     Everything is started when it is first needed: making a predictor costs nothing.
@@ -89,7 +89,6 @@ class Predictor:
         workers: int = 1,
         deadline_s: float = 10.0,
         describe_deadline_s: float = 60.0,
-        max_batch: int = 32,
         worker_memory_bytes: int | None = None,
     ) -> None:
         self.artifact = artifact
@@ -97,12 +96,11 @@ class Predictor:
         self.describers = WorkerPool("describe", size=1, deadline_s=describe_deadline_s)
         self._workers = workers
         self._threads = threads
-        self._max_batch = max_batch
         self._calibration = read_calibration(artifact.manifest)
         self._network: Network | None = None
         self._encoder: TextEncoder | None = None
         self._loading = threading.Lock()
-        self._encoding = threading.Lock()
+        self._computing = threading.BoundedSemaphore(threads)
 
     def predict(self, requests: Sequence[PredictRequest | Failure], *, ids: Sequence[str] | None = None) -> list[Prediction | Failure]:
         """Predict crystals, in the order given.
@@ -122,47 +120,36 @@ class Predictor:
     def predict_iter(
         self, requests: Iterable[PredictRequest | Failure], *, ids: Iterable[str] | None = None
     ) -> Iterator[Prediction | Failure]:
-        """:meth:`predict` for any number of crystals: results come in order, a window at a time, while the next ones are being read."""
-        self.readers.start()
-        single = isinstance(requests, list | tuple) and len(requests) == 1
+        """:meth:`predict` for any number of crystals: results come in order, each as soon as it and those before it are there."""
         names = iter(ids) if ids is not None else None
-        with ThreadPoolExecutor(max_workers=self._workers + 1, thread_name_prefix="hsegap-prepare") as pool:
-            incoming = enumerate(requests)
-
-            def submit_window() -> list[Any]:
-                window = []
-                for index, request in incoming:
-                    window.append(pool.submit(self.prepare, request, index=None if single else index))
-                    if len(window) >= WINDOW:
-                        break
-                return window
-
-            window = submit_window()
-            self._load_network_ahead()
-            while window:
-                following = submit_window()
-                for result in self._finish([future.result() for future in window]):
-                    if names is not None:
-                        name = next(names, None)
-                        if name is None:
-                            raise ValueError("fewer ids than requests")
-                        yield result.model_copy(update={"id": name}) if isinstance(result, Prediction) else result
-                    else:
-                        yield result
-                window = following
+        numbered = not (isinstance(requests, list | tuple) and len(requests) == 1)
+        with ThreadPoolExecutor(max_workers=self._workers + self._threads, thread_name_prefix="hsegap-predict") as pool:
+            ahead: deque[tuple[Future[Prediction | Failure], str | None]] = deque()
+            try:
+                for index, request in enumerate(requests):
+                    name = None
+                    if names is not None and (name := next(names, None)) is None:
+                        raise ValueError("fewer ids than requests")
+                    ahead.append((pool.submit(self.predict_one, request, index=index if numbered else None), name))
+                    if index == 0:
+                        self._load_network_ahead()
+                    if len(ahead) >= WINDOW:
+                        yield _named(*ahead.popleft())
+                while ahead:
+                    yield _named(*ahead.popleft())
+            finally:
+                for future, _ in ahead:  # the caller has gone away before the end
+                    future.cancel()
 
     def _load_network_ahead(self) -> None:
-        """Load the network while the first crystals are being read; if it cannot be loaded, :meth:`infer` says so."""
+        """Load the network while the first crystals are being read; if it cannot be loaded, each prediction says so."""
         with contextlib.suppress(Exception):
             self.network()
 
-    def _finish(self, prepared: list[Prepared | Failure]) -> list[Prediction | Failure]:
-        """Run the network on what could be prepared and put the failures back in their places."""
-        inferred = iter(self.infer([item for item in prepared if isinstance(item, Prepared)]))
-        return [item if isinstance(item, Failure) else next(inferred) for item in prepared]
-
-    def prepare(self, request: PredictRequest | Failure, *, index: int | None = None, expires_at: float = math.inf) -> Prepared | Failure:
-        """Read one crystal, build its graph, find its text.
+    def predict_one(
+        self, request: PredictRequest | Failure, *, index: int | None = None, expires_at: float = math.inf
+    ) -> Prediction | Failure:
+        """Predict one crystal.
 
         Args:
             request: The crystal.
@@ -170,14 +157,15 @@ class Predictor:
             expires_at: Moment (``time.monotonic``) after which nobody waits for it any more.
 
         Returns:
-            What :meth:`infer` takes, or the named failure. Never raises.
+            The prediction, or the named failure. Never raises.
         """
         if isinstance(request, Failure):
             return request.at(index)
         try:
-            result = self._prepare(request, index, min(expires_at, time.monotonic() + 3600))
+            prepared = self._prepare(request, index, min(expires_at, time.monotonic() + 3600))
+            result = prepared if isinstance(prepared, Failure) else self._infer(prepared, expires_at)
         except Exception as error:  # the boundary where a surprise becomes a named error
-            return internal_error(error, "preparing a crystal").at(index)
+            return internal_error(error, "predicting a crystal").at(index)
         return result.at(index) if isinstance(result, Failure) else result
 
     def _prepare(self, request: PredictRequest, index: int | None, expires_at: float) -> Prepared | Failure:
@@ -221,23 +209,18 @@ class Predictor:
             started=started,
         )
 
-    def infer(self, prepared: Sequence[Prepared]) -> list[Prediction | Failure]:
-        """Run the network on prepared crystals.
-
-        Returns:
-            One prediction per crystal in the order given, or an ``internal`` failure. Never raises.
-        """
-        if not prepared:
-            return []
-        try:
+    def _infer(self, item: Prepared, expires_at: float) -> Prediction | Failure:
+        """Run the network on a prepared crystal."""
+        network = self.network()
+        with self._computing:
+            if time.monotonic() > expires_at:
+                return Failure.make(
+                    "timeout", "The crystal waited too long for its turn.", "Try again later, or send fewer crystals at once."
+                )
             clock = time.perf_counter()
-            results = self.network().run([item.network_input for item in prepared], max_batch=self._max_batch)
-            elapsed = 1e3 * (time.perf_counter() - clock)
-            return [self._report(item, result, elapsed) for item, result in zip(prepared, results, strict=True)]
-        except Exception as error:  # as in prepare
-            if len(prepared) > 1:  # a crystal that breaks the run must not take the others with it
-                return [self.infer([item])[0] for item in prepared]
-            return [internal_error(error, "running the network").at(prepared[0].index)]
+            result = network.run(item.network_input)
+        item.timings.network = 1e3 * (time.perf_counter() - clock)
+        return self._report(item, result)
 
     def describe(self, request: DescribeRequest, *, expires_at: float = math.inf) -> GeneratedDescription | Failure:
         """Generate a crystal's description. Never raises; a failure is named."""
@@ -261,14 +244,14 @@ class Predictor:
         """The network, loaded once."""
         with self._loading:
             if self._network is None:
-                self._network = Network(self.artifact, threads=self._threads)
+                self._network = Network(self.artifact, runs_at_once=self._threads)
             return self._network
 
     def encoder(self) -> TextEncoder:
         """The text encoder, loaded once and only when a text asks for it."""
         from text import TextEncoder, TextEncoderSettings
 
-        with self._encoding:
+        with self._loading:
             if self._encoder is None:
                 known = self.artifact.manifest.text_encoder.model_dump()
                 settings = {key: value for key, value in known.items() if key in TextEncoderSettings.model_fields}
@@ -304,13 +287,14 @@ class Predictor:
         if text is None and manifest.config.get("no_text", "learned") == "learned":
             return np.zeros((1, manifest.text_encoder.width), dtype=np.float32), None, False
         encoder = self.encoder()
-        tokens = encoder.encode(text or "")
+        with self._computing:
+            tokens = encoder.encode(text or "")
         pooled = tokens[0]
-        if not self.network().all_tokens:
+        if not self.network().reads_all_tokens:
             tokens = tokens[:1]  # the network reads no other token, so none is carried along
         return tokens, (pooled if text is not None else None), text is not None and encoder.truncated(text)
 
-    def _report(self, item: Prepared, result: NetworkResult, network_ms: float) -> Prediction | Failure:
+    def _report(self, item: Prepared, result: NetworkResult) -> Prediction | Failure:
         """Put the network's numbers into words."""
         if not math.isfinite(result.gap):
             return internal_error(ValueError(f"gap {result.gap}"), "running the network").at(item.index)
@@ -321,7 +305,7 @@ class Predictor:
             manifest, self._calibration, symbols=item.symbols, graph_embedding=result.graph_embedding, text_vector=item.text_vector
         )
         calibration = self._calibration
-        timings = item.timings.model_copy(update={"network": network_ms, "total": 1e3 * (time.perf_counter() - item.started)})
+        timings = item.timings.model_copy(update={"total": 1e3 * (time.perf_counter() - item.started)})
         return Prediction(
             index=item.index or 0,
             formula=item.formula,
@@ -357,6 +341,12 @@ class Predictor:
             )
             for index, symbol in enumerate(item.symbols)
         ]
+
+
+def _named(future: Future[Prediction | Failure], name: str | None) -> Prediction | Failure:
+    """Wait for a prediction and put its input's name on it."""
+    result = future.result()
+    return result.model_copy(update={"id": name}) if name is not None and isinstance(result, Prediction) else result
 
 
 def fusion_layer_names(config: dict[str, Any], *, columns: int) -> list[str]:

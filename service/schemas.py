@@ -111,7 +111,7 @@ class ModelName(BaseModel):
 
 
 class Timings(BaseModel):
-    """Milliseconds per stage; 0 for a stage that did not run. The network's time is that of the batch the crystal ran in."""
+    """Milliseconds per stage; 0 for a stage that did not run. The total holds the waiting between the stages as well."""
 
     read: float = 0.0
     graph: float = 0.0

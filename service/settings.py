@@ -32,7 +32,7 @@ class Settings:
         artifact: Artifact folder; None takes the one beside the package.
         token: Bearer token every route but the health routes asks for; None asks for none.
         workers: Processes that read structures and build graphs.
-        max_batch: Most crystals in one run of the network.
+        threads: Crystals in the network at the same time, one processor core each.
         max_body_bytes: Largest request body.
         max_concurrency: Requests worked on at once; the next one is answered with ``overloaded``.
         request_timeout_s: Longest time a request may take, the first description's 15 s of imports included.
@@ -45,7 +45,7 @@ class Settings:
     artifact: str | None = None
     token: str | None = None
     workers: int = 2
-    max_batch: int = 32
+    threads: int = 1
     max_body_bytes: int = 8 * 2**20
     max_concurrency: int = 64
     request_timeout_s: float = 120.0
@@ -65,7 +65,7 @@ class Settings:
             artifact=os.environ.get("HSEGAP_ARTIFACT", "").strip() or None,
             token=os.environ.get("HSEGAP_TOKEN", "").strip() or None,
             workers=int(_number("HSEGAP_WORKERS", cls.workers, least=1)),
-            max_batch=int(_number("HSEGAP_MAX_BATCH", cls.max_batch, least=1)),
+            threads=int(_number("HSEGAP_THREADS", cls.threads, least=1)),
             max_body_bytes=int(_number("HSEGAP_MAX_BODY_BYTES", cls.max_body_bytes, least=1)),
             max_concurrency=int(_number("HSEGAP_MAX_CONCURRENCY", cls.max_concurrency, least=1)),
             request_timeout_s=_number("HSEGAP_REQUEST_TIMEOUT_S", cls.request_timeout_s, least=0.1),

@@ -62,18 +62,11 @@ def read_job(job: Mapping[str, Any]) -> bytes:
         StructureError: If it cannot be read, is too large, or cannot be made a graph.
     """
     from structures import build_graph
-    from structures.errors import StructureError
 
     started = time.perf_counter()
     crystal = _read(job)
     was_read = time.perf_counter()
-    if crystal.n_atoms > job["max_atoms"]:
-        message = f"The cell has {crystal.n_atoms} atoms; this model answers up to {job['max_atoms']}."
-        raise StructureError("too_many_atoms", message, "")
-    graph = build_graph(crystal, **job["graph"])
-    if len(graph.src) > job["max_edges"]:
-        message = f"The crystal graph has {len(graph.src)} bonds; this model answers up to {job['max_edges']}."
-        raise StructureError("too_many_edges", message, "")
+    graph = build_graph(crystal, **job["graph"], max_atoms=job["max_atoms"], max_edges=job["max_edges"])
     built = time.perf_counter()
     header = {
         "formula": crystal.formula,
@@ -92,14 +85,10 @@ def describe_job(job: Mapping[str, Any]) -> bytes:
         StructureError: If it cannot be read.
     """
     from structures import describe
-    from structures.errors import StructureError
 
     started = time.perf_counter()
     crystal = _read(job)
     was_read = time.perf_counter()
-    if crystal.n_atoms > job["max_atoms"]:
-        message = f"The cell has {crystal.n_atoms} atoms; descriptions are generated up to {job['max_atoms']}."
-        raise StructureError("too_many_atoms", message, "")
     text = describe(crystal)
     header = {
         "text": text,
@@ -117,7 +106,7 @@ def _read(job: Mapping[str, Any]) -> Any:
     from structures.errors import StructureError
 
     try:
-        return read(job["structure"], format=job["format"])
+        return read(job["structure"], format=job["format"], max_atoms=job["max_atoms"])
     except (StructureError, MemoryError):
         raise
     except Exception as error:
