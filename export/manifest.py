@@ -83,7 +83,7 @@ class Manifest(_Section):
         files: Fingerprint of every file but the manifest itself.
     """
 
-    schema_version: int = Field(ge=1, le=SCHEMA_VERSION)
+    schema_version: int = Field(ge=1, le=SCHEMA_VERSION, strict=True)
     name: str = Field(min_length=1, max_length=200)
     version: str = Field(min_length=1, max_length=100)
     created: str = Field(max_length=100)

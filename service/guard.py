@@ -68,7 +68,7 @@ class Guard:
             await (answer(send, failure, scope=scope) if failure else plain(send, 200, b"ready\n"))
             return
         outgoing = _Outgoing(scope, send)
-        incoming = _Incoming(receive, self._runtime.settings.max_body_bytes, outgoing)
+        incoming = _Incoming(receive, self._limit(path), outgoing)
         if path in WORK_ROUTES and scope["method"] == "POST":
             await self._work(scope, incoming, outgoing)
         else:
@@ -112,10 +112,15 @@ class Guard:
         if work and header(scope, b"content-encoding").lower() not in {"", "identity"}:
             return Failure.make("unsupported_media_type", "The body must not be compressed.", "Send the JSON without Content-Encoding.")
         length = header(scope, b"content-length")
-        limit = self._runtime.settings.max_body_bytes
+        limit = self._limit(path)
         if length.isdecimal() and int(length) > limit:
             return Failure.make("payload_too_large", f"The body has {length} bytes; at most {limit} are taken.")
         return None
+
+    def _limit(self, path: str) -> int:
+        """Largest body a route takes, bytes."""
+        settings = self._runtime.settings
+        return settings.max_upload_bytes if is_page(path) else settings.max_body_bytes
 
     def _authorized(self, scope: Scope) -> bool:
         """Whether the request carries the token: as a Bearer token, or as the password of a browser's own login box."""
@@ -166,7 +171,7 @@ class _Outgoing:
         self._held: Message | None = None
         self._body = bytearray()
         # The page speaks its own protocol with its own errors.
-        self._is_page = scope["path"] == PAGE or scope["path"].startswith(f"{PAGE}/")
+        self._is_page = is_page(scope["path"])
 
     async def __call__(self, message: Message) -> None:
         if self._closed:
@@ -203,6 +208,11 @@ class _Outgoing:
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
             return
         await answer(self._send, failure, status=status, headers=headers, scope=self._scope)
+
+
+def is_page(path: str) -> bool:
+    """Whether a path belongs to the page."""
+    return path == PAGE or path.startswith(f"{PAGE}/")
 
 
 def header(scope: Scope, name: bytes) -> str:
@@ -257,8 +267,8 @@ async def answer(
         extra.append((b"retry-after", str(RETRY_AFTER_S[failure.error.code]).encode()))
     if status == 401:
         # A browser that opens the page gets its login box; a program gets the scheme it should use.
-        is_page = scope is not None and scope["path"].startswith((PAGE, "/")) and b"text/html" in header(scope, b"accept").encode()
-        extra.append((b"www-authenticate", b'Basic realm="hsegap", charset="UTF-8"' if is_page else b"Bearer"))
+        wants_html = scope is not None and "text/html" in header(scope, b"accept")
+        extra.append((b"www-authenticate", b'Basic realm="hsegap", charset="UTF-8"' if wants_html else b"Bearer"))
     await plain(send, status, failure.model_dump_json().encode(), media_type=b"application/json", headers=extra)
 
 

@@ -33,7 +33,8 @@ class Settings:
         token: Bearer token every route but the health routes asks for; None asks for none.
         workers: Processes that read structures and build graphs.
         threads: Crystals in the network at the same time, one processor core each.
-        max_body_bytes: Largest request body.
+        max_body_bytes: Largest request body of the API.
+        max_upload_bytes: Largest request body of the page, which uploads archives of many files.
         max_concurrency: Requests worked on at once; the next one is answered with ``overloaded``.
         request_timeout_s: Longest time a request may take, the first description's 15 s of imports included.
         read_deadline_s: Longest time reading one structure and building its graph may take.
@@ -47,6 +48,7 @@ class Settings:
     workers: int = 2
     threads: int = 1
     max_body_bytes: int = 8 * 2**20
+    max_upload_bytes: int = 64 * 2**20
     max_concurrency: int = 64
     request_timeout_s: float = 120.0
     read_deadline_s: float = 10.0
@@ -67,6 +69,7 @@ class Settings:
             workers=int(_number("HSEGAP_WORKERS", cls.workers, least=1)),
             threads=int(_number("HSEGAP_THREADS", cls.threads, least=1)),
             max_body_bytes=int(_number("HSEGAP_MAX_BODY_BYTES", cls.max_body_bytes, least=1)),
+            max_upload_bytes=int(_number("HSEGAP_MAX_UPLOAD_BYTES", cls.max_upload_bytes, least=1)),
             max_concurrency=int(_number("HSEGAP_MAX_CONCURRENCY", cls.max_concurrency, least=1)),
             request_timeout_s=_number("HSEGAP_REQUEST_TIMEOUT_S", cls.request_timeout_s, least=0.1),
             read_deadline_s=_number("HSEGAP_READ_DEADLINE_S", cls.read_deadline_s, least=0.1),

@@ -1,0 +1,154 @@
+"""The shipped artifact, a predictor on it, and a real server: each is made once, when the first test asks for it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from export.artifact import Artifact
+    from service.predictor import Predictor
+
+
+@pytest.fixture(scope="session")
+def artifact_folder() -> Path:
+    """Folder of the artifact under test: the shipped one, or what HSEGAP_ARTIFACT names."""
+    from export.artifact import default_artifact
+
+    folder = default_artifact()
+    if not (folder / "manifest.json").is_file():
+        pytest.fail(f"there is no artifact at {folder}; `hsegap export` makes one")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def artifact(artifact_folder: Path) -> Artifact:
+    """The artifact under test, checked."""
+    from export.artifact import Artifact
+
+    return Artifact.load(artifact_folder)
+
+
+@pytest.fixture(scope="session")
+def predictor(artifact: Artifact) -> Iterator[Predictor]:
+    """One predictor with two reading processes for the whole session."""
+    from service.predictor import Predictor
+
+    with Predictor(artifact, workers=2) as made:
+        yield made
+
+
+def free_port() -> int:
+    """A port nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class RunningServer:
+    """A real server process.
+
+    Attributes:
+        url: Where it answers.
+        process: The process itself; its children read structures.
+        lines: What it has printed so far.
+    """
+
+    url: str
+    process: subprocess.Popen[str]
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def output(self) -> str:
+        return "".join(self.lines)
+
+    def children(self) -> list[int]:
+        """Process ids of its workers."""
+        tasks = Path(f"/proc/{self.process.pid}/task")
+        return [int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
+
+    def stop(self) -> int:
+        """Ask it to end, and tell how it did."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+
+@pytest.fixture(scope="session")
+def start_server(artifact_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RunningServer]]:
+    """Start servers as `hsegap serve` does: ``start_server(page=False, HSEGAP_TOKEN="secret")``. They end with the session at the latest."""
+    from service.launch import server_command, server_environment
+
+    started: list[RunningServer] = []
+    elsewhere = tmp_path_factory.mktemp("server")
+
+    def start(*, page: bool = False, wait: bool = True, artifact: Path | None = None, **settings: str) -> RunningServer:
+        port = free_port()
+        base = {key: value for key, value in os.environ.items() if not key.startswith("HSEGAP_")}
+        environment = server_environment(artifact=artifact or artifact_folder, page=page, base=base) | settings
+        process = subprocess.Popen(
+            server_command(host="127.0.0.1", port=port),
+            env=environment,
+            cwd=elsewhere,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        server = RunningServer(f"http://127.0.0.1:{port}", process)
+        started.append(server)
+
+        def collect() -> None:
+            assert process.stdout is not None
+            for line in process.stdout:
+                server.lines.append(line)
+
+        threading.Thread(target=collect, daemon=True).start()
+        deadline = time.monotonic() + 180
+        while wait and "hsegap is ready" not in server.output:
+            if process.poll() is not None or time.monotonic() > deadline:
+                process.kill()
+                pytest.fail(f"the server did not become ready:\n{server.output}")
+            time.sleep(0.05)
+        return server
+
+    yield start
+    for server in started:
+        if server.process.poll() is None:
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def server(start_server: Callable[..., RunningServer]) -> RunningServer:
+    """One server with the page, shared by every test that leaves it as it was."""
+    return start_server(page=True)
+
+
+@pytest.fixture(scope="session")
+def server_url(server: RunningServer) -> str:
+    """Address of the shared server, without a slash at its end."""
+    return server.url
+
+
+@pytest.fixture(scope="session")
+def client(server_url: str) -> Iterator[httpx.Client]:
+    """HTTP client of the shared server."""
+    with httpx.Client(base_url=server_url, timeout=120) as made:
+        yield made
