@@ -48,6 +48,13 @@ def run(
     Returns:
         Exit status: 0 if the artifact was written and gives here what the network gave, else 1.
     """
+    # What costs nothing to check comes first: torch takes seconds, descriptions take minutes.
+    if not any(golden.glob("*.cif")):
+        output.note(f"hsegap: {golden} holds no CIF files. Name a folder of crystals with --golden.")
+        return 1
+    if not checkpoint.is_file():
+        output.note(f"hsegap: There is no file {checkpoint}.")
+        return 1
     try:
         import torch  # noqa: F401  # asked first, so that its absence is said in words
     except ImportError:
@@ -64,14 +71,15 @@ def run(
         facts = ArtifactFacts(
             name=name or out.resolve().name, version=version, metrics=_read_json(metrics) or {}, calibration=_read_json(calibration)
         )
-        crystals = golden_inputs(_folder_of_crystals(golden), describe=describe)
+        overrides = dict(_setting(entry) for entry in settings)
+        encoder = _encoder(text_encoder, checkpoint, cache_dir)
         folder = build_artifact(
             checkpoint,
             out,
-            encoder_folder=_encoder(text_encoder, checkpoint, cache_dir),
-            golden=crystals,
+            encoder_folder=encoder,
+            golden=golden_inputs(golden, describe=describe),
             facts=facts,
-            overrides=dict(_setting(entry) for entry in settings),
+            overrides=overrides,
             report=output.note,
         )
     except (_OptionError, CheckpointError, ParityError, TextEncoderError, StructureError, ValueError, OSError) as error:
@@ -81,13 +89,6 @@ def run(
     from commands import verify
 
     return verify.run(folder, as_json=False)
-
-
-def _folder_of_crystals(folder: Path) -> Path:
-    """The folder, if there is a CIF file in it."""
-    if not any(folder.glob("*.cif")):
-        raise _OptionError(f"{folder} holds no CIF files. Name a folder of crystals with --golden.")
-    return folder
 
 
 def _encoder(named: str | None, checkpoint: Path, cache_dir: Path) -> Path:

@@ -89,15 +89,14 @@ def atom_table(atoms: list[dict[str, Any]]) -> Table:
     ]
     several = len({layer for _, _, layer in columns}) > 1
     table = Table(box=SIMPLE, pad_edge=False)
-    table.add_column("atom", justify="right")
-    table.add_column("element")
-    table.add_column("fractional coordinates", justify="right")
+    table.add_column("atom", justify="right", no_wrap=True)
+    table.add_column("fractional coordinates", justify="right", no_wrap=True)
     for heading, _, layer in columns:
         table.add_column(f"{heading}\n{layer}" if several else heading, justify="right")
     for atom in atoms[:MOST_ATOMS]:
         values = [atom[key].get(layer) for _, key, layer in columns]
         coordinates = " ".join(f"{value:7.4f}" for value in atom["frac_coords"])
-        table.add_row(str(atom["index"]), atom["element"], coordinates, *("–" if value is None else f"{value:.4f}" for value in values))
+        table.add_row(f"{atom['element']} {atom['index']}", coordinates, *("–" if value is None else f"{value:.4f}" for value in values))
     if len(atoms) > MOST_ATOMS:
         table.caption = f"{len(atoms) - MOST_ATOMS} more atoms in the output of --json"
     return table
