@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -154,6 +156,25 @@ def test_the_serving_side_never_names_the_training_stack(imports: dict[str, list
         if entry.module.split(".")[0] in TRAINING_STACK and (entry.at_import or module.split(".")[0] not in {"cli", "commands"})
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_the_serving_side_is_imported_whole_without_the_training_stack() -> None:
+    # Not only our own files: none of the libraries they bring in may want torch either.
+    modules = [name for name in map(module_name, room_files()) if within(name, SERVING)]
+    code = (
+        "import importlib, sys\n"
+        f"BLOCKED = {sorted({*TRAINING_STACK, 'onnx', 'onnxscript'})}\n"
+        "class Wall:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in BLOCKED:\n"
+        "            raise ModuleNotFoundError(f'{name} is not installed here', name=name)\n"
+        "sys.meta_path.insert(0, Wall())\n"
+        f"for name in {modules}: importlib.import_module(name)\n"
+        "print(sorted(set(BLOCKED) & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_what_the_serving_side_imports_at_the_top_stays_light(imports: dict[str, list[Import]]) -> None:
