@@ -21,6 +21,9 @@ class CrossModalAttention(nn.Module):
     Dropout acts on the attention weight of each head, as published.
     """
 
+    g2t_value: nn.Linear
+    t2g_value: nn.Linear
+
     def __init__(self, config: FusionConfig) -> None:
         super().__init__()
         width, hidden = PROJECTION_WIDTH, config.cross_modal_hidden_dim

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -36,11 +36,15 @@ class GraphBatch(NamedTuple):
     @classmethod
     def from_arrays(cls, arrays: GraphArrays, *, for_training: bool = False) -> GraphBatch:
         """Share memory with the numpy arrays; ``for_training`` adds the plans."""
-        tensors = [torch.from_numpy(array) for array in arrays]
+        tensors: dict[str, Any] = {name: torch.from_numpy(array) for name, array in arrays._asdict().items()}
         if not for_training:
-            return cls(*tensors)
+            return cls(**tensors)
         n_atoms, n_bonds = len(arrays.atomic_numbers), len(arrays.src)
-        return cls(*tensors, EdgePlan.build(arrays.src, arrays.dst, n_atoms), EdgePlan.build(arrays.line_src, arrays.line_dst, n_bonds))
+        return cls(
+            **tensors,
+            graph_plan=EdgePlan.build(arrays.src, arrays.dst, n_atoms),
+            line_plan=EdgePlan.build(arrays.line_src, arrays.line_dst, n_bonds),
+        )
 
     def edges(self) -> tuple[Edges, Edges]:
         """Edges of the crystal graph and of the line graph."""
@@ -51,7 +55,7 @@ class GraphBatch(NamedTuple):
 
     def to(self, device: torch.device | str) -> GraphBatch:
         """Move every tensor to ``device``."""
-        return GraphBatch(*(part if part is None else part.to(device) for part in self))
+        return GraphBatch._make(part if part is None else part.to(device) for part in self)
 
 
 def collate(graphs: Sequence[CrystalGraph], *, for_training: bool = False) -> GraphBatch:

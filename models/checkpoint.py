@@ -6,7 +6,6 @@ import json
 import pickle
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,6 +16,7 @@ from models.network import CrystalTextNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from torch import Tensor
 
@@ -113,7 +113,8 @@ def _configuration(state: dict[str, Tensor], given: dict[str, Any] | None, overr
         assumed.append("the file has no config: layers, widths and modules were read from its names and shapes")
         given = {}
     ours = "graph_flavour" in given
-    nested = given.get("model") if isinstance(given.get("model"), dict) else given
+    inner = given.get("model")
+    nested: dict[str, Any] = inner if isinstance(inner, dict) else given
     for key, value in nested.items():
         if key in known:
             values[key] = value
@@ -243,6 +244,8 @@ def _check_fit(state: dict[str, Tensor], expected: dict[str, Tensor], path: str 
         for key in sorted(expected.keys() & state.keys())
         if state[key].shape != expected[key].shape
     ]
-    problems = [f"{title}:\n  " + "\n  ".join(keys) for title, keys in (("missing", missing), ("unknown", unknown), ("wrong shape", shapes)) if keys]
+    problems = [
+        f"{title}:\n  " + "\n  ".join(keys) for title, keys in (("missing", missing), ("unknown", unknown), ("wrong shape", shapes)) if keys
+    ]
     if problems:
         raise CheckpointError(f"{path} does not fit the network its configuration describes.\n" + "\n".join(problems))

@@ -6,6 +6,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from models.elements import N_FEATURES
+
 LateFusionType = Literal["concat", "gated", "bilinear", "adaptive", "tucker"]
 LATE_FUSION_TYPES: tuple[str, ...] = ("concat", "gated", "bilinear", "adaptive", "tucker")
 
@@ -113,6 +115,10 @@ class FusionConfig(BaseModel):
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         """Refuse combinations that cannot be built, naming both sides."""
+        if self.atom_input_features != N_FEATURES:
+            # Other tables exist (ALIGNN's "basic" has 11 columns); a network trained on one would only fail at its first prediction.
+            msg = f"atom_input_features is {self.atom_input_features}; only the table of {N_FEATURES} CGCNN features is supported"
+            raise ValueError(msg)
         if self.use_middle_fusion:
             if not self.middle_fusion_layers:
                 raise ValueError("use_middle_fusion is on but middle_fusion_layers is empty")

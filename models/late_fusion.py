@@ -77,9 +77,7 @@ class AdaptiveFusion(nn.Module):
         out, dropout = config.late_fusion_output_dim, config.cross_modal_dropout
         self.graph_align = nn.Linear(PROJECTION_WIDTH, out)
         self.text_align = nn.Linear(PROJECTION_WIDTH, out)
-        self.fusion_selector = nn.Sequential(
-            nn.Linear(2 * out, out), nn.ReLU(), nn.Dropout(dropout), nn.Linear(out, 3), nn.Softmax(dim=-1)
-        )
+        self.fusion_selector = nn.Sequential(nn.Linear(2 * out, out), nn.ReLU(), nn.Dropout(dropout), nn.Linear(out, 3), nn.Softmax(dim=-1))
         self.gate_net = nn.Sequential(nn.Linear(2 * out, out), nn.Sigmoid())
         self.layer_norm = nn.LayerNorm(out)
         self.dropout = nn.Dropout(dropout)

@@ -52,6 +52,8 @@ class CrystalTextNetwork(nn.Module):
     and the vector for a missing text are ours.
     """
 
+    element_features: Tensor
+
     def __init__(self, config: FusionConfig) -> None:
         super().__init__()
         self.config = config
@@ -91,7 +93,9 @@ class CrystalTextNetwork(nn.Module):
             EmbeddingLayer(config.embedding_features, config.hidden_features),
         )
 
-    def forward(self, batch: GraphBatch, tokens: Tensor | None = None, mask: Tensor | None = None, has_text: Tensor | None = None) -> NetworkOutput:
+    def forward(
+        self, batch: GraphBatch, tokens: Tensor | None = None, mask: Tensor | None = None, has_text: Tensor | None = None
+    ) -> NetworkOutput:
         """Predict a batch.
 
         Args:
