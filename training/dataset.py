@@ -82,9 +82,12 @@ class CrystalDataset:
         failures: (id, reason) of rows without a graph.
     """
 
-    def __init__(self, rows: Sequence[Row], store: GraphStore, texts: TextVectors) -> None:
-        usable = np.array([index for index in range(len(rows)) if index not in store.failures], dtype=np.int64)
-        self.failures = [(rows[index].id, reason) for index, reason in store.failures.items()]
+    def __init__(self, rows: Sequence[Row], store: GraphStore, texts: TextVectors, *, max_line_edges: int = 0) -> None:
+        left_out = dict(store.failures)
+        if max_line_edges:
+            left_out |= {int(index): f"more than {max_line_edges} line-graph edges" for index in np.flatnonzero(store.sizes() > max_line_edges)}
+        usable = np.array([index for index in range(len(rows)) if index not in left_out], dtype=np.int64)
+        self.failures = [(rows[index].id, reason) for index, reason in left_out.items()]
         self.rows = [rows[index] for index in usable]
         self._store, self._texts, self._usable = store, texts, usable
         self.targets = np.array([row.target for row in self.rows], dtype=np.float32)
@@ -106,11 +109,15 @@ class CrystalDataset:
         all_tokens: bool,
         label: str,
         rewrite: Callable[[str], str] | None = None,
+        max_line_edges: int = 0,
+        read_texts: bool = True,
     ) -> Self:
         """Build or find graphs and text vectors; ``rewrite`` changes descriptions first (stop words)."""
         store = graph_store(rows, cache_dir=cache_dir, flavour=flavour, cutoff=cutoff, max_neighbors=max_neighbors, label=f"{label} graphs")
-        descriptions = [row.description if row.description is None or rewrite is None else rewrite(row.description) for row in rows]
-        return cls(rows, store, TextVectors.encode(descriptions, encoder, cache=vectors, all_tokens=all_tokens))
+        descriptions = [row.description if read_texts else None for row in rows]
+        if rewrite is not None:
+            descriptions = [text if text is None else rewrite(text) for text in descriptions]
+        return cls(rows, store, TextVectors.encode(descriptions, encoder, cache=vectors, all_tokens=all_tokens), max_line_edges=max_line_edges)
 
     def __len__(self) -> int:
         return len(self.rows)

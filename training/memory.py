@@ -21,5 +21,5 @@ def keep_memory() -> None:
     except OSError:  # musl
         return
     library.mallopt(_M_MMAP_MAX, 0)
-    library.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+    library.mallopt(_M_TRIM_THRESHOLD, -1)  # never give the heap back
     library.mallopt(_M_TOP_PAD, 512 * 2**20)

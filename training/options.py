@@ -124,6 +124,7 @@ class TrainingOptions(BaseModel):
     device: str = _added("cpu", "cpu or cuda")
     amp: Literal["none", "bf16"] = _added("none", "mixed precision")
     compile: bool = _added(False, "compile the network with torch.compile")
+    max_line_edges: int = _added(0, "leave out training crystals with a larger line graph (0: none); time and memory grow with it", ge=0)
     checkpoint_steps: int = _added(200, "write the last checkpoint every so many steps, besides every epoch", ge=1)
     cache_dir: str = _added(".cache", "folder for graphs, text vectors and the exported text encoder")
     threads: int = _added(0, "torch threads (0: torch's choice)", ge=0)

@@ -110,8 +110,11 @@ def prepare(splits: Splits, options: TrainingOptions, config: FusionConfig, enco
                 cutoff=config.cutoff,
                 max_neighbors=config.max_neighbors,
                 all_tokens=config.use_fine_grained_attention,
+                # A run that never shows a text to the network need not encode the training texts.
+                read_texts=name != "train" or options.text_dropout < 1,
                 label=name,
                 rewrite=stopword_rewriter(options),
+                max_line_edges=options.max_line_edges if name == "train" else 0,
             )
             for name, rows in (("train", splits.train), ("val", splits.val), ("test", splits.test))
         }
