@@ -1,0 +1,186 @@
+"""What the page's buttons and its scripts' users call: one way into the service's core, the same as HTTP's."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import ValidationError
+
+from service.errors import Failure
+from service.schemas import DescribeRequest, Prediction, PredictRequest, failure_from_validation
+from ui.maps import atom_table, maps_of
+
+if TYPE_CHECKING:
+    from service.core import Core
+    from service.schemas import GeneratedDescription
+    from structures import Crystal
+    from ui.maps import Map
+
+#: Isotropic strains offered by "What if", percent.
+STRAINS_PERCENT = tuple(step / 2 for step in range(-6, 7))
+
+
+class Answer(NamedTuple):
+    """A prediction with what the page shows around it."""
+
+    prediction: Prediction
+    alone: Prediction | None
+    payload: dict[str, Any]
+
+
+def make_request(structure: str, format: str | None = None, description: str | None = None, **options: bool) -> PredictRequest | Failure:  # noqa: A002 - the field's name
+    """Validate a request as HTTP does.
+
+    Args:
+        structure: Text of the structure file.
+        format: Its format; None, empty or ``auto`` recognise it.
+        description: The text; blank means none.
+        options: ``describe`` and ``atoms``.
+    """
+    fields = {
+        "structure": structure or "",
+        "format": None if format in (None, "", "auto") else format,
+        "description": description if description and description.strip() else None,
+        **options,
+    }
+    try:
+        return PredictRequest.model_validate(fields)
+    except ValidationError as error:
+        return failure_from_validation(error.errors(include_url=False, include_context=False, include_input=False))
+
+
+async def ask(core: Core, request: PredictRequest | Failure) -> Prediction | Failure:
+    """Predict one crystal, or hand the failure through."""
+    return request if isinstance(request, Failure) else await core.predict_one_async(request)
+
+
+def _crystal(structure: str, format: str | None) -> Crystal:  # noqa: A002 - the field's name
+    from structures import read
+
+    return read(structure, format=format)
+
+
+async def crystal_of(request: PredictRequest) -> Crystal | Failure:
+    """The crystal of a request that was answered, or why it cannot be read.
+
+    Only called after the core answered the very same text: a reader process that may be killed has got through it within its deadline,
+    so reading it again here is harmless.
+    """
+    from structures import StructureError
+
+    try:
+        return await asyncio.to_thread(_crystal, request.structure, request.format)
+    except StructureError as error:
+        return Failure.make(error.code, error.message, error.hint)
+
+
+async def predict(core: Core, request: PredictRequest | Failure) -> Answer | Failure:
+    """Predict a crystal, with its text and without, and gather what the page draws.
+
+    Args:
+        core: The service's core.
+        request: What was asked, or why it cannot be asked.
+    """
+    if isinstance(request, Failure):
+        return request
+    if request.description is None and not request.describe:
+        prediction, alone = await core.predict_one_async(request), None
+    else:
+        bare = request.model_copy(update={"description": None, "describe": False, "atoms": False})
+        prediction, alone = await asyncio.gather(core.predict_one_async(request), core.predict_one_async(bare))
+    if isinstance(prediction, Failure):
+        return prediction
+    crystal = await crystal_of(request)
+    if isinstance(crystal, Failure):
+        return crystal
+    payload = await asyncio.to_thread(_payload, request, prediction, crystal)
+    return Answer(prediction, None if isinstance(alone, Failure) else alone, payload)
+
+
+def _payload(request: PredictRequest, prediction: Prediction, crystal: Crystal) -> dict[str, Any]:
+    """What the browser gets beside the answer's HTML: the picture, the maps, the table and the files to take away."""
+    from ui.crystal_view import scene
+
+    maps = maps_of(prediction)
+    table = atom_table(prediction, maps)
+    return {
+        "scene": scene(crystal),
+        "maps": [entry.as_json() for entry in maps],
+        "table": table,
+        "prediction": prediction.model_dump(mode="json"),
+        "request": request.model_dump(mode="json"),
+        "csv": table_csv(table),
+        "cif": cif_with_maps(crystal, prediction, maps),
+    }
+
+
+def table_csv(table: dict[str, Any]) -> str:
+    """The atom table as CSV, values in full precision."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([column["label"] for column in table["columns"]])
+    writer.writerows(table["rows"])
+    return stream.getvalue()
+
+
+def cif_with_maps(crystal: Crystal, prediction: Prediction, maps: list[Map]) -> str:
+    """The crystal as a CIF of its whole cell, the maps as further columns of the atom loop and the gap in a comment."""
+    from pymatgen.io.cif import CifWriter
+
+    structure = crystal.to_pymatgen()
+    for entry in maps:
+        structure.add_site_property(f"{entry.name}_{entry.layer}", [round(value, 6) for value in entry.values])
+    head = f"# hsegap {prediction.model.name} {prediction.model.version}: predicted HSE06 gap {prediction.gap_ev:.4f} eV\n"
+    return head + str(CifWriter(structure, write_site_properties=bool(maps)))
+
+
+async def strain_curve(core: Core, request: PredictRequest | Failure) -> dict[str, Any] | Failure:
+    """The gap of the crystal with its cell stretched the same way along all directions.
+
+    Args:
+        core: The service's core.
+        request: The crystal and the description, which is kept as it is.
+
+    Returns:
+        ``percent`` and ``gap_ev`` of each strain, or the failure of the first that failed.
+    """
+    first = await ask(core, request)
+    if isinstance(first, Failure):
+        return first
+    assert isinstance(request, PredictRequest)  # noqa: S101 - for the type checker: a failure was handed through above
+    crystal = await crystal_of(request)
+    if isinstance(crystal, Failure):
+        return crystal
+    steps = [
+        request.model_copy(update={"structure": _strained(crystal, percent), "format": "pymatgen", "atoms": False})
+        for percent in STRAINS_PERCENT
+    ]
+    answers = await core.predict_many_async(steps)
+    for answer in answers:
+        if isinstance(answer, Failure):
+            return answer
+    return {
+        "formula": crystal.formula,
+        "percent": list(STRAINS_PERCENT),
+        "gap_ev": [answer.gap_ev for answer in answers if isinstance(answer, Prediction)],
+        "origin": first.description.origin,
+    }
+
+
+def _strained(crystal: Crystal, percent: float) -> str:
+    """The crystal as pymatgen JSON with every lattice vector longer by ``percent``."""
+    from pymatgen.core import Lattice, Structure
+
+    lattice = Lattice(crystal.lattice * (1 + percent / 100))
+    return json.dumps(Structure(lattice, crystal.symbols, crystal.frac_coords).as_dict())
+
+
+async def describe(core: Core, request: PredictRequest | Failure) -> GeneratedDescription | Failure:
+    """Describe the crystal of a request."""
+    if isinstance(request, Failure):
+        return request
+    return await core.describe_async(DescribeRequest(structure=request.structure, format=request.format))

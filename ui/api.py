@@ -1,0 +1,69 @@
+"""The same answers for scripts: functions that ``gradio_client`` calls by stable names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from service.errors import Failure
+from service.schemas import MAX_ITEMS
+from ui import actions
+
+if TYPE_CHECKING:
+    from service.core import Core
+
+
+def add(core: Core, *, answers_at_once: int) -> None:
+    """Register the functions inside the current ``gr.Blocks``; each answers with the JSON that HTTP gives, errors included."""
+    import gradio as gr
+
+    async def predict(structure: str, description: str = "", format: str = "", describe: bool = False, atoms: bool = True) -> dict:  # noqa: A002 - as over HTTP
+        """Predict the HSE06 gap of one crystal.
+
+        Args:
+            structure: Text of the structure file.
+            description: A description; empty predicts from the structure alone.
+            format: cif, poscar, xyz, pymatgen or jarvis; empty recognises it.
+            describe: Generate the description (seconds).
+            atoms: Report the per-atom maps.
+        """
+        request = actions.make_request(structure, format, description, describe=describe, atoms=atoms)
+        return (await actions.ask(core, request)).model_dump(mode="json")
+
+    async def predict_batch(items: list[dict]) -> list[dict]:
+        """Predict many crystals; each item has the fields of /predict, each answer is a prediction or an error, in order."""
+        if not 1 <= len(items) <= MAX_ITEMS:
+            return [Failure.make("too_many_items", f"A batch has 1 to {MAX_ITEMS} items.").model_dump(mode="json")]
+        answers = await core.predict_many_async([_item(item) for item in items])
+        return [answer.model_dump(mode="json") for answer in answers]
+
+    async def describe(structure: str, format: str = "") -> dict:  # noqa: A002 - as over HTTP
+        """Generate the description of one crystal."""
+        return (await actions.describe(core, actions.make_request(structure, format))).model_dump(mode="json")
+
+    async def strain(structure: str, description: str = "", format: str = "") -> dict:  # noqa: A002 - as over HTTP
+        """The gap of a crystal under -3 to +3 % isotropic strain."""
+        result = await actions.strain_curve(core, actions.make_request(structure, format, description))
+        return result.model_dump(mode="json") if isinstance(result, Failure) else result
+
+    async def model() -> dict:
+        """What is known about the artifact that answers."""
+        return core.model_info().model_dump(mode="json")
+
+    many: dict[str, Any] = {"concurrency_limit": answers_at_once}
+    gr.api(predict, api_name="predict", **many)
+    gr.api(predict_batch, api_name="predict_batch", concurrency_limit=4)
+    gr.api(describe, api_name="describe", concurrency_limit=4, concurrency_id="describe")
+    gr.api(strain, api_name="strain", concurrency_limit=4)
+    gr.api(model, api_name="model", **many)
+
+
+def _item(fields: dict[str, Any]) -> Any:
+    """One item of a batch, validated as HTTP validates it."""
+    from pydantic import ValidationError
+
+    from service.schemas import PredictRequest, failure_from_validation
+
+    try:
+        return PredictRequest.model_validate(fields)
+    except ValidationError as error:
+        return failure_from_validation(error.errors(include_url=False, include_context=False, include_input=False))

@@ -1,0 +1,97 @@
+"""The Model tab: which artifact answers, what it was trained on, how wrong it is, and how to name it in a paper."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from service.core import Core
+    from service.schemas import ModelInfo
+
+#: Longest model card shown.
+MAX_CARD_CHARS = 200_000
+#: A fact longer than this (a list of quantiles, say) is left to ``GET /model``.
+LONGEST_FACT = 120
+
+
+def build(core: Core) -> None:
+    """Lay out the tab inside the current ``gr.Blocks``."""
+    import gradio as gr
+
+    info = core.model_info()
+    with gr.Row(elem_classes="hs-columns"):
+        with gr.Column(scale=5, min_width=320, elem_classes="hs-card"):
+            gr.HTML(facts_html(info), elem_id="hs-model", apply_default_css=False)
+        with gr.Column(scale=7, min_width=320, elem_classes="hs-card hs-card-text"):
+            gr.Markdown(model_card(core), elem_id="hs-model-card", container=False)
+
+
+def model_card(core: Core) -> str:
+    """The artifact's own card; a sentence in its place where it has none. Its files were checked when the artifact was loaded."""
+    path = core.artifact.folder / "MODEL_CARD.md"
+    if not path.is_file():
+        return "## Model card\n\nThis artifact carries no model card."
+    return path.read_text(encoding="utf-8")[:MAX_CARD_CHARS]
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Nested facts as pairs of words."""
+    for key, value in values.items():
+        name = f"{prefix}{key}".replace("_", " ")
+        if isinstance(value, dict):
+            yield from _flat(value, f"{name}: ")
+        elif isinstance(value, bool) or value is None:
+            yield name, {True: "yes", False: "no", None: "–"}[value]
+        elif isinstance(value, float):
+            yield name, f"{value:.4g}"
+        elif isinstance(value, int):
+            yield name, f"{value:,}".replace(",", "\u202f")
+        elif isinstance(value, list | tuple):
+            yield name, ", ".join(map(str, value)) or "none"
+        else:
+            yield name, str(value)
+
+
+def _table(title: str, pairs: list[tuple[str, str]]) -> str:
+    if not pairs:
+        return ""
+    rows = "".join(f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>' for name, value in pairs)
+    return f'<h3>{escape(title)}</h3><table class="hs-facts"><tbody>{rows}</tbody></table>'
+
+
+def citation(info: ModelInfo) -> str:
+    """A line for a paper: name, version and the fingerprint that makes it unambiguous."""
+    return f"{info.name}, version {info.version}, SHA-256 {info.sha256[:16]}, created {info.created[:10]}, with hsegap."
+
+
+def facts_html(info: ModelInfo) -> str:
+    """Everything the service knows about its model, as tables."""
+    config = info.config
+    encoder, graph = info.text_encoder, info.graph
+    layers = config.get("middle_fusion_layers") if config.get("use_middle_fusion", True) else None
+    fusion = [
+        ("ALIGNN layers, GCN layers", f"{config.get('alignn_layers', '–')}, {config.get('gcn_layers', '–')}"),
+        ("width", str(config.get("hidden_features", "–"))),
+        ("middle fusion after layer", ", ".join(map(str, layers)) if layers else "none"),
+        ("late fusion", str(config.get("late_fusion_type", "–"))),
+        ("text encoder", f"{encoder.get('name', '–')}, up to {encoder.get('max_tokens', '–')} tokens"),
+        ("crystal graph", f"{graph.get('flavour')}, {graph.get('max_neighbors')} neighbours within {graph.get('cutoff'):g} Å"),
+    ]
+    calibrated = list(_flat(info.calibration)) if info.calibration else [("interval", "none: not calibrated yet")]
+    short = [(name, value) for name, value in calibrated if len(value) < LONGEST_FACT]
+    training = [(name, value) for name, value in _flat(info.training) if len(value) < LONGEST_FACT]
+    return (
+        f"<h2>{escape(info.name)} <small>{escape(info.version)}</small></h2>"
+        f'<p class="hs-meaning">Answers with the HSE06 gap in eV. Below {info.kinds["metal_below"]:g} eV a crystal is called a metal, from '
+        f"{info.kinds['insulator_from']:g} eV on an insulator.</p>"
+        f"{_table('How wrong it is', list(_flat(info.metrics)) or [('measured', 'not yet')])}"
+        f"{_table('Interval', short)}{_table('Network', fusion)}{_table('Training', training)}"
+        f"{_table('Limits', list(_flat(info.limits)))}"
+        f'<h3>Elements seen in training ({len(info.elements)})</h3><p class="hs-elements">{escape(" ".join(info.elements))}</p>'
+        f'<h3>How to cite</h3><p class="hs-cite">{escape(citation(info))}</p>'
+        f'<p class="hs-sha">SHA-256 <code>{escape(info.sha256)}</code></p>'
+        '<p><a href="../docs.json" data-hs-link="docs.json">API document (OpenAPI)</a></p>'
+    )

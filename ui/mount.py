@@ -1,0 +1,195 @@
+"""The page as an ASGI application: Gradio, its static files and the rules every answer keeps."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import gzip
+import hashlib
+import os
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ui import texts
+from ui.components import STATIC_FOLDER, STATIC_ROUTE, static_text
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from fastapi import FastAPI
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from service.core import Core
+
+#: The browser itself is told to ask no other host for anything. Gradio builds its templates from strings, hence unsafe-eval.
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'"
+)
+HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+#: Gradio's link preview, manifest and title.
+OTHERS_HEAD = re.compile(r"""<meta\s+(?:property|name)="(?:og|twitter):[^>]*>|<link rel="manifest"[^>]*>|<title>.*?</title>""", re.DOTALL)
+MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css"}
+
+
+@lru_cache(maxsize=1)
+def static_version() -> str:
+    """Fingerprint of the static files, part of their address, so that browsers may keep them."""
+    digest = hashlib.sha256()
+    for path in sorted(STATIC_FOLDER.iterdir()):
+        if path.is_file():
+            digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+@lru_cache(maxsize=1)
+def plotly_script() -> bytes:
+    """The plotting library that the Python package carries, packed once."""
+    import plotly
+
+    return gzip.compress((Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_bytes(), compresslevel=6)
+
+
+def _add_static(app: FastAPI) -> None:
+    """Serve the scripts of ``static/`` and the plotting library."""
+    from starlette.responses import PlainTextResponse, Response
+
+    keep = {"Cache-Control": "public, max-age=604800, immutable"}
+
+    async def script(request: Request) -> Response:
+        name = request.path_params["name"]
+        # Only names that stand in the folder: nothing of the address reaches the file system otherwise.
+        if name not in {path.name for path in STATIC_FOLDER.iterdir()} or Path(name).suffix not in MEDIA_TYPES:
+            return PlainTextResponse("There is no such file.", status_code=404)
+        return Response(static_text(name), media_type=MEDIA_TYPES[Path(name).suffix], headers=keep)
+
+    async def plotly(request: Request) -> Response:
+        packed = await asyncio.to_thread(plotly_script)
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            return Response(packed, media_type="text/javascript", headers={**keep, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"})
+        return Response(gzip.decompress(packed), media_type="text/javascript", headers={**keep, "Vary": "Accept-Encoding"})
+
+    app.add_route(STATIC_ROUTE + "/{version}/plotly.min.js", plotly, methods=["GET"])
+    app.add_route(STATIC_ROUTE + "/{version}/{name}", script, methods=["GET"])
+
+
+class _Polish:
+    """Adds :data:`HEADERS` to every answer, and our head to the page itself; event streams pass through untouched."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        start: Message = {}
+        page = bytearray()
+        is_page = scope["method"] == "GET" and scope["path"].removeprefix(scope.get("root_path", "")) in {"", "/"}
+        if is_page:  # as plain text, because it is about to be changed
+            scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]}
+
+        async def send_polished(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start":
+                known = {name.lower() for name, _ in message["headers"]}
+                extra = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+                message["headers"] = [*message["headers"], *(pair for pair in extra if pair[0] not in known)]
+                start = message
+                if is_page:
+                    return
+            elif is_page:
+                page.extend(message.get("body", b""))
+                if message.get("more_body", False):
+                    return
+                message = {"type": "http.response.body", "body": polished(bytes(page))}
+                kept = [pair for pair in start["headers"] if pair[0].lower() != b"content-length"]
+                await send({**start, "headers": [*kept, (b"content-length", str(len(message["body"])).encode())]})
+            await send(message)
+
+        await self.app(scope, receive, send_polished)
+
+
+def polished(page: bytes) -> bytes:
+    """Gradio's page with our title, icon, styles and script, and without its own advertising for link previews."""
+    text = page.decode("utf-8")
+    text = OTHERS_HEAD.sub("", text)
+    return text.replace("</head>", head_html() + "</head>", 1).encode("utf-8")
+
+
+@lru_cache(maxsize=1)
+def head_html() -> str:
+    """What goes into the page's head: title, icon, styles, and the module that starts everything once Gradio knows its own address."""
+    icon = base64.b64encode(static_text("icon.svg").encode()).decode()
+    address = f"{STATIC_ROUTE}/{static_version()}/page.js"
+    loader = f"import(new URL(window.gradio_config?.root || '.', window.location.href).pathname.replace(/\\/$/, '') + '{address}');"
+    return (
+        f"<title>{texts.PAGE_TITLE}</title>"
+        f'<meta name="description" content="{texts.TAGLINE}"><link rel="icon" href="data:image/svg+xml;base64,{icon}">'
+        f"<style>{static_text('page.css')}</style><script>{loader}</script>"
+    )
+
+
+def _warm_up() -> None:
+    """Import and compute now what the first visitor would wait for."""
+    from pymatgen.analysis.molecule_structure_comparator import CovalentRadius  # noqa: F401 - the import is the point
+    from pymatgen.io.cif import CifWriter  # noqa: F401 - as above
+    from scipy.spatial import cKDTree  # noqa: F401 - as above
+
+    from ui.crystal_view import element_colour
+
+    element_colour("H")
+    plotly_script()
+
+
+def ui_app(core: Core) -> FastAPI:
+    """Make the page for a core.
+
+    Mount it under ``/ui``. Its lifespan starts Gradio's queue and the deletion of old uploads; a server that mounts it has to run it
+    (BentoML and Starlette's own server do).
+
+    Args:
+        core: What answers. The page calls only its ``_async`` methods and ``model_info``.
+    """
+    # Gradio reads these while it is being imported.
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    import gradio as gr
+    from fastapi import FastAPI
+
+    from ui import page
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        warming = asyncio.create_task(asyncio.to_thread(_warm_up))
+        yield
+        warming.cancel()
+
+    app = FastAPI(title="hsegap page", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+
+    app.add_middleware(_Polish)
+    _add_static(app)
+    gr.mount_gradio_app(
+        app,
+        page.build(core),
+        path="/",
+        root_path="/ui",
+        allowed_paths=[],
+        show_error=False,
+        max_file_size=core.settings.max_body_bytes,
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        enable_monitoring=False,
+        pwa=False,
+        mcp_server=False,
+        app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
+        theme=page.theme(),
+    )
+    return app

@@ -1,0 +1,275 @@
+// The 3D crystal, its colours, its note and its table: everything here works on the answer the browser already has.
+import { PLOTLY_VIRIDIS, colour, font, loadPlotly, onTheme, viridis } from "./plot.js";
+import { added, cellLines, crystalMesh, scaled, sphereMesh } from "./geometry.js";
+import { Table } from "./table.js";
+
+const ELEMENTS = { name: "element", layer: "", label: "Element", meaning: "Colours of the elements, as most structure viewers have them." };
+const ZOOM = 2.5;
+// Plotly takes the light's place relative to the camera; nearer than the crystal is negative.
+const LIGHT = { x: -1, y: 1.2, z: -2.5 };
+const HIDDEN = { visible: false, showspikes: false };
+const OPTIONS = {
+  displaylogo: false, responsive: true, modeBarButtonsToRemove: ["toImage", "tableRotation", "resetCameraLastSave3d", "pan3d", "orbitRotation"],
+};
+const layerTitle = (layer) => layer.replaceAll("_", " ");
+
+class CrystalView {
+  constructor(element) {
+    this.find = (role) => element.querySelector(`[data-role="${role}"]`);
+    this.payload = null;
+    this.wanted = null;
+    for (const role of ["supercell", "bonds", "fixed"]) this.find(role).addEventListener("change", () => this.draw());
+    this.find("layer").addEventListener("change", (event) => this.choose(this.map.name, event.target.value));
+    onTheme(() => this.payload && this.draw());
+    new ResizeObserver(() => {
+      const picture = this.find("picture");
+      if (picture.data && picture.offsetWidth) window.Plotly.Plots.resize(picture);
+    }).observe(this.find("picture"));
+    (window.requestIdleCallback ?? ((later) => setTimeout(later, 300)))(() => (this.warming ??= this.warmUp()));
+  }
+
+  // The first picture of a page costs a second of compiling shaders; an atom nobody sees pays for it while the visitor reads.
+  async warmUp() {
+    const Plotly = await loadPlotly();
+    const mesh = sphereMesh([[0, 0, 0]], [1]);
+    const ball = { type: "mesh3d", x: mesh.x, y: mesh.y, z: mesh.z, i: mesh.i, j: mesh.j, k: mesh.k, intensity: mesh.x, colorscale: PLOTLY_VIRIDIS, showscale: false };
+    const line = { type: "scatter3d", mode: "lines+text", x: [0, 1], y: [0, 1], z: [0, 1], text: ["a", "b"], showlegend: false };
+    await Plotly.newPlot(this.find("picture"), [ball, line], { width: 300, height: 300, scene: { xaxis: HIDDEN, yaxis: HIDDEN, zaxis: HIDDEN } }, OPTIONS);
+  }
+
+  show(payload) {
+    this.find("all").hidden = !payload;
+    this.payload = payload;
+    window.hsegap.result = payload;
+    window.dispatchEvent(new CustomEvent("hsegap-answer", { detail: payload }));
+    if (!payload) return;
+    this.camera = null;
+    this.chosen = null;
+    this.all = [...payload.maps, ELEMENTS];
+    this.offerMaps();
+    const { columns, rows } = payload.table;
+    this.table = new Table(this.find("table"), {
+      columns,
+      rows,
+      caption: `Atoms of ${payload.scene.formula}: ${rows.length} in the cell`,
+      onPoint: (row) => this.highlight(row ?? this.chosen),
+      onChoose: (row) => this.select(row === this.chosen ? null : row),
+      cell: (cell, value, column) => this.swatch(cell, value, column),
+    });
+    const super_ = this.find("supercell");
+    super_.disabled = !payload.scene.views["2"];
+    if (super_.disabled) super_.checked = false;
+    const before = this.wanted && this.all.find((map) => map.name === this.wanted.name && map.layer === this.wanted.layer);
+    this.choose((before ?? this.all[0]).name, (before ?? this.all[0]).layer, { remember: false });
+  }
+
+  offerMaps() {
+    const names = [...new Map(this.all.map((map) => [map.name, map.label]))];
+    const made = names.map(([name, label]) => {
+      const field = document.createElement("label");
+      const radio = document.createElement("input");
+      Object.assign(radio, { type: "radio", name: "hs-map", value: name });
+      radio.addEventListener("change", () => this.choose(name, this.find("layer").value));
+      field.append(radio, document.createTextNode(label));
+      return field;
+    });
+    this.find("maps").replaceChildren(...made);
+  }
+
+  choose(name, layer, { remember = true } = {}) {
+    const layers = this.all.filter((map) => map.name === name);
+    this.map = layers.find((map) => map.layer === layer) ?? layers[0];
+    if (remember) this.wanted = { name: this.map.name, layer: this.map.layer };
+    for (const radio of this.find("maps").querySelectorAll("input")) radio.checked = radio.value === name;
+    const select = this.find("layer");
+    select.replaceChildren(...layers.map((map) => new Option(layerTitle(map.layer), map.layer, false, map === this.map)));
+    this.find("layer-field").hidden = layers.length < 2;
+    this.find("fixed-field").hidden = this.map === ELEMENTS;
+    this.find("meaning").textContent = this.map.meaning;
+    this.table.draw();
+    this.draw();
+  }
+
+  // Colour limits: the crystal's own range; 0 to 1 where the visitor asks for it or nothing but rounding would be coloured.
+  limits(map = this.map) {
+    const fixed = this.find("fixed").checked || map.flat;
+    return fixed ? [Math.min(0, map.lowest), Math.max(1, map.highest)] : [map.lowest, map.highest];
+  }
+
+  siteColour(site, map = this.map) {
+    if (map === ELEMENTS) return this.payload.scene.elements[this.payload.scene.symbols[site]].colour;
+    const [low, high] = this.limits(map);
+    return viridis((map.values[site] - low) / (high - low));
+  }
+
+  swatch(cell, value, column) {
+    if (column.map === null || this.payload.maps[column.map] !== this.map) return;
+    const dot = document.createElement("i");
+    dot.className = "hs-swatch";
+    dot.style.background = this.siteColour(this.payload.maps[column.map].values.indexOf(value));
+    cell.prepend(dot);
+  }
+
+  describeSite(site) {
+    const { symbols } = this.payload.scene;
+    const lines = [`<b>${symbols[site]}</b> · atom ${site + 1}`];
+    for (const map of this.payload.maps) {
+      const line = `${map.label}, ${layerTitle(map.layer)}: ${map.values[site].toFixed(4)}`;
+      lines.push(map === this.map ? `<b>${line}</b>` : line);
+    }
+    return lines.join("<br>");
+  }
+
+  async draw() {
+    const turn = (this.turn = (this.turn ?? 0) + 1);
+    const { scene } = this.payload;
+    this.words();
+    const view = scene.views[this.find("supercell").checked ? "2" : "1"];
+    const picture = this.find("picture");
+    picture.hidden = !view;
+    if (!view) {
+      this.find("note").textContent = `Too many atoms to draw; the table has them all. ${this.map.note ?? ""}`;
+      return;
+    }
+    const Plotly = await loadPlotly();
+    await (this.warming ??= this.warmUp());
+    if (turn !== this.turn) return; // a later choice is already being drawn
+    this.view = view;
+    const mesh = crystalMesh(scene, view, { bonds: this.find("bonds").checked });
+    this.vertexAtom = mesh.atom;
+    const words = view.sites.map((site) => this.describeSite(site));
+    const trace = {
+      type: "mesh3d", x: mesh.x, y: mesh.y, z: mesh.z, i: mesh.i, j: mesh.j, k: mesh.k, flatshading: false, hoverinfo: "text",
+      text: mesh.atom.map((atom) => words[atom]), facenormalsepsilon: 0, vertexnormalsepsilon: 0,
+      lighting: { ambient: 0.68, diffuse: 0.5, specular: 0.06, roughness: 0.5, fresnel: 0.05 },
+      lightposition: LIGHT, hoverlabel: { bgcolor: colour("--hs-card"), bordercolor: colour("--hs-line"), font: font(), align: "left" },
+    };
+    if (this.map === ELEMENTS) {
+      trace.vertexcolor = mesh.atom.map((atom) => this.siteColour(view.sites[atom]));
+    } else {
+      const [low, high] = this.limits();
+      Object.assign(trace, {
+        intensity: mesh.atom.map((atom) => this.map.values[view.sites[atom]]), colorscale: PLOTLY_VIRIDIS, cmin: low, cmax: high, colorbar: this.colourBar(low, high),
+      });
+    }
+    const line = cellLines(scene.lattice, view.repeat);
+    const outline = { type: "scatter3d", mode: "lines", ...line, hoverinfo: "skip", showlegend: false, line: { color: colour("--hs-muted"), width: 2 } };
+    await Plotly.react(picture, [trace, outline, this.axisNames(), this.halo(this.chosen)], this.layout(picture), OPTIONS);
+    if (!this.listening) {
+      this.listening = true;
+      picture.on("plotly_click", ({ points }) => this.fromPicture(points[0]));
+      picture.on("plotly_relayout", () => (this.camera = picture.layout.scene.camera));
+    }
+    picture.dataset.drawn = `${this.map.name}/${this.map.layer}/${view.repeat}`;
+  }
+
+  words() {
+    const { scene } = this.payload;
+    const note = this.find("note");
+    const legend = this.find("legend");
+    legend.hidden = this.map !== ELEMENTS;
+    note.hidden = this.map === ELEMENTS;
+    note.textContent = this.map.note ?? "";
+    note.classList.toggle("hs-flat", Boolean(this.map.flat) || /flat/i.test(this.map.note ?? ""));
+    legend.replaceChildren(...Object.entries(scene.elements).map(([symbol, { colour: fill }]) => {
+      const entry = document.createElement("span");
+      const dot = document.createElement("i");
+      dot.className = "hs-swatch";
+      dot.style.background = fill;
+      entry.append(dot, symbol);
+      return entry;
+    }));
+    const what = this.map === ELEMENTS ? "coloured by element" : `coloured by ${this.map.label.toLowerCase()}, ${layerTitle(this.map.layer)}. ${this.map.note}`;
+    this.find("picture").setAttribute("aria-label", `Crystal structure of ${scene.formula}, ${what} The table has the same values.`);
+  }
+
+  colourBar(low, high) {
+    const digits = high - low < 0.01 ? 5 : 3;
+    const ticks = this.map.flat ? [low, high] : [low, (low + high) / 2, high];
+    return {
+      orientation: "h", x: 0.5, xanchor: "center", y: 0, yanchor: "bottom", len: 0.7, thickness: 12, outlinewidth: 0, tickfont: font(),
+      title: { text: `${this.map.label}, ${layerTitle(this.map.layer)}`, side: "top", font: font() }, tickvals: ticks, ticktext: ticks.map((tick) => tick.toFixed(digits)),
+    };
+  }
+
+  axisNames() {
+    const { lattice } = this.payload.scene;
+    const ends = lattice.map((vector) => scaled(vector, 1 + 1.2 / Math.hypot(...vector)));
+    return {
+      type: "scatter3d", mode: "text", x: ends.map((end) => end[0]), y: ends.map((end) => end[1]), z: ends.map((end) => end[2]), text: ["a", "b", "c"],
+      textfont: { ...font(), color: colour("--hs-muted") }, hoverinfo: "skip", showlegend: false,
+    };
+  }
+
+  halo(site) {
+    const { scene } = this.payload;
+    const drawn = site === null || site === undefined ? [] : this.view.sites.flatMap((found, atom) => (found === site ? [atom] : []));
+    const radius = 1.22 * (scene.elements[scene.symbols[site]]?.radius ?? 0);
+    const mesh = sphereMesh(drawn.map((atom) => this.view.positions[atom]), drawn.map(() => radius));
+    return {
+      type: "mesh3d", x: mesh.x, y: mesh.y, z: mesh.z, i: mesh.i, j: mesh.j, k: mesh.k, color: colour("--hs-accent"), opacity: 0.38, hoverinfo: "skip", showscale: false,
+      lighting: { ambient: 1, diffuse: 0, specular: 0 }, visible: drawn.length > 0,
+    };
+  }
+
+  layout(picture) {
+    const camera = this.camera ?? {
+      eye: { x: 1.35, y: -1.75, z: 0.62 }, up: { x: 0, y: 0, z: 1 }, center: { x: 0, y: 0, z: this.map === ELEMENTS ? 0 : -0.06 },
+      projection: { type: "orthographic" },
+    };
+    return {
+      autosize: true, margin: { l: 0, r: 0, t: 0, b: 0 }, paper_bgcolor: "rgba(0,0,0,0)", font: font(), showlegend: false, hovermode: "closest",
+      uirevision: this.payload.scene.formula,
+      scene: { xaxis: HIDDEN, yaxis: HIDDEN, zaxis: HIDDEN, aspectmode: "manual", aspectratio: this.aspect(picture), dragmode: "orbit", camera, domain: { x: [0, 1], y: [this.map === ELEMENTS ? 0 : 0.1, 1] } },
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("--hs-muted"), activecolor: colour("--hs-text") },
+    };
+  }
+
+  // Equal lengths along x, y, z, as large as the picture allows whichever way the crystal is turned.
+  aspect(picture) {
+    const spans = [0, 1, 2].map((axis) => {
+      const values = this.view.positions.map((position) => position[axis]).concat(this.corners().map((corner) => corner[axis]));
+      return Math.max(...values) - Math.min(...values) + 1.2;
+    });
+    const across = Math.hypot(...spans);
+    const room = Math.min(1, picture.offsetWidth / (0.88 * picture.offsetHeight));
+    const [x, y, z] = spans.map((span) => (ZOOM * room * span) / across);
+    return { x, y, z };
+  }
+
+  corners() {
+    const repeat = this.view.repeat;
+    const [a, b, c] = this.payload.scene.lattice.map((vector) => scaled(vector, repeat));
+    return [[0, 0, 0], a, b, c, added(a, b), added(a, c), added(b, c), added(added(a, b), c)];
+  }
+
+  fromPicture(point) {
+    const atom = this.vertexAtom?.[point.pointNumber];
+    if (point.curveNumber !== 0 || atom === undefined) return;
+    this.select(this.view.sites[atom]);
+    this.table.reveal(this.chosen);
+  }
+
+  select(site) {
+    this.chosen = site;
+    this.table.mark(site);
+    this.highlight(site);
+  }
+
+  highlight(site) {
+    const picture = this.find("picture");
+    if (!picture.data || this.lit === site) return;
+    this.lit = site;
+    cancelAnimationFrame(this.frame);
+    this.frame = requestAnimationFrame(() => {
+      const { x, y, z, i, j, k, visible } = this.halo(site);
+      window.Plotly.restyle(picture, { x: [x], y: [y], z: [z], i: [i], j: [j], k: [k], visible }, [3]);
+    });
+  }
+}
+
+export function mountCrystal(element, { props, watch }) {
+  const view = new CrystalView(element);
+  watch("value", () => view.show(props.value));
+  view.show(props.value);
+}
