@@ -81,7 +81,7 @@ class TextEncoder:
         if settings is None:
             settings = TextEncoderSettings.read(folder)
         elif not isinstance(settings, TextEncoderSettings):
-            settings = TextEncoderSettings.model_validate(dict(settings))
+            settings = TextEncoderSettings.from_manifest(settings)
         model_bytes = _read(folder / MODEL_FILE)
         tokenizer_bytes = _read(folder / TOKENIZER_FILE)
         table_bytes = b""

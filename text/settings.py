@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from text.errors import TextEncoderError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 #: File names of an exported text encoder; an artifact holds the same names.
@@ -31,7 +32,7 @@ class TextEncoderSettings(BaseModel):
         pooling: What stands in token 0 and is therefore the pooled vector: ``cls`` the hidden state of ``[CLS]``,
             ``mean`` the mean of the hidden states of all tokens.
         lowercase: Whether the tokenizer folds case.
-        quantised: How the weights are stored: ``none`` is float32; see ``export.text_encoder`` for the others.
+        quantised: Whether the weight matrices are stored as 8-bit integers instead of float32.
         licence: SPDX identifier of the weights' licence, ``unknown`` where the source does not state one.
         normalisation_table: File name of the character table inside the encoder's folder; None maps characters
             by Unicode compatibility.
@@ -46,7 +47,20 @@ class TextEncoderSettings(BaseModel):
     lowercase: bool = False
     quantised: bool = False
     licence: str = "unknown"
-    normalisation_table: str | None = None
+    # A name without separators: settings come with artifacts from elsewhere and must not reach outside the folder.
+    normalisation_table: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
+
+    @classmethod
+    def from_manifest(cls, entry: Mapping[str, Any]) -> TextEncoderSettings:
+        """Take over what an artifact's manifest says under ``text_encoder``.
+
+        Raises:
+            TextEncoderError: If the entry is something else than settings.
+        """
+        try:
+            return cls.model_validate(dict(entry))
+        except ValidationError as error:
+            raise TextEncoderError(f"the manifest does not describe a text encoder: {error}", "Build the artifact again.") from error
 
     def save(self, folder: Path) -> None:
         """Write the settings beside the exported encoder in ``folder``."""

@@ -120,6 +120,12 @@ def test_settings_survive_json_and_refuse_what_they_do_not_know(encoder):
         TextEncoderSettings.model_validate({**settings.model_dump(), "lenght": 3})
 
 
+@pytest.mark.parametrize("table", ["../secret.txt", "/etc/passwd", "..", "a\\b", ""])
+def test_a_manifest_cannot_reach_outside_its_folder(encoder_folder, encoder, table):
+    with pytest.raises(TextEncoderError, match="normalisation_table"):
+        TextEncoder.load(encoder_folder, settings={**encoder.settings.model_dump(), "normalisation_table": table})
+
+
 def test_settings_may_come_from_a_manifest(encoder_folder, encoder, tmp_path, descriptions):
     for name in ("text_encoder.onnx", "tokenizer.json"):  # what an artifact holds
         shutil.copy(encoder_folder / name, tmp_path)
