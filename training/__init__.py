@@ -1,1 +1,1 @@
-""""""
+"""Training: data sets, the loop, resume, metrics, ablation, DGL conversion."""

@@ -7,20 +7,21 @@ import gzip
 import json
 import math
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+from training.errors import DataError
+from training.saved_graphs import SavedGraph, SavedGraphs, saved_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from training.options import TrainingOptions
 
-
-class DataError(ValueError):
-    """Data that is not where, or not what, the options say."""
+__all__ = ["DataError", "Row", "Splits", "check_source", "load_splits", "parse_weights", "read_folder", "read_jsonl"]
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,14 @@ class Row:
 
     Attributes:
         id: Its name in the data set.
-        structure: Text of the structure file, or the path of one.
+        structure: Text of the structure file, the path of one, or a saved graph in its place.
         target: Number to learn (eV for gaps).
         description: Text, or None.
         weight: Weight in the loss.
     """
 
     id: str
-    structure: str | Path
+    structure: str | Path | SavedGraph
     target: float
     description: str | None
     weight: float = 1.0
@@ -44,12 +45,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Splits:
-    """Rows by use, and the rows that could not be read with the reason."""
+    """Rows by use, the rows that could not be read with the reason, and what the user should know about them."""
 
     train: list[Row]
     val: list[Row]
     test: list[Row]
     skipped: list[tuple[str, str]]
+    notes: list[str] = field(default_factory=list)
 
 
 def load_splits(options: TrainingOptions) -> Splits:
@@ -59,6 +61,12 @@ def load_splits(options: TrainingOptions) -> Splits:
         DataError: If a file or folder is missing (naming those that exist) or no row is left.
     """
     skipped: list[tuple[str, str]] = []
+    notes = []
+    saved = _saved_graphs(options)
+    if saved is not None and "flavour" not in saved.settings:
+        notes.append(
+            f"the graphs in {saved.folder} do not say how they were built: taken as flavour {options.graph_flavour} (--graph_flavour)"
+        )
     if options.train_file:
         weights = parse_weights(options.confidence_weights)
         train, val, test = (
@@ -69,12 +77,44 @@ def load_splits(options: TrainingOptions) -> Splits:
         order = np.random.default_rng(options.random_seed).permutation(len(train))
         train = [train[i] for i in order[: options.n_train]]
         val, test = val[: options.n_val], test[: options.n_test]
+        if saved is not None:
+            train, val, test = (saved.give(rows, skipped) for rows in (train, val, test))
     else:
         rows = read_folder(options, skipped)
+        if saved is not None:
+            rows = saved.give(rows, skipped)
         train, val, test = _split(rows, options)
     if not train or not val:
-        raise DataError(f"{len(train)} training and {len(val)} validation rows are left; both are needed. {len(skipped)} rows were skipped.")
-    return Splits(train, val, test, skipped)
+        raise DataError(
+            f"{len(train)} training and {len(val)} validation rows are left; both are needed. {len(skipped)} rows were skipped."
+        )
+    return Splits(train, val, test, skipped, notes)
+
+
+def _saved_graphs(options: TrainingOptions) -> SavedGraphs | None:
+    """The saved graphs that ``--use_preprocessed`` asks for.
+
+    Raises:
+        DataError: If there are none, DGL is missing, or they were built with other settings than the network is served with.
+    """
+    if not options.use_preprocessed:
+        return None
+    from training.dgl import import_dgl
+
+    saved = SavedGraphs.open(
+        saved_folder(options.preprocessed_dir, options.dataset, options.property_folder), flavour=options.graph_flavour
+    )
+    config = options.fusion_config(text_features=1)
+    for name in ("cutoff", "max_neighbors"):
+        if saved.settings.get(name, getattr(config, name)) != getattr(config, name):
+            raise DataError(
+                f"the graphs in {saved.folder} were built with {name} {saved.settings[name]}; this network reads {getattr(config, name)}"
+            )
+    try:
+        import_dgl()
+    except ImportError as error:
+        raise DataError(f"--use_preprocessed: {error}") from error
+    return saved
 
 
 def parse_weights(text: str) -> dict[str, float]:
@@ -89,7 +129,9 @@ def parse_weights(text: str) -> dict[str, float]:
         raise DataError(f"--confidence_weights is written high=1,medium=0.7,low=0.4, not {text!r}") from error
 
 
-def read_jsonl(paths: str, *, target: str, weights: dict[str, float] | None = None, skipped: list[tuple[str, str]] | None = None) -> list[Row]:
+def read_jsonl(
+    paths: str, *, target: str, weights: dict[str, float] | None = None, skipped: list[tuple[str, str]] | None = None
+) -> list[Row]:
     """Read ``.jsonl.gz`` (or ``.jsonl``) files, comma-separated.
 
     Args:
@@ -129,8 +171,49 @@ def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise DataError(f"{path}: not a file of one JSON object a line ({error})") from error
 
 
-#: Layouts: folder below the root, table, and where target and description stand (by position; the header is skipped).
-MP_TARGETS = {"formation_energy_peratom": ("mp_2018_new", 2), "bulk_modulus_kv": ("mp_2018_small", 2), "shear_modulus_gv": ("mp_2018_small", 3)}
+class Layout(NamedTuple):
+    """Where a data set's table stands and which of its columns (by position; the header is skipped) say what."""
+
+    folder: Path
+    table: str
+    target: int
+    description: int
+    log_target: bool = False
+
+
+#: The tables of the Materials Project sets hold several properties: word in the property's name, folder, column.
+MP_TARGETS = {
+    "formation": ("mp_2018_new", 2),
+    "gap": ("mp_2018_new", 3),
+    "bulk": ("mp_2018_small", 2),
+    "shear": ("mp_2018_small", 3),
+}
+
+
+def find_layout(options: TrainingOptions) -> Layout:
+    """Where the data that the options name are.
+
+    Raises:
+        DataError: If there is no such folder or property; those that exist are named.
+    """
+    root, name = Path(options.root_dir), options.property_folder
+    base = root if options.dataset in {"mp", "toy"} else root / options.dataset
+    if not base.is_dir():
+        raise DataError(f"{base} does not exist. {_existing(root)}")
+    if options.dataset == "mp":
+        found = next((place for word, place in MP_TARGETS.items() if word in name), None)
+        if found is None:
+            known = "formation_energy, band_gap (mp_2018_new), bulk_modulus, shear_modulus (mp_2018_small)"
+            raise DataError(f"the Materials Project sets have no property {name}. Known are: {known}.")
+        return Layout(root / found[0], "mat_text.csv", found[1], 4, log_target=found[0] == "mp_2018_small")
+    if options.dataset == "toy":
+        folder = root / "toy" / name
+        return Layout(folder if folder.is_dir() else root / "toy", "description.csv", 2, 3)
+    if not (base / name).is_dir():
+        raise DataError(f"there is no property folder {base / name}. {_existing(base)}")
+    if options.dataset == "class":
+        return Layout(base / name, "description.csv", 1, 2)
+    return Layout(base / name, "description.csv", 2, 3)
 
 
 def read_folder(options: TrainingOptions, skipped: list[tuple[str, str]]) -> list[Row]:
@@ -139,22 +222,9 @@ def read_folder(options: TrainingOptions, skipped: list[tuple[str, str]]) -> lis
     Raises:
         DataError: If the folder or its table is missing; the folders that exist are named.
     """
-    root = Path(options.root_dir)
-    name = options.property_folder
-    log_target = False
-    if options.dataset == "mp":
-        folder_name, target_column = MP_TARGETS.get(name, ("mp_2018_new", 3))
-        log_target = folder_name == "mp_2018_small"
-        folder, table_name, description_column = root / folder_name, "mat_text.csv", 4
-    elif options.dataset == "class":
-        folder, table_name, target_column, description_column = root / "class" / name, "description.csv", 1, 2
-    else:
-        folder = root / options.dataset / name
-        if options.dataset == "toy" and not folder.is_dir():
-            folder = root / "toy"
-        table_name, target_column, description_column = "description.csv", 2, 3
-    table = _table(folder, table_name)
-    return list(_table_rows(table, folder, target_column, description_column, log_target=log_target, skipped=skipped))
+    layout = find_layout(options)
+    table = _table(layout.folder, layout.table)
+    return list(_table_rows(table, layout, needs_file=not options.use_preprocessed, skipped=skipped))
 
 
 def check_source(options: TrainingOptions) -> None:
@@ -163,17 +233,14 @@ def check_source(options: TrainingOptions) -> None:
     Raises:
         DataError: With the folders that exist.
     """
+    _saved_graphs(options)
     if options.train_file:
-        for path in ",".join((options.train_file, options.val_file, options.test_file)).split(","):
+        for path in f"{options.train_file},{options.val_file},{options.test_file}".split(","):
             if path.strip() and not Path(path.strip()).is_file():
                 raise DataError(f"{path.strip()} does not exist")
         return
-    root = Path(options.root_dir)
-    base = root if options.dataset in {"mp", "toy"} else root / options.dataset
-    if not base.is_dir():
-        raise DataError(f"{base} does not exist. {_existing(root)}")
-    if options.dataset in {"jarvis", "class"} and not (base / options.property_folder).is_dir():
-        raise DataError(f"there is no property folder {base / options.property_folder}. {_existing(base)}")
+    layout = find_layout(options)
+    _table(layout.folder, layout.table)
 
 
 def _existing(folder: Path) -> str:
@@ -194,9 +261,7 @@ def _table(folder: Path, preferred: str) -> Path:
     return tables[0]
 
 
-def _table_rows(
-    table: Path, folder: Path, target_column: int, description_column: int, *, log_target: bool, skipped: list[tuple[str, str]]
-) -> Iterator[Row]:
+def _table_rows(table: Path, layout: Layout, *, needs_file: bool, skipped: list[tuple[str, str]]) -> Iterator[Row]:
     # Descriptions of large cells exceed the csv module's 128 kB default.
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     with table.open(encoding="utf-8", newline="") as lines:
@@ -207,19 +272,19 @@ def _table_rows(
                 continue
             name = fields[0]
             try:
-                target = float(fields[target_column])
+                target = float(fields[layout.target])
             except (ValueError, IndexError):
                 skipped.append((name, "no target"))
                 continue
-            if not math.isfinite(target) or (log_target and target <= 0):
+            if not math.isfinite(target) or (layout.log_target and target <= 0):
                 skipped.append((name, f"target {target} cannot be learned"))
                 continue
-            file = _structure_file(folder, name, fields[description_column + 1] if len(fields) > description_column + 1 else "")
-            if file is None:
+            file = _structure_file(layout.folder, name, fields[layout.description + 1] if len(fields) > layout.description + 1 else "")
+            if file is None and needs_file:
                 skipped.append((name, "its CIF file is missing"))
                 continue
-            description = fields[description_column].strip() if len(fields) > description_column else ""
-            yield Row(name, file, math.log10(target) if log_target else target, description or None)
+            description = fields[layout.description].strip() if len(fields) > layout.description else ""
+            yield Row(name, file or "", math.log10(target) if layout.log_target else target, description or None)
 
 
 def _structure_file(folder: Path, name: str, file_name: str) -> Path | None:

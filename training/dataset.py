@@ -85,7 +85,9 @@ class CrystalDataset:
     def __init__(self, rows: Sequence[Row], store: GraphStore, texts: TextVectors, *, max_line_edges: int = 0) -> None:
         left_out = dict(store.failures)
         if max_line_edges:
-            left_out |= {int(index): f"more than {max_line_edges} line-graph edges" for index in np.flatnonzero(store.sizes() > max_line_edges)}
+            left_out |= {
+                int(index): f"more than {max_line_edges} line-graph edges" for index in np.flatnonzero(store.sizes() > max_line_edges)
+            }
         usable = np.array([index for index in range(len(rows)) if index not in left_out], dtype=np.int64)
         self.failures = [(rows[index].id, reason) for index, reason in left_out.items()]
         self.rows = [rows[index] for index in usable]
@@ -117,7 +119,9 @@ class CrystalDataset:
         descriptions = [row.description if read_texts else None for row in rows]
         if rewrite is not None:
             descriptions = [text if text is None else rewrite(text) for text in descriptions]
-        return cls(rows, store, TextVectors.encode(descriptions, encoder, cache=vectors, all_tokens=all_tokens), max_line_edges=max_line_edges)
+        return cls(
+            rows, store, TextVectors.encode(descriptions, encoder, cache=vectors, all_tokens=all_tokens), max_line_edges=max_line_edges
+        )
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -16,6 +16,7 @@ import numpy as np
 
 from structures import CrystalGraph, StructureError, build_graph, read
 from training.progress import Progress
+from training.saved_graphs import SavedGraph
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +56,9 @@ class GraphStore:
         return np.diff(self._first[kind])
 
 
-def graph_store(rows: Sequence[Row], *, cache_dir: str | Path, flavour: str, cutoff: float, max_neighbors: int, label: str = "graphs") -> GraphStore:
+def graph_store(
+    rows: Sequence[Row], *, cache_dir: str | Path, flavour: str, cutoff: float, max_neighbors: int, label: str = "graphs"
+) -> GraphStore:
     """Build the graphs of ``rows``, or find them on disk.
 
     The key covers every structure's content and the settings; a half-written store is never found, because it appears
@@ -63,7 +66,7 @@ def graph_store(rows: Sequence[Row], *, cache_dir: str | Path, flavour: str, cut
     """
     digest = hashlib.sha256(json.dumps([BUILDER_VERSION, flavour, cutoff, max_neighbors]).encode())
     for row in rows:
-        digest.update(row.structure.read_bytes() if isinstance(row.structure, Path) else row.structure.encode())
+        digest.update(_content(row.structure))
         digest.update(b"\0")
     folder = Path(cache_dir) / "graphs" / digest.hexdigest()[:24]
     if not folder.is_dir():
@@ -81,7 +84,18 @@ def graph_store(rows: Sequence[Row], *, cache_dir: str | Path, flavour: str, cut
     return GraphStore(folder)
 
 
-def _one(structure: str | Path, *, flavour: str, cutoff: float, max_neighbors: int) -> CrystalGraph | str:
+def _content(structure: str | Path | SavedGraph) -> bytes:
+    if isinstance(structure, SavedGraph):
+        return structure.content()
+    return structure.read_bytes() if isinstance(structure, Path) else structure.encode()
+
+
+def _one(structure: str | Path | SavedGraph, *, flavour: str, cutoff: float, max_neighbors: int) -> CrystalGraph | str:
+    if isinstance(structure, SavedGraph):
+        try:
+            return structure.read()
+        except (ValueError, OSError) as error:
+            return str(error)
     try:
         return build_graph(read(structure), cutoff=cutoff, max_neighbors=max_neighbors, flavour=flavour)
     except (StructureError, OSError) as error:

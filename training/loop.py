@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from training.dataset import CrystalDataset, TrainingBatch, epoch_plan
-from training.metrics import classification_metrics, predict, regression_metrics
+from training.metrics import measure, predict
 from training.progress import Progress
 from training.state import BEST, HISTORY, LAST, save_atomically, write_json
 
@@ -50,7 +50,14 @@ class Trainer:
     """
 
     def __init__(
-        self, network: CrystalTextNetwork, options: TrainingOptions, *, train: CrystalDataset, val: CrystalDataset, folder: Path, facts: dict[str, Any]
+        self,
+        network: CrystalTextNetwork,
+        options: TrainingOptions,
+        *,
+        train: CrystalDataset,
+        val: CrystalDataset,
+        folder: Path,
+        facts: dict[str, Any],
     ) -> None:
         self.network, self.options, self.train, self.val, self.folder, self.facts = network, options, train, val, folder, facts
         self.device = torch.device(options.device)
@@ -90,7 +97,15 @@ class Trainer:
                 self._save_best(entry)
             self._save_last()
             write_json(state.history, self.folder / HISTORY)
-            report(" ".join([f"epoch {entry['epoch']}/{options.epochs}", *(f"{key} {value:.5g}" for key, value in entry.items() if key != "epoch"), "*" * better]))
+            report(
+                " ".join(
+                    [
+                        f"epoch {entry['epoch']}/{options.epochs}",
+                        *(f"{key} {value:.5g}" for key, value in entry.items() if key != "epoch"),
+                        "*" * better,
+                    ]
+                )
+            )
         return state
 
     def _stale(self) -> bool:
@@ -151,14 +166,11 @@ class Trainer:
         return (each * weight).sum() / weight.sum()
 
     def _validate(self) -> dict[str, float]:
-        results = {}
-        measure = classification_metrics if self.options.classification else regression_metrics
-        target = self.val.targets
-        if self.options.classification:
-            target = (target > self.options.classification_threshold).astype("float32")
+        results: dict[str, float] = {}
         for suffix, without_text in (("", False), ("_without_text", True)):
             prediction = predict(self.network, self.val, batch_size=self.options.batch_size, without_text=without_text)
-            results |= {f"val_{name}{suffix}": value for name, value in measure(prediction, target).items()}
+            values = measure(prediction, self.val.targets, threshold=self.options.threshold)
+            results |= {f"val_{name}{suffix}": value for name, value in values.items()}
         return results
 
     def _save_best(self, entry: dict[str, Any]) -> None:

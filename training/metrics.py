@@ -38,6 +38,13 @@ def classification_metrics(probability: np.ndarray, target: np.ndarray) -> dict[
     }
 
 
+def measure(prediction: np.ndarray, target: np.ndarray, *, threshold: float | None) -> dict[str, float]:
+    """Metrics of the regression, or of the classes that ``threshold`` divides the targets into."""
+    if threshold is None:
+        return regression_metrics(prediction, target)
+    return classification_metrics(prediction, (target > threshold).astype(np.float32))
+
+
 def predict(network: CrystalTextNetwork, dataset: CrystalDataset, *, batch_size: int = 64, without_text: bool = False) -> np.ndarray:
     """Predict every row in order, ``[rows]``.
 
@@ -54,10 +61,11 @@ def predict(network: CrystalTextNetwork, dataset: CrystalDataset, *, batch_size:
     device = next(network.parameters()).device
     outputs = []
     with torch.no_grad():
-        for batch in dataset.batches(in_order(len(dataset), batch_size)):
-            graph, tokens, mask, has_text = (part.to(device) for part in batch[:4])
+        for cpu_batch in dataset.batches(in_order(len(dataset), batch_size)):
+            batch = cpu_batch.to(device)
+            tokens, mask, has_text = batch.tokens, batch.mask, batch.has_text
             if without_text:
                 tokens, mask, has_text = dataset.hidden_texts(tokens, mask, torch.ones_like(has_text))
-            outputs.append(network(graph, tokens, mask, has_text).gap.float().cpu())
+            outputs.append(network(batch.graph, tokens, mask, has_text).gap.float().cpu())
     network.train(was_training)
     return torch.cat(outputs).numpy()

@@ -35,11 +35,11 @@ class OptionsError(ValueError):
     """Flags that do not fit together, said before any data is read."""
 
 
-def _published(default: Any, text: str, **kwargs: Any) -> Any:
+def _published(text: str, *, default: Any, **kwargs: Any) -> Any:
     return Field(default, description=text, json_schema_extra={"group": "published"}, **kwargs)
 
 
-def _added(default: Any, text: str, **kwargs: Any) -> Any:
+def _added(text: str, *, default: Any, **kwargs: Any) -> Any:
     return Field(default, description=text, json_schema_extra={"group": "added"}, **kwargs)
 
 
@@ -48,86 +48,93 @@ class TrainingOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
-    root_dir: str = _published("../dataset/", "folder that holds the data sets")
-    dataset: Dataset = _published("jarvis", "layout and name of the data set")
-    property: str = _published("formation_energy", "property to learn: a short name (formation_energy, fe, total_energy, …) or a folder's name")
-    train_ratio: float = _published(0.8, "share of the rows to train on", ge=0, le=1)
-    val_ratio: float = _published(0.1, "share of the rows to select on", ge=0, le=1)
-    test_ratio: float = _published(0.1, "share of the rows to report on", ge=0, le=1)
-    n_train: int | None = _published(None, "number of training rows instead of the ratio", ge=1)
-    n_val: int | None = _published(None, "number of validation rows instead of the ratio", ge=1)
-    n_test: int | None = _published(None, "number of test rows instead of the ratio", ge=1)
-    batch_size: int = _published(64, "crystals per step", ge=1)
-    epochs: int = _published(1000, "passes over the training rows", ge=1)
-    learning_rate: float = _published(0.001, "highest learning rate of the one-cycle schedule", gt=0)
-    weight_decay: float = _published(1e-5, "AdamW's weight decay", ge=0)
-    warmup_steps: int = _published(2000, "steps in which the learning rate rises (at most 30 %% of all)", ge=0)
-    alignn_layers: int = _published(4, "ALIGNN convolutions")
-    gcn_layers: int = _published(4, "edge-gated convolutions after them")
-    hidden_features: int = _published(256, "width of atoms, bonds and angles")
-    graph_dropout: float = _published(0.0, "dropout in the convolutions")
-    use_cross_modal: bool = _published(True, "attention between the crystal's and the text's vector before late fusion")
-    cross_modal_hidden_dim: int = _published(256, "its width")
-    cross_modal_num_heads: int = _published(4, "its heads")
-    cross_modal_dropout: float = _published(0.1, "its dropout, and that of late fusion")
-    cross_modal_attention_type: Literal["bidirectional"] = _published("bidirectional", "its direction")
-    late_fusion_type: LateFusionType = _published("concat", "how the crystal's and the text's vector become one")
-    late_fusion_rank: int = _published(16, "rank of bilinear and tucker")
-    late_fusion_output_dim: int = _published(64, "width after late fusion (concat ignores it)")
-    use_middle_fusion: bool = _published(False, "let the text into the atoms between ALIGNN layers")
-    middle_fusion_layers: str = _published("2", "zero-based ALIGNN layers after which it enters, for instance 2 or 2,3")
-    middle_fusion_hidden_dim: int = _published(128, "width of the text's MLP")
-    middle_fusion_num_heads: int = _published(2, "accepted and unused, as in the published script")
-    middle_fusion_dropout: float = _published(0.1, "its dropout")
-    middle_fusion_use_gate_norm: bool = _published(False, "LayerNorm before the gate")
-    middle_fusion_use_learnable_scale: bool = _published(False, "learn the weight of the text")
-    middle_fusion_initial_scale: float = _published(1.0, "where that weight starts")
-    use_improved_middle_fusion: bool = _published(False, "residual scaling and dynamic gating in middle fusion")
-    middle_fusion_use_residual_scaling: bool = _published(True, "learn the weight of the atom's own vector")
-    middle_fusion_use_dynamic_gating: bool = _published(True, "important atoms receive more text")
-    middle_fusion_initial_node_scale: float = _published(1.0, "where the atom's weight starts")
-    use_fine_grained_attention: bool = _published(False, "attention of atoms to the tokens of the text")
-    fine_grained_hidden_dim: int = _published(256, "its width")
-    fine_grained_num_heads: int = _published(8, "its heads")
-    fine_grained_dropout: float = _published(0.1, "its dropout")
-    fine_grained_use_projection: bool = _published(True, "project atoms and tokens to that width first")
-    use_contrastive: bool = _published(False, "contrastive loss between crystal and text vectors of a batch")
-    contrastive_weight: float = _published(0.1, "its weight")
-    contrastive_temperature: float = _published(0.1, "its temperature")
-    classification: bool = _published(False, "learn a probability instead of a number (0 or 1)")
-    classification_threshold: float = _published(0.5, "targets above it are the positive class")
-    resume: bool = _published(False, "continue from the last checkpoint in the output folder (0 or 1)")
-    use_preprocessed: bool = _published(False, "read saved DGL graphs instead of CIF files")
-    preprocessed_dir: str = _published("preprocessed_data", "where they are")
-    early_stopping_patience: int | None = _published(None, "stop after so many epochs without a better validation error", ge=1)
-    random_seed: int = _published(123, "seed of weights, splits, order and dropout")
-    num_workers: int = _published(0, "processes that build batches ahead (0: none)", ge=0)
-    mask_stopwords: bool = _published(False, "replace stop words by [MASK] in the descriptions (0 or 1)")
-    remove_stopwords: bool = _published(False, "drop stop words from the descriptions (0 or 1)")
-    stopwords_dir: str = _published("", "file, or folder of files, with one stop word a line")
-    output_dir: str = _published("./output/", "results go to OUTPUT_DIR/PROPERTY/")
-    config_file: str | None = _published(None, "JSON or YAML file of flags; the command line wins")
+    root_dir: str = _published("folder that holds the data sets", default="../dataset/")
+    dataset: Dataset = _published("layout and name of the data set", default="jarvis")
+    property: str = _published(
+        "property to learn: a short name (formation_energy, fe, total_energy, …) or a folder's name", default="formation_energy"
+    )
+    train_ratio: float = _published("share of the rows to train on", default=0.8, ge=0, le=1)
+    val_ratio: float = _published("share of the rows to select on", default=0.1, ge=0, le=1)
+    test_ratio: float = _published("share of the rows to report on", default=0.1, ge=0, le=1)
+    n_train: int | None = _published("number of training rows instead of the ratio", default=None, ge=1)
+    n_val: int | None = _published("number of validation rows instead of the ratio", default=None, ge=1)
+    n_test: int | None = _published("number of test rows instead of the ratio", default=None, ge=1)
+    batch_size: int = _published("crystals per step", default=64, ge=1)
+    epochs: int = _published("passes over the training rows", default=1000, ge=1)
+    learning_rate: float = _published("highest learning rate of the one-cycle schedule", default=0.001, gt=0)
+    weight_decay: float = _published("AdamW's weight decay", default=1e-5, ge=0)
+    warmup_steps: int = _published("steps in which the learning rate rises (at most 30 %% of all)", default=2000, ge=0)
+    alignn_layers: int = _published("ALIGNN convolutions", default=4)
+    gcn_layers: int = _published("edge-gated convolutions after them", default=4)
+    hidden_features: int = _published("width of atoms, bonds and angles", default=256)
+    graph_dropout: float = _published("dropout in the convolutions", default=0.0)
+    use_cross_modal: bool = _published("attention between the crystal's and the text's vector before late fusion", default=True)
+    cross_modal_hidden_dim: int = _published("its width", default=256)
+    cross_modal_num_heads: int = _published("its heads", default=4)
+    cross_modal_dropout: float = _published("its dropout, and that of late fusion", default=0.1)
+    cross_modal_attention_type: Literal["bidirectional"] = _published("its direction", default="bidirectional")
+    late_fusion_type: LateFusionType = _published("how the crystal's and the text's vector become one", default="concat")
+    late_fusion_rank: int = _published("rank of bilinear and tucker", default=16)
+    late_fusion_output_dim: int = _published("width after late fusion (concat ignores it)", default=64)
+    use_middle_fusion: bool = _published("let the text into the atoms between ALIGNN layers", default=False)
+    middle_fusion_layers: str = _published("zero-based ALIGNN layers after which it enters, for instance 2 or 2,3", default="2")
+    middle_fusion_hidden_dim: int = _published("width of the text's MLP", default=128)
+    middle_fusion_num_heads: int = _published("accepted and unused, as in the published script", default=2)
+    middle_fusion_dropout: float = _published("its dropout", default=0.1)
+    middle_fusion_use_gate_norm: bool = _published("LayerNorm before the gate", default=False)
+    middle_fusion_use_learnable_scale: bool = _published("learn the weight of the text", default=False)
+    middle_fusion_initial_scale: float = _published("where that weight starts", default=1.0)
+    use_improved_middle_fusion: bool = _published("residual scaling and dynamic gating in middle fusion", default=False)
+    middle_fusion_use_residual_scaling: bool = _published("learn the weight of the atom's own vector", default=True)
+    middle_fusion_use_dynamic_gating: bool = _published("important atoms receive more text", default=True)
+    middle_fusion_initial_node_scale: float = _published("where the atom's weight starts", default=1.0)
+    use_fine_grained_attention: bool = _published("attention of atoms to the tokens of the text", default=False)
+    fine_grained_hidden_dim: int = _published("its width", default=256)
+    fine_grained_num_heads: int = _published("its heads", default=8)
+    fine_grained_dropout: float = _published("its dropout", default=0.1)
+    fine_grained_use_projection: bool = _published("project atoms and tokens to that width first", default=True)
+    use_contrastive: bool = _published("contrastive loss between crystal and text vectors of a batch", default=False)
+    contrastive_weight: float = _published("its weight", default=0.1)
+    contrastive_temperature: float = _published("its temperature", default=0.1)
+    classification: bool = _published("learn a probability instead of a number (0 or 1)", default=False)
+    classification_threshold: float = _published("targets above it are the positive class", default=0.5)
+    resume: bool = _published("continue from the last checkpoint in the output folder (0 or 1)", default=False)
+    use_preprocessed: bool = _published("read saved DGL graphs instead of CIF files", default=False)
+    preprocessed_dir: str = _published("where they are", default="preprocessed_data")
+    early_stopping_patience: int | None = _published("stop after so many epochs without a better validation error", default=None, ge=1)
+    random_seed: int = _published("seed of weights, splits, order and dropout", default=123)
+    num_workers: int = _published("processes that build batches ahead (0: none)", default=0, ge=0)
+    mask_stopwords: bool = _published("replace stop words by [MASK] in the descriptions (0 or 1)", default=False)
+    remove_stopwords: bool = _published("drop stop words from the descriptions (0 or 1)", default=False)
+    stopwords_dir: str = _published("file, or folder of files, with one stop word a line", default="")
+    output_dir: str = _published("results go to OUTPUT_DIR/PROPERTY/", default="./output/")
+    config_file: str | None = _published("JSON or YAML file of flags; the command line wins", default=None)
 
-    train_file: str = _added("", "train on these .jsonl.gz files (comma-separated) instead of a data set's folder")
-    val_file: str = _added("", "select on these .jsonl.gz files")
-    test_file: str = _added("", "report on these .jsonl.gz files")
-    target: str = _added("hse_gap_ev", "field of the .jsonl.gz rows to learn; several separated by commas are tried in order")
-    text_encoder: str = _added("all-MiniLM-L6-v2", "text encoder: all-MiniLM-L6-v2 (the default, offline), a transformers folder or hub name, or a folder that holds text_encoder.onnx")
-    text_dropout: float = _added(0.3, "share of training texts replaced by the vector for a missing text", ge=0, le=1)
-    no_text: Literal["learned", "encode_empty"] = _added("learned", "what stands in for a missing description")
-    graph_flavour: Literal["symmetric", "jarvis"] = _added("symmetric", "crystal-graph flavour")
-    embedding_features: int = _added(64, "width between the radial basis and the hidden features")
-    loss: Literal["mse", "huber", "mae"] = _added("mse", "loss of the regression")
-    huber_delta: float = _added(0.5, "where the Huber loss turns linear, eV", gt=0)
-    confidence_weights: str = _added("", "weights by label_confidence, for instance high=1,medium=0.7,low=0.4")
-    init_from: str = _added("", "start from the weights of this checkpoint where names and shapes agree")
-    device: str = _added("cpu", "cpu or cuda")
-    amp: Literal["none", "bf16"] = _added("none", "mixed precision")
-    compile: bool = _added(False, "compile the network with torch.compile")
-    max_line_edges: int = _added(0, "leave out training crystals with a larger line graph (0: none); time and memory grow with it", ge=0)
-    checkpoint_steps: int = _added(200, "write the last checkpoint every so many steps, besides every epoch", ge=1)
-    cache_dir: str = _added(".cache", "folder for graphs, text vectors and the exported text encoder")
-    threads: int = _added(0, "torch threads (0: torch's choice)", ge=0)
+    train_file: str = _added("train on these .jsonl.gz files (comma-separated) instead of a data set's folder", default="")
+    val_file: str = _added("select on these .jsonl.gz files", default="")
+    test_file: str = _added("report on these .jsonl.gz files", default="")
+    target: str = _added("field of the .jsonl.gz rows to learn; several separated by commas are tried in order", default="hse_gap_ev")
+    text_encoder: str = _added(
+        "text encoder: all-MiniLM-L6-v2 (the default, offline), a transformers folder or hub name, or a folder with text_encoder.onnx",
+        default="all-MiniLM-L6-v2",
+    )
+    text_dropout: float = _added("share of training texts replaced by the vector for a missing text", default=0.3, ge=0, le=1)
+    no_text: Literal["learned", "encode_empty"] = _added("what stands in for a missing description", default="learned")
+    graph_flavour: Literal["symmetric", "jarvis"] = _added("crystal-graph flavour", default="symmetric")
+    embedding_features: int = _added("width between the radial basis and the hidden features", default=64)
+    loss: Literal["mse", "huber", "mae"] = _added("loss of the regression", default="mse")
+    huber_delta: float = _added("where the Huber loss turns linear, eV", default=0.5, gt=0)
+    confidence_weights: str = _added("weights by label_confidence, for instance high=1,medium=0.7,low=0.4", default="")
+    init_from: str = _added("start from the weights of this checkpoint where names and shapes agree", default="")
+    device: str = _added("cpu or cuda", default="cpu")
+    amp: Literal["none", "bf16"] = _added("mixed precision", default="none")
+    compile: bool = _added("compile the network with torch.compile", default=False)
+    max_line_edges: int = _added(
+        "leave out training crystals with a larger line graph (0: none); time and memory grow with it", default=0, ge=0
+    )
+    checkpoint_steps: int = _added("write the last checkpoint every so many steps, besides every epoch", default=200, ge=1)
+    cache_dir: str = _added("folder for graphs, text vectors and the exported text encoder", default=".cache")
+    threads: int = _added("torch threads (0: torch's choice)", default=0, ge=0)
 
     @field_validator("middle_fusion_layers", mode="before")
     @classmethod
@@ -155,6 +162,11 @@ class TrainingOptions(BaseModel):
         names = {CONFIG_NAMES.get(name, name): name for name in type(self).model_fields}
         values = {key: getattr(self, names[key]) for key in FusionConfig.model_fields if key in names}
         return FusionConfig.model_validate({**values, "text_features": text_features})
+
+    @builtins.property
+    def threshold(self) -> float | None:
+        """What divides the targets into two classes; None where a number is learned."""
+        return self.classification_threshold if self.classification else None
 
     @builtins.property
     def property_folder(self) -> str:
@@ -185,6 +197,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line: the published flags, then the options we had to add."""
     parser = argparse.ArgumentParser(
         prog="train_with_cross_modal_attention.py",
+        usage="%(prog)s [--FLAG VALUE]...",
         description="Train the crystal-text network.",
         epilog="Example: python train_with_cross_modal_attention.py --root_dir ./data --property hse_bandgap-2 --use_middle_fusion True "
         "--use_improved_middle_fusion True --epochs 100. Booleans are words: True/False, yes/no, 1/0.",

@@ -19,7 +19,7 @@ from training.banner import banner
 from training.data import Row, Splits, check_source, load_splits
 from training.dataset import CrystalDataset
 from training.loop import Trainer
-from training.metrics import classification_metrics, predict, regression_metrics
+from training.metrics import measure, predict
 from training.options import OptionsError, TrainingOptions
 from training.state import BEST, CONFIG, LAST, remove_leftovers, write_json
 
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 FREE_ON_RESUME = frozenset({"resume", "config_file", "num_workers", "checkpoint_steps", "cache_dir", "output_dir", "threads"})
 
 
-def run_training(options: TrainingOptions, *, load_encoder: Callable[[TrainingOptions], TextEncoder], report: Callable[[str], None] = print) -> Path:
+def run_training(
+    options: TrainingOptions, *, load_encoder: Callable[[TrainingOptions], TextEncoder], report: Callable[[str], None] = print
+) -> Path:
     """Train, select, test.
 
     Args:
@@ -60,6 +62,8 @@ def run_training(options: TrainingOptions, *, load_encoder: Callable[[TrainingOp
     report(banner(config))
     splits = load_splits(options)
     report(f"rows: {len(splits.train)} training, {len(splits.val)} validation, {len(splits.test)} test, {len(splits.skipped)} skipped")
+    for note in splits.notes:
+        report(note)
     sets = prepare(splits, options, config, encoder)
     _list_skipped(splits, sets, folder, report)
 
@@ -130,7 +134,9 @@ def stopword_rewriter(options: TrainingOptions) -> Callable[[str], str] | None:
         return None
     place = Path(options.stopwords_dir)
     files = sorted(place.glob("*.txt")) if place.is_dir() else [place]
-    words = {word.strip().lower() for file in files if file.is_file() for word in file.read_text(encoding="utf-8").splitlines() if word.strip()}
+    words = {
+        word.strip().lower() for file in files if file.is_file() for word in file.read_text(encoding="utf-8").splitlines() if word.strip()
+    }
     if not words:
         raise OptionsError(f"--stopwords_dir: no stop words in {place}")
     replacement = "[MASK]" if options.mask_stopwords else ""
@@ -166,7 +172,9 @@ def _last_checkpoint(options: TrainingOptions, folder: Path) -> dict[str, Any] |
     now, then = options.model_dump(mode="json"), content["options"]
     changed = [f"--{key} was {then.get(key)!r}, is {now[key]!r}" for key in now if key not in FREE_ON_RESUME and then.get(key) != now[key]]
     if changed:
-        raise OptionsError(f"{path} was started with other options:\n  " + "\n  ".join(changed) + "\nRepeat the old ones, or start anew with --resume 0.")
+        raise OptionsError(
+            f"{path} was started with other options:\n  " + "\n  ".join(changed) + "\nRepeat the old ones, or start anew with --resume 0."
+        )
     return content
 
 
@@ -186,16 +194,15 @@ def _test(folder: Path, test: CrystalDataset, options: TrainingOptions, report: 
     network = read_checkpoint(folder / BEST).network.to(options.device)
     with_text = predict(network, test, batch_size=options.batch_size)
     without = predict(network, test, batch_size=options.batch_size, without_text=True)
-    target = test.targets
-    measure = regression_metrics
-    if options.classification:
-        target, measure = (target > options.classification_threshold).astype("float32"), classification_metrics
-    results = {"test": measure(with_text, target), "test_without_text": measure(without, target)}
+    results = {
+        name: measure(prediction, test.targets, threshold=options.threshold)
+        for name, prediction in (("test", with_text), ("test_without_text", without))
+    }
     write_json(results, folder / "test_metrics.json")
     with (folder / "prediction_results_test_set.csv").open("w", newline="", encoding="utf-8") as table:
         writer = csv.writer(table)
         writer.writerow(["id", "target", "prediction", "prediction_without_text"])
-        for row, truth, one, other in zip(test.rows, target, with_text, without, strict=True):
+        for row, truth, one, other in zip(test.rows, test.targets, with_text, without, strict=True):
             writer.writerow([row.id, f"{truth:.6g}", f"{one:.6g}", f"{other:.6g}"])
     for name, values in results.items():
         report(f"{name}: " + ", ".join(f"{key} {value:.4f}" for key, value in values.items()))
