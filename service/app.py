@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import signal
@@ -15,7 +16,7 @@ from service.errors import Failure
 from service.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from pydantic import BaseModel
     from starlette.requests import Request
@@ -31,6 +32,7 @@ class Runtime:
     def __init__(self) -> None:
         self.core: Core | None = None
         self.has_page = False
+        self._limits: set[asyncio.Timeout] = set()
         self._settings: Settings | None = None
 
     @property
@@ -51,14 +53,50 @@ class Runtime:
         if self.core is None:
             self.core = Core.open(settings=self.settings)
             self.core.start_in_background()
-            _drain_on_signals(self.core)
+            self._drain_on_signals()
             logging.getLogger("bentoml._internal.server.http_app").addFilter(_without_client_errors)
         return self.core
+
+    def _drain_on_signals(self) -> None:
+        """Say "not ready" from the moment the server is asked to stop, then let the HTTP server do what it does."""
+        with contextlib.suppress(RuntimeError):  # no running loop: somebody else than an HTTP server uses the service
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                previous = signal.getsignal(number)
+
+                def handle(signum: int, frame: Any, previous: Any = previous) -> None:
+                    loop.call_soon_threadsafe(self.drain)
+                    if callable(previous):
+                        previous(signum, frame)
+
+                with contextlib.suppress(ValueError):  # not the main thread: somebody else handles signals
+                    signal.signal(number, handle)
 
     def stop(self) -> None:
         """End the worker processes."""
         if self.core is not None:
             self.core.close()
+
+    @contextlib.contextmanager
+    def shortened_when_draining(self, limit: asyncio.Timeout) -> Iterator[None]:
+        """Let a request's time limit come forward when the server is asked to stop while it runs.
+
+        Args:
+            limit: The limit the request runs under, already entered.
+        """
+        self._limits.add(limit)
+        try:
+            yield
+        finally:
+            self._limits.discard(limit)
+
+    def drain(self) -> None:
+        """Take no new work; what is under way gets the drain time to finish."""
+        if self.core is not None:
+            self.core.drain()
+        for limit in self._limits:
+            end = asyncio.get_running_loop().time() + self.settings.drain_s
+            limit.reschedule(min(end, limit.when() or end))
 
     def not_ready(self) -> Failure | None:
         """The failure to answer with while nothing can be predicted; None when it can."""
@@ -69,20 +107,6 @@ def _without_client_errors(record: logging.LogRecord) -> bool:
     """Keep a client's typing mistake (which BentoML logs with a traceback) out of the log: it is answered, not an event."""
     kind = record.exc_info[0] if record.exc_info else None
     return kind is None or kind.__name__ != "ValidationError"
-
-
-def _drain_on_signals(core: Core) -> None:
-    """Say "not ready" from the moment the server is asked to stop, then let the HTTP server do what it does."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        previous = signal.getsignal(number)
-
-        def handle(signum: int, frame: Any, previous: Any = previous) -> None:
-            core.drain()
-            if callable(previous):
-                previous(signum, frame)
-
-        with contextlib.suppress(ValueError):  # not the main thread: somebody else handles signals
-            signal.signal(number, handle)
 
 
 def json_answer(result: BaseModel) -> Response:

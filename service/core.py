@@ -125,31 +125,29 @@ class Core:
             return [failure.at(index if len(requests) > 1 else None) for index in range(len(requests))]
         return self.predictor.predict(requests)
 
-    async def predict_one_async(self, request: PredictRequest, *, index: int | None = None) -> Prediction | Failure:
-        """Predict one crystal.
-
-        Args:
-            request: The crystal.
-            index: Its place in a batch; None for a single request.
-        """
-        if failure := self.not_ready():
-            return failure.at(index)
-        expires_at = time.monotonic() + self.settings.request_timeout_s
-        work = functools.partial(self.predictor.predict_one, request, index=index, expires_at=expires_at)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+    async def predict_one_async(self, request: PredictRequest) -> Prediction | Failure:
+        """Predict one crystal without blocking the event loop."""
+        return self.not_ready() or await self._predict_in_thread(request, index=None)
 
     async def predict_many_async(self, requests: Sequence[PredictRequest | Failure]) -> list[Prediction | Failure]:
         """Predict many crystals, in order, without blocking the event loop."""
+        if failure := self.not_ready():
+            return [failure.at(index) for index in range(len(requests))]
 
         async def one(index: int, request: PredictRequest | Failure) -> Prediction | Failure:
             if isinstance(request, Failure):
                 return request.at(index)
             async with admitted:
-                return await self.predict_one_async(request, index=index)
+                return await self._predict_in_thread(request, index=index)
 
         # A batch may not take all threads: single requests must get through beside it.
         admitted = asyncio.Semaphore(max(1, min(self.settings.max_concurrency // 2, 2 * (self.settings.workers + self.settings.threads))))
         return list(await asyncio.gather(*(one(index, request) for index, request in enumerate(requests))))
+
+    async def _predict_in_thread(self, request: PredictRequest, *, index: int | None) -> Prediction | Failure:
+        expires_at = time.monotonic() + self.settings.request_timeout_s
+        work = functools.partial(self.predictor.predict_one, request, index=index, expires_at=expires_at)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def describe(self, structure: str, format: StructureFormat | None = None) -> GeneratedDescription | Failure:  # noqa: A002 - the field's name
         """Generate a description in robocrystallographer's wording. Takes seconds, the first call some 15 s more.

@@ -84,11 +84,14 @@ class Guard:
             await outgoing.fail(failure)
             return
         self._running += 1
+        limit = asyncio.timeout(settings.request_timeout_s)
         try:
-            async with asyncio.timeout(settings.request_timeout_s):
-                await self._pass(scope, incoming, outgoing)
+            async with limit:
+                with self._runtime.shortened_when_draining(limit):
+                    await self._pass(scope, incoming, outgoing)
         except TimeoutError:
-            await outgoing.fail(Failure.make("timeout", f"The request took longer than {settings.request_timeout_s:g} s."))
+            took_too_long = Failure.make("timeout", f"The request took longer than {settings.request_timeout_s:g} s.")
+            await outgoing.fail(self._runtime.not_ready() or took_too_long)
         finally:
             self._running -= 1
 

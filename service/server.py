@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import sys
 import threading
 import time
@@ -63,8 +64,8 @@ def main() -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        # An open page keeps a stream open for as long as it is looked at; it must not keep the server from ending.
-        timeout_graceful_shutdown=max(1, round(RUNTIME.settings.drain_s)),
+        # Requests end within the drain time by themselves. An open page's stream does not, and must not keep the server from ending.
+        timeout_graceful_shutdown=math.ceil(RUNTIME.settings.drain_s) + 1,
     )
     server = uvicorn.Server(config)
     host = f"[{options.host}]" if ":" in options.host else options.host

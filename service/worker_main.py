@@ -120,14 +120,22 @@ def _answer(job: Mapping[str, Any]) -> bytes:
 
     try:
         return read_job(job) if job["job"] == "read" else describe_job(job)
-    except StructureError as error:
-        return pack({"error": [error.code, error.message, error.hint]})
-    except MemoryError:
-        message = "The crystal needs more memory than one request may use."
-        return pack({"error": ["too_many_edges", message, ""]})
     except Exception as error:  # the server must go on; what happened is logged there
+        if _ran_out_of_memory(error):
+            return pack({"error": ["too_many_edges", "The crystal needs more memory than one request may use.", ""]})
+        if isinstance(error, StructureError):
+            return pack({"error": [error.code, error.message, error.hint]})
         named = [getattr(error, "code", "internal"), getattr(error, "message", ""), getattr(error, "hint", "")]
         return pack({"error": named, "traceback": traceback.format_exc(limit=-20)})
+
+
+def _ran_out_of_memory(error: BaseException | None) -> bool:
+    """Whether a MemoryError stands behind an error; a parser that fails so has not been given a bad file."""
+    while error is not None:
+        if isinstance(error, MemoryError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _warm_up(role: str) -> None:

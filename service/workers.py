@@ -238,17 +238,17 @@ class WorkerPool:
             answer, arrays = worker.ask(job, min(expires_at, time.monotonic() + self.deadline_s))
         except _Expired:
             if worker.ready:
-                self._discard(slot)
+                self._replace(slot)
                 what = "Reading the structure" if self.role == "read" else "Describing the structure"
                 return Failure.make("timeout", f"{what} took longer than {self.deadline_s:g} s.")
             return Failure.make("timeout", "The worker process was still starting.", "Try again in a few seconds.")
         except _Died:
-            code = self._discard(slot)
+            code = self._replace(slot)
             how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
             logger.error("a %s worker ended: %s", self.role, how)  # noqa: TRY400 - the traceback here is of no interest
             return Failure.make("internal", f"The process working on this structure ended unexpectedly ({how}).")
         except BaseException:
-            self._discard(slot)  # half an answer may be in the pipe
+            self._replace(slot)  # half an answer may be in the pipe
             raise
         if "error" in answer:
             if "traceback" in answer:
@@ -259,6 +259,13 @@ class WorkerPool:
 
     def _spawn(self) -> Worker:
         return Worker(self.role, deadline_s=self.deadline_s, memory_bytes=self._memory)
+
+    def _replace(self, slot: list[Worker | None]) -> int:
+        """End a worker and start the next one at once, so that the next job does not wait for its imports."""
+        code = self._discard(slot)
+        if not self._closed.is_set():
+            slot[0] = self._spawn()
+        return code
 
     def _discard(self, slot: list[Worker | None]) -> int:
         worker, slot[0] = slot[0], None

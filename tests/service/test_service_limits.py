@@ -1,0 +1,191 @@
+"""Servers with tight settings: token, number at once, deadlines, draining, damaged artifacts. Each test names the promise it holds."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from service_samples import NACL, SILICON, supercell
+from test_service_http import failure
+
+from export.artifact import write_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from serving_fixtures import RunningServer
+
+TOKEN = "a-long-secret"
+
+
+@pytest.fixture(scope="module")
+def guarded(start_server: Callable[..., RunningServer]) -> RunningServer:
+    """A server that asks for a token, works on two requests at once and gives up early."""
+    return start_server(
+        HSEGAP_TOKEN=TOKEN, HSEGAP_MAX_CONCURRENCY="2", HSEGAP_READ_DEADLINE_S="2", HSEGAP_WORKERS="1", HSEGAP_MAX_BODY_BYTES="3000000"
+    )
+
+
+@pytest.fixture(scope="module")
+def slow_text() -> str:
+    """A structure that takes its reader more than two seconds: tens of thousands of lines, each to be looked at."""
+    rows = "\n".join(f"X{i} Si {i / 40_000} {(i * 7919 % 40_000) / 40_000} {(i * 104_729 % 40_000) / 40_000} 1.0" for i in range(40_000))
+    return NACL[: NACL.index("Na1")] + rows + "\n"
+
+
+def bearer(token: str = TOKEN) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"}
+
+
+def test_everything_but_health_asks_for_the_token(guarded: RunningServer) -> None:
+    for method, route in (
+        ("POST", "/predict"),
+        ("POST", "/predict_batch"),
+        ("GET", "/model"),
+        ("GET", "/docs.json"),
+        ("GET", "/metrics"),
+        ("GET", "/"),
+        ("GET", "/ui/"),
+    ):
+        for headers in ({}, bearer("wrong"), {"authorization": TOKEN}, {"authorization": "Basic !!!"}, {"authorization": "Bearer"}):
+            response = httpx.request(method, guarded.url + route, headers=headers, timeout=30)
+            failure(response, "unauthorized")
+            assert response.headers["www-authenticate"] == "Bearer"
+    for route in ("/livez", "/readyz", "/healthz"):
+        assert httpx.get(guarded.url + route).status_code == 200
+    assert httpx.post(guarded.url + "/predict", json={"structure": SILICON}, headers=bearer(), timeout=60).status_code == 200
+
+
+def test_a_browser_gets_a_login_box_and_may_use_the_token_as_password(guarded: RunningServer) -> None:
+    response = httpx.get(guarded.url + "/model", headers={"accept": "text/html,*/*"})
+    assert response.headers["www-authenticate"].startswith("Basic")
+    password = base64.b64encode(f"anyone:{TOKEN}".encode()).decode()
+    assert httpx.get(guarded.url + "/model", headers={"authorization": f"Basic {password}"}).status_code == 200
+
+
+def test_the_document_says_that_a_token_is_needed(guarded: RunningServer) -> None:
+    document = httpx.get(guarded.url + "/docs.json", headers=bearer()).json()
+    assert document["security"] == [{"token": []}]
+    assert "401" in document["paths"]["/predict"]["post"]["responses"]
+    assert "401" not in document["paths"]["/readyz"]["get"]["responses"]
+
+
+def test_a_structure_that_takes_too_long_is_a_timeout(guarded: RunningServer, slow_text: str) -> None:
+    started = time.monotonic()
+    found = failure(
+        httpx.post(guarded.url + "/predict", json={"structure": slow_text, "format": "cif"}, headers=bearer(), timeout=60), "timeout"
+    )
+    assert "2 s" in found.error.message
+    assert time.monotonic() - started < 20
+    assert httpx.post(guarded.url + "/predict", json={"structure": SILICON}, headers=bearer(), timeout=60).status_code == 200
+
+
+def test_more_requests_at_once_than_admitted_are_told_to_come_back(guarded: RunningServer, slow_text: str) -> None:
+    async def go() -> list[httpx.Response]:
+        async with httpx.AsyncClient(base_url=guarded.url, timeout=60, headers=bearer()) as many:
+            slow = [asyncio.create_task(many.post("/predict", json={"structure": slow_text, "format": "cif"})) for _ in range(2)]
+            await asyncio.sleep(1)
+            health = await many.get("/readyz")
+            third = await many.post("/predict", json={"structure": SILICON})
+            return [health, third, *await asyncio.gather(*slow)]
+
+    health, third, *slow = asyncio.run(go())
+    assert health.status_code == 200
+    failure(third, "overloaded", 429)
+    assert third.headers["retry-after"] == "1"
+    for response in slow:
+        failure(response, "timeout")
+
+
+def test_the_body_limit_is_the_operators(guarded: RunningServer) -> None:
+    failure(
+        httpx.post(guarded.url + "/predict", content=b" " * 3_000_001, headers=bearer() | {"content-type": "application/json"}),
+        "payload_too_large",
+    )
+
+
+def test_a_request_may_not_take_longer_than_the_server_allows(start_server: Callable[..., RunningServer], slow_text: str) -> None:
+    server = start_server(HSEGAP_REQUEST_TIMEOUT_S="1", HSEGAP_READ_DEADLINE_S="30")
+    assert httpx.post(server.url + "/predict", json={"structure": SILICON}, timeout=60).status_code == 200
+    started = time.monotonic()
+    failure(httpx.post(server.url + "/predict", json={"structure": slow_text, "format": "cif"}, timeout=60), "timeout")
+    assert time.monotonic() - started < 10
+    for _ in range(60):  # the killed reader's successor is still importing
+        response = httpx.post(server.url + "/predict", json={"structure": SILICON}, timeout=60)
+        if response.status_code == 200:
+            break
+        failure(response, "timeout")
+    assert response.status_code == 200
+    server.stop()
+
+
+def test_a_stopping_server_finishes_what_it_works_on(start_server: Callable[..., RunningServer]) -> None:
+    server = start_server(HSEGAP_DRAIN_S="100")
+    httpx.post(server.url + "/predict", json={"structure": SILICON}, timeout=60)
+    workers = server.children()
+    items = [{"structure": supercell(2), "atoms": False}] * 20
+
+    async def go() -> tuple[httpx.Response, float]:
+        async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
+            working = asyncio.create_task(client.post("/predict_batch", json={"items": items}))
+            await asyncio.sleep(0.3)
+            server.process.terminate()
+            stopped = time.monotonic()
+            return await working, stopped
+
+    response, stopped = asyncio.run(go())
+    assert response.status_code == 200
+    assert len({item["gap_raw_ev"] for item in response.json()["items"]}) == 1
+    assert server.process.wait(timeout=20) is not None
+    assert time.monotonic() - stopped < 100
+    time.sleep(0.5)
+    assert not [pid for pid in workers if Path(f"/proc/{pid}").exists() and "worker_main" in Path(f"/proc/{pid}/cmdline").read_text()]
+
+
+def test_a_stopping_server_does_not_wait_for_ever(start_server: Callable[..., RunningServer], slow_text: str) -> None:
+    server = start_server(HSEGAP_DRAIN_S="1", HSEGAP_READ_DEADLINE_S="60")
+    body = {"structure": slow_text, "format": "cif"}
+
+    async def go() -> tuple[httpx.Response, float]:
+        async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
+            working = asyncio.create_task(client.post("/predict", json=body))
+            await asyncio.sleep(1)
+            server.process.terminate()
+            stopped = time.monotonic()
+            return await working, stopped
+
+    response, stopped = asyncio.run(go())
+    failure(response, "not_ready")
+    server.process.wait(timeout=20)
+    assert time.monotonic() - stopped < 15
+
+
+def test_an_artifact_that_does_not_reproduce_its_golden_values_is_never_served(
+    start_server: Callable[..., RunningServer], artifact_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "artifact"
+    shutil.copytree(artifact_folder, folder)
+    golden = json.loads((folder / "golden.json").read_text())
+    golden[0]["expected"]["gap_raw_ev"] += 0.1
+    (folder / "golden.json").write_text(json.dumps(golden))
+    write_manifest(folder, json.loads((folder / "manifest.json").read_text()))
+    server = start_server(artifact=folder, wait=False)
+    assert server.process.wait(timeout=120) == 1
+    time.sleep(0.2)
+    assert "cannot serve" in server.output
+    assert golden[0]["id"] in server.output
+
+
+def test_a_server_without_its_page_still_predicts(start_server: Callable[..., RunningServer]) -> None:
+    server = start_server(page=False)
+    failure(httpx.get(server.url + "/ui/"), "invalid_request", 404)
+    assert "page http" not in server.output
+    assert httpx.post(server.url + "/predict", json={"structure": SILICON}, timeout=60).status_code == 200
+    assert server.stop() is not None
