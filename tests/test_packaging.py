@@ -236,6 +236,27 @@ def test_a_missing_or_older_python_is_said_clearly(workbench: Path, version: str
     assert "apt install python3.11" in done.stderr
 
 
+@pytest.mark.parametrize(("outcome", "status"), [("3 passed", 0), ("1 failed, 2 passed", 2)])
+def test_the_continuous_run_ends_with_the_closing_line_and_the_status(tmp_path: Path, outcome: str, status: int) -> None:
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci")
+    closing = f"===== {outcome} in 65.43s (0:01:05) ====="
+    (tmp_path / "Makefile").write_text(f"test:\n\t@echo '{closing}'; echo noise; exit {int(status > 0)}\n")
+    done = subprocess.run(
+        ["bash", ".ci/run"], cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == status
+    assert done.stdout.splitlines()[-1] == closing
+
+
+def test_without_chromium_and_the_right_to_install_it_the_run_goes_on(tmp_path: Path) -> None:
+    for name in ("bash", "env", "id"):
+        (tmp_path / name).symlink_to(shutil.which(name) or f"/usr/bin/{name}")
+    done = subprocess.run([ROOT / ".ci" / "chromium"], env={"PATH": str(tmp_path)}, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0
+    assert "browser tests will be skipped" in done.stderr
+
+
 def test_make_offers_what_the_readme_names() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert {"serve", "test", "lint", "venv"} <= targets
