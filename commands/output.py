@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ def answers_only() -> Iterator[TextIO]:
     Yields:
         The real standard output.
     """
+    if sys.stdout is None:  # closed by the caller (`>&-`): the exit status is all that is asked for
+        with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+            yield nowhere
+        return
     real = sys.stdout
     sys.stdout = sys.stderr
     try:

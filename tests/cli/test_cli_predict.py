@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -123,3 +126,17 @@ def test_a_description_is_generated_and_used(hsegap: Callable[..., Outcome]) -> 
     assert "GaAs" in entry["description"]["text"]
     described = hsegap("describe", GAAS)
     assert described.stdout.strip() == entry["description"]["text"]
+
+
+def test_only_answers_reach_standard_output() -> None:
+    # Whatever prints meanwhile: Python code, compiled code that writes to the descriptor, a child process.
+    code = (
+        "import os, subprocess, sys\nfrom commands import output\n"
+        "with output.answers_only() as out:\n"
+        "    print('python'); os.write(1, b'compiled'); subprocess.run(['echo', 'child'], check=True)\n"
+        "    output.write_json({'gap': 1.5, 'unit': 'Å'}, out)\n"
+        "print('after')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=EXAMPLES.parent, capture_output=True, text=True, check=True, timeout=60)
+    assert json.loads(done.stdout.removesuffix("after\n")) == {"gap": 1.5, "unit": "Å"}
+    assert all(word in done.stderr for word in ("python", "compiled", "child"))
