@@ -94,3 +94,9 @@ def test_every_link_leads_somewhere(document: Path) -> None:
             if anchor not in slugs:
                 broken.append(target)
     assert not broken
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_example_file_named_is_there(document: Path) -> None:
+    names = set(re.findall(r"\bexamples/[\w.*-]+\.cif", document.read_text()))
+    assert not [name for name in names if not list(ROOT.glob(name))]
