@@ -1,0 +1,86 @@
+"""Each distinct text is encoded once: vectors in memory that all workers of a run share.
+
+A direct-mapped table in anonymous shared memory, made before the workers are forked. There is no lock that a killed worker could leave
+locked: a checksum tells a slot that two workers wrote at the same moment, or that one of them did not finish, and such a slot counts as
+empty.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import struct
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from service.predictor import Predictor
+
+if TYPE_CHECKING:
+    from export.artifact import Artifact
+
+#: Memory for vectors of texts, bytes; 40 000 texts at a width of 384. Pages are taken as they are first written.
+TABLE_BYTES = 64 * 2**20
+_HEAD = struct.Struct("<16sBI")  # key, flags, checksum of all else
+
+
+class VectorTable:
+    """Pooled vectors of texts, by text.
+
+    Args:
+        width: Numbers in a vector.
+        size_bytes: Memory of the table.
+    """
+
+    def __init__(self, width: int, *, size_bytes: int = TABLE_BYTES) -> None:
+        self._width = width
+        self._slot = _HEAD.size + 4 * width
+        self._slots = max(1, size_bytes // self._slot)
+        self._memory = mmap.mmap(-1, self._slots * self._slot)
+
+    def get(self, text: str) -> tuple[np.ndarray, bool] | None:
+        """The vector ``[1, width]`` of a text and whether the text was cut; None if it is not there."""
+        key, start = self._place(text)
+        raw = self._memory[start : start + self._slot]
+        found, truncated, checksum = _HEAD.unpack_from(raw)
+        body = raw[_HEAD.size :]
+        if found != key or checksum != _checksum(key, truncated, body):
+            return None
+        return np.frombuffer(body, dtype=np.float32).reshape(1, self._width), bool(truncated)
+
+    def put(self, text: str, vector: np.ndarray, *, truncated: bool) -> None:
+        """Keep the vector of a text, in place of whatever stood in its slot."""
+        key, start = self._place(text)
+        body = np.ascontiguousarray(vector, dtype=np.float32).reshape(self._width).tobytes()
+        flags = int(truncated)
+        self._memory[start : start + self._slot] = _HEAD.pack(key, flags, _checksum(key, flags, body)) + body
+
+    def _place(self, text: str) -> tuple[bytes, int]:
+        key = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        return key, int.from_bytes(key[:8], "little") % self._slots * self._slot
+
+
+def _checksum(key: bytes, flags: int, body: bytes) -> int:
+    # Never 0, so that a page never written is no entry.
+    return zlib.crc32(body, zlib.crc32(bytes([flags]), zlib.crc32(key))) or 1
+
+
+class ScoringPredictor(Predictor):
+    """The predictor with a memory for texts that outlives a batch and may be shared between processes."""
+
+    def __init__(self, artifact: Artifact, **options: Any) -> None:
+        super().__init__(artifact, **options)
+        self.vectors = VectorTable(artifact.manifest.text_encoder.width)
+
+    def _encode(self, text: str | None) -> tuple[np.ndarray, np.ndarray | None, bool]:
+        # A network that reads every token would need the whole hidden states: too large to keep, so each text is encoded again.
+        if not text or self.network().reads_all_tokens:
+            return super()._encode(text)
+        known = self.vectors.get(text)
+        if known is None:
+            tokens, pooled, truncated = super()._encode(text)
+            self.vectors.put(text, tokens[0], truncated=truncated)
+            return tokens, pooled, truncated
+        tokens, truncated = known
+        return tokens, tokens[0], truncated
