@@ -94,7 +94,10 @@ def build_artifact(
         manifest = _manifest(network, encoder, read_weights_only(checkpoint), facts)
         (temporary / "MODEL_CARD.md").write_text(model_card(manifest, facts.card), encoding="utf-8")
         write_manifest(temporary, manifest)
+        # The safetensors writer makes files that only their owner may read; an artifact is for whoever serves it.
         temporary.chmod(0o755)
+        for path in temporary.iterdir():
+            path.chmod(0o644)
         if out.exists():
             shutil.rmtree(out)
         temporary.rename(out)
