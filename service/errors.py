@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import uuid
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+
+logger = logging.getLogger("hsegap.service")
 
 ErrorCode = Literal[
     "unreadable_structure",
@@ -15,6 +19,8 @@ ErrorCode = Literal[
     "unknown_element",
     "too_many_atoms",
     "too_many_edges",
+    "not_describable",
+    "describe_unavailable",
     "text_too_long",
     "too_many_items",
     "invalid_request",
@@ -37,6 +43,8 @@ STATUS: dict[str, int] = {
     "unknown_element": 422,
     "too_many_atoms": 422,
     "too_many_edges": 422,
+    "not_describable": 422,
+    "describe_unavailable": 422,
     "text_too_long": 422,
     "too_many_items": 422,
     "invalid_request": 400,
@@ -62,6 +70,8 @@ HINTS: dict[str, str] = {
     "unknown_element": "Use chemical element symbols from H to Lr; replace deuterium by H, remove dummy atoms.",
     "too_many_atoms": "Send the primitive cell: the prediction is the same for every cell of a crystal.",
     "too_many_edges": "Send the primitive cell: the prediction is the same for every cell of a crystal.",
+    "not_describable": "Write a description yourself, or predict without text.",
+    "describe_unavailable": "Install the extra `describe` where the server runs, write a description yourself, or predict without text.",
     "text_too_long": "Shorten the description; the first sentences carry what the model uses.",
     "too_many_items": "Split the batch, or use `hsegap score` for many files.",
     "invalid_request": "Compare the request with docs/api.md or with /docs.json.",
@@ -121,6 +131,19 @@ class Failure(BaseModel):
     def at(self, index: int | None) -> Failure:
         """The same failure, placed at ``index`` of a batch."""
         return Failure(error=self.error.model_copy(update={"index": index}))
+
+
+def internal_error(error: BaseException | str, doing: str) -> Failure:
+    """Log a surprise under an identifier, and name only that identifier to the client.
+
+    Args:
+        error: The exception, or a worker's account of it.
+        doing: What was going on, for the log.
+    """
+    identifier = uuid.uuid4().hex[:12]
+    exception = error if isinstance(error, BaseException) else None
+    logger.error("%s: error %s%s", doing, identifier, "" if exception else f"\n{error}", exc_info=exception)
+    return Failure.make("internal", f"Something went wrong inside the server (error {identifier}).")
 
 
 if set(get_args(ErrorCode)) != set(STATUS) or set(STATUS) != set(HINTS):  # a new code must come with all three

@@ -13,8 +13,7 @@ import hmac
 import json
 from typing import TYPE_CHECKING, Any
 
-from service.errors import RETRY_AFTER_S, STATUS, Failure
-from service.predictor import internal_error
+from service.errors import RETRY_AFTER_S, STATUS, Failure, internal_error
 from service.schemas import failure_from_validation
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ class Guard:
         if failure is not None:
             await answer(send, failure, scope=scope)
             return
-        if path == "/readyz":
+        if path == "/readyz" and scope["method"] in {"GET", "HEAD"}:
             failure = self._runtime.not_ready()
             await (answer(send, failure, scope=scope) if failure else plain(send, 200, b"ready\n"))
             return

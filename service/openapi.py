@@ -29,6 +29,8 @@ STRUCTURE_CODES = (
     "too_many_atoms",
     "too_many_edges",
 )
+#: Errors of generating a description.
+DESCRIBE_CODES = ("not_describable", "describe_unavailable")
 #: Errors any route that works on a crystal may answer with.
 WORK_CODES = ("invalid_request", "payload_too_large", "unsupported_media_type", "overloaded", "not_ready", "timeout", "internal")
 
@@ -71,7 +73,7 @@ def openapi_document(settings: Settings) -> dict[str, Any]:
             takes=PredictRequest,
             gives=Prediction,
             example=one,
-            codes=(*STRUCTURE_CODES, "text_too_long", *WORK_CODES),
+            codes=(*STRUCTURE_CODES, *DESCRIBE_CODES, "text_too_long", *WORK_CODES),
         ),
         "/predict_batch": _post(
             "predict_batch",
@@ -87,7 +89,7 @@ def openapi_document(settings: Settings) -> dict[str, Any]:
             takes=DescribeRequest,
             gives=GeneratedDescription,
             example={"structure": SILICON, "format": "cif"},
-            codes=(*STRUCTURE_CODES, *WORK_CODES),
+            codes=(*STRUCTURE_CODES, *DESCRIBE_CODES, *WORK_CODES),
         ),
         "/model": _get("model", "What is known about the artifact that answers.", _json(ModelInfo), ("not_ready",)),
         "/docs.json": _get("docs", "This document.", {"application/json": {"schema": {"type": "object"}}}, ()),
@@ -103,7 +105,8 @@ def openapi_document(settings: Settings) -> dict[str, Any]:
                     operation["responses"].update(_errors(("unauthorized",)))
     classes: list[type[BaseModel]] = [PredictRequest, BatchRequest, DescribeRequest]
     answers: list[type[BaseModel]] = [Prediction, BatchResponse, GeneratedDescription, ModelInfo, Failure]
-    modes: Any = [*((cls, "validation") for cls in classes), *((cls, "serialization") for cls in answers)]
+    # The validation schema describes answers too: serialisers that leave an absent field out hide the others from the other one.
+    modes: Any = [(cls, "validation") for cls in (*classes, *answers)]
     _, definitions = models_json_schema(modes, ref_template=REF)
     document: dict[str, Any] = {
         "openapi": "3.1.0",

@@ -7,11 +7,9 @@ crystal goes through the network alone, so its numbers do not depend on its neig
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
 import threading
 import time
-import uuid
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from service.errors import Failure
+from service.errors import Failure, internal_error
 from service.network import Network, NetworkInput, NetworkResult
 from service.schemas import (
     AtomReport,
@@ -43,8 +41,6 @@ if TYPE_CHECKING:
 
     from export.artifact import Artifact
     from text import TextEncoder
-
-logger = logging.getLogger("hsegap.service")
 
 #: Crystals worked on ahead of the one whose turn it is. Bounds memory when a caller hands over many thousands.
 WINDOW = 64
@@ -363,10 +359,3 @@ def fusion_layer_names(config: dict[str, Any], *, columns: int) -> list[str]:
     if len(layers) != columns:
         raise ValueError(f"the network gives {columns} columns of maps for the fusion layers {layers}")
     return [f"layer_{layer}" for layer in layers]
-
-
-def internal_error(error: BaseException, doing: str) -> Failure:
-    """Log a surprise under an identifier and name only that identifier to the client."""
-    identifier = uuid.uuid4().hex[:12]
-    logger.error("%s: error %s", doing, identifier, exc_info=error)
-    return Failure.make("internal", f"Something went wrong inside the server (error {identifier}).")

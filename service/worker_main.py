@@ -116,17 +116,16 @@ def _read(job: Mapping[str, Any]) -> Any:
 
 def _answer(job: Mapping[str, Any]) -> bytes:
     """Do one job; every failure becomes a named error."""
-    from structures.errors import StructureError
+    from structures.errors import DescriptionError, StructureError
 
     try:
         return read_job(job) if job["job"] == "read" else describe_job(job)
     except Exception as error:  # the server must go on; what happened is logged there
         if _ran_out_of_memory(error):
             return pack({"error": ["too_many_edges", "The crystal needs more memory than one request may use.", ""]})
-        if isinstance(error, StructureError):
+        if isinstance(error, StructureError | DescriptionError):
             return pack({"error": [error.code, error.message, error.hint]})
-        named = [getattr(error, "code", "internal"), getattr(error, "message", ""), getattr(error, "hint", "")]
-        return pack({"error": named, "traceback": traceback.format_exc(limit=-20)})
+        return pack({"error": ["internal", "", ""], "traceback": traceback.format_exc(limit=-20)})
 
 
 def _ran_out_of_memory(error: BaseException | None) -> bool:

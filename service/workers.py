@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from service.errors import Failure
+from service.errors import Failure, internal_error
 
 if TYPE_CHECKING:
     import numpy as np
@@ -251,10 +251,10 @@ class WorkerPool:
             self._replace(slot)  # half an answer may be in the pipe
             raise
         if "error" in answer:
-            if "traceback" in answer:
-                logger.error("a %s worker failed:\n%s", self.role, answer["traceback"])
             code_name, message, hint = answer["error"]
-            return Failure.make(code_name, message or "The structure could not be worked on.", hint)
+            if code_name == "internal":
+                return internal_error(answer.get("traceback", message), f"a {self.role} worker")
+            return Failure.make(code_name, message, hint)
         return answer, arrays
 
     def _spawn(self) -> Worker:
