@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 def banner(config: FusionConfig) -> str:
     """A framed summary of the fusion: layers, enabled improvements and initial scales."""
     if not config.fusion_layers:
-        return _framed("Middle fusion: off", [f"Late fusion: {config.late_fusion_type}"], [])
+        lines = [f"Late fusion: {config.late_fusion_type}"]
+        if config.use_improved_middle_fusion:
+            lines.append("use_improved_middle_fusion does nothing without use_middle_fusion")
+        return _framed("Middle fusion: off", lines, [])
     improved = config.use_improved_middle_fusion
     residual = improved and config.middle_fusion_use_residual_scaling
     dynamic = improved and config.middle_fusion_use_dynamic_gating

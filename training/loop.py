@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from training.dataset import CrystalDataset, TrainingBatch, epoch_plan
 from training.metrics import measure, predict
 from training.progress import Progress
-from training.state import BEST, HISTORY, LAST, save_atomically, write_json
+from training.state import BEST, HISTORY, LAST, TIMINGS, save_atomically, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +36,8 @@ class RunState:
     best: float = math.inf
     best_epoch: int = -1
     history: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+    seconds_per_epoch: list[float] = field(default_factory=list)
 
 
 class Trainer:
@@ -47,6 +50,7 @@ class Trainer:
         val: Rows to select on.
         folder: Where checkpoints and history go.
         facts: Plain facts about data and encoder, stored with the best weights for the export.
+        data: Fingerprint of the rows, stored with the last checkpoint: another data set is not continued on.
     """
 
     def __init__(
@@ -58,8 +62,10 @@ class Trainer:
         val: CrystalDataset,
         folder: Path,
         facts: dict[str, Any],
+        data: str = "",
     ) -> None:
         self.network, self.options, self.train, self.val, self.folder, self.facts = network, options, train, val, folder, facts
+        self.data = data
         self.device = torch.device(options.device)
         network.to(self.device)
         self._run_network: Callable[..., NetworkOutput] = torch.compile(network, dynamic=True) if options.compile else network
@@ -78,6 +84,8 @@ class Trainer:
             report: Receives one line per epoch.
         """
         options, state = self.options, self.state
+        # A run killed between its last checkpoint and the files beside it has them written now.
+        self._write_history()
         while state.epoch < options.epochs and not self._stale():
             self._epoch()
             entry = {
@@ -88,15 +96,16 @@ class Trainer:
             }
             state.history.append(entry)
             score = self._score(entry)
-            better = score < state.best
+            better = state.best_epoch < 0 or score < state.best
             if better:
                 state.best, state.best_epoch = score, state.epoch
-            state.epoch, state.step_in_epoch, state.loss_sum, state.loss_weight = state.epoch + 1, 0, 0.0, 0.0
+            state.seconds_per_epoch.append(state.seconds)
+            state.epoch, state.step_in_epoch, state.loss_sum, state.loss_weight, state.seconds = state.epoch + 1, 0, 0.0, 0.0, 0.0
             # Best first: were the run killed between the two, the last checkpoint would repeat the epoch and write it again.
             if better:
                 self._save_best(entry)
             self._save_last()
-            write_json(state.history, self.folder / HISTORY)
+            self._write_history()
             report(
                 " ".join(
                     [
@@ -108,12 +117,20 @@ class Trainer:
             )
         return state
 
+    def _write_history(self) -> None:
+        """The history, and apart from it (it would differ from run to run) the time of each epoch's steps."""
+        if self.state.history:
+            write_json(self.state.history, self.folder / HISTORY)
+            write_json({"seconds_per_epoch": self.state.seconds_per_epoch, "rows": len(self.train)}, self.folder / TIMINGS)
+
     def _stale(self) -> bool:
         patience = self.options.early_stopping_patience
         return patience is not None and self.state.best_epoch >= 0 and self.state.epoch - 1 - self.state.best_epoch >= patience
 
     def _score(self, entry: dict[str, Any]) -> float:
         value = -entry["val_roc_auc"] if self.options.classification else entry["val_mae"]
+        if self.options.classification and math.isnan(value):  # validation rows of one class only
+            value = -entry["val_accuracy"]
         return math.inf if math.isnan(value) else value
 
     def _epoch(self) -> None:
@@ -121,12 +138,15 @@ class Trainer:
         plan = epoch_plan(self.train.sizes, options.batch_size, seed=options.random_seed, epoch=state.epoch)
         self.network.train()
         label = f"epoch {state.epoch + 1}"
+        started = time.perf_counter()
         with Progress(label, len(plan)) as progress:
             progress.done = state.step_in_epoch
             for batch in self.train.batches(plan[state.step_in_epoch :], workers=options.num_workers):
                 # Seeding each step makes dropout a function of the step's number, whatever happened before.
                 torch.manual_seed(options.random_seed * 1_000_003 + state.step)
                 loss, weight = self._step(batch)
+                state.seconds += time.perf_counter() - started
+                started = time.perf_counter()
                 state.loss_sum += loss * weight
                 state.loss_weight += weight
                 state.step += 1
@@ -192,6 +212,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
             "run": copy.deepcopy(self.state.__dict__),
+            "data": self.data,
         }
         save_atomically(content, self.folder / LAST)
 

@@ -152,6 +152,8 @@ class TrainingOptions(BaseModel):
             raise ValueError("train_file and val_file go together")
         if (self.mask_stopwords or self.remove_stopwords) and not self.stopwords_dir:
             raise ValueError("mask_stopwords and remove_stopwords need stopwords_dir")
+        if self.classification and self.loss != "mse":
+            raise ValueError(f"classification has its own loss, binary cross-entropy: leave out loss {self.loss}")
         if self.mask_stopwords and self.remove_stopwords:
             raise ValueError("choose mask_stopwords or remove_stopwords, not both")
         self.fusion_config(text_features=768)

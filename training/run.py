@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 import re
 import sys
 from collections import Counter
@@ -16,7 +18,7 @@ from models import CrystalTextNetwork, read_checkpoint
 from models.checkpoint import read_weights_only
 from text import VectorCache
 from training.banner import banner
-from training.data import Row, Splits, check_source, load_splits
+from training.data import DataError, Row, Splits, check_source, load_splits
 from training.dataset import CrystalDataset
 from training.loop import Trainer
 from training.metrics import measure, predict
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from text import TextEncoder
 
 #: Options that a resumed run may change: they do not change the numbers.
-FREE_ON_RESUME = frozenset({"resume", "config_file", "num_workers", "checkpoint_steps", "cache_dir", "output_dir", "threads"})
+FREE_ON_RESUME = frozenset({"resume", "config_file", "num_workers", "checkpoint_steps", "cache_dir", "output_dir"})
 
 
 def run_training(
@@ -48,40 +50,87 @@ def run_training(
         The folder with ``best_model.pt``, ``last_checkpoint.pt``, ``history.json``, ``config.json`` and the test predictions.
 
     Raises:
-        OptionsError: If a resumed run's options differ from those it was started with, or there is nothing to resume.
-        DataError: If data is missing.
+        OptionsError: If a resumed run's options differ from those it was started with, or the device is not there.
+        DataError: If data is missing, or not what the run to resume was started on.
     """
+    check_device(options.device)
     check_source(options)
     folder = options.output_folder
     last = _last_checkpoint(options, folder)
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.manual_seed(options.random_seed)
+    report(banner(options.fusion_config(text_features=1)))
     encoder = load_encoder(options)
     config = options.fusion_config(text_features=encoder.width)
-    report(banner(config))
     splits = load_splits(options)
     report(f"rows: {len(splits.train)} training, {len(splits.val)} validation, {len(splits.test)} test, {len(splits.skipped)} skipped")
     for note in splits.notes:
         report(note)
     sets = prepare(splits, options, config, encoder)
     _list_skipped(splits, sets, folder, report)
+    _check_sets(sets, options)
+    fingerprint = data_fingerprint(sets)
+    if last is not None and last.get("data", fingerprint) != fingerprint:
+        raise DataError(f"the rows are not those that {folder / LAST} was trained on: restore them, or start anew with --resume 0")
 
     network = make_network(config, options, float(np.average(sets["train"].targets, weights=sets["train"].weights)))
     if options.init_from and last is None:
         report(initialise(network, options.init_from))
-    trainer = Trainer(network, options, train=sets["train"], val=sets["val"], folder=folder, facts=facts(sets["train"], encoder))
+    about = facts(sets["train"], encoder)
+    trainer = Trainer(network, options, train=sets["train"], val=sets["val"], folder=folder, facts=about, data=fingerprint)
     report(f"{sum(p.numel() for p in network.parameters()):,} parameters, {trainer.steps_per_epoch} steps per epoch on {options.device}")
     if last is not None:
         trainer.restore(last)
-        report(f"resumed at epoch {trainer.state.epoch + 1}, step {trainer.state.step}")
+        done = trainer.state.epoch >= options.epochs
+        report("already trained to the last epoch" if done else f"resumed at epoch {trainer.state.epoch + 1}, step {trainer.state.step}")
     else:
+        # Were this run killed before its first checkpoint, an older run's would be taken for it.
+        (folder / LAST).unlink(missing_ok=True)
         write_json({"options": options.model_dump(mode="json"), "config": config.model_dump(mode="json")}, folder / CONFIG)
     state = trainer.run(report)
     report(f"best validation score {state.best:.5g} in epoch {state.best_epoch + 1}")
     if len(sets["test"]):
         _test(folder, sets["test"], options, report)
     return folder
+
+
+def check_device(name: str) -> None:
+    """Refuse a device that is not there.
+
+    Raises:
+        OptionsError: Naming what is.
+    """
+    try:
+        kind = torch.device(name).type
+    except RuntimeError as error:
+        raise OptionsError(f"--device: {name!r} is no device; cpu and cuda are") from error
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise OptionsError("--device cuda: torch sees no GPU here; use --device cpu")
+
+
+def _check_sets(sets: dict[str, CrystalDataset], options: TrainingOptions) -> None:
+    """Refuse sets that cannot be trained on.
+
+    Raises:
+        DataError: If no crystal is left to train or to select on.
+        OptionsError: If a batch would hold a single atom, which has no batch statistics.
+    """
+    for name in ("train", "val"):
+        if not len(sets[name]):
+            first = sets[name].failures[0]
+            raise DataError(f"none of the {len(sets[name].failures)} rows of {name} can be used; the first: {first[0]} ({first[1]})")
+    if options.batch_size == 1 and int(sets["train"].n_atoms.min()) == 1:
+        raise OptionsError("--batch_size 1: a crystal of one atom alone has no batch statistics; use 2 or more")
+
+
+def data_fingerprint(sets: dict[str, CrystalDataset]) -> str:
+    """What tells one set of rows from another: ids, targets, weights and texts of training and validation, in order."""
+    digest = hashlib.sha256()
+    for name in ("train", "val"):
+        for row in sets[name].rows:
+            digest.update(json.dumps([name, row.id, row.target, row.weight, row.description]).encode())
+    return digest.hexdigest()
 
 
 def make_network(config: FusionConfig, options: TrainingOptions, mean_target: float) -> CrystalTextNetwork:
@@ -169,8 +218,9 @@ def _last_checkpoint(options: TrainingOptions, folder: Path) -> dict[str, Any] |
         # A run killed before its first checkpoint resumes from the beginning: that gives the same numbers.
         return None
     content = read_weights_only(path)
-    now, then = options.model_dump(mode="json"), content["options"]
-    changed = [f"--{key} was {then.get(key)!r}, is {now[key]!r}" for key in now if key not in FREE_ON_RESUME and then.get(key) != now[key]]
+    # An option that an older version did not have acted as its default does.
+    now, then = options.model_dump(mode="json"), {**TrainingOptions().model_dump(mode="json"), **content["options"]}
+    changed = [f"--{key} was {then[key]!r}, is {now[key]!r}" for key in now if key not in FREE_ON_RESUME and then[key] != now[key]]
     if changed:
         raise OptionsError(
             f"{path} was started with other options:\n  " + "\n  ".join(changed) + "\nRepeat the old ones, or start anew with --resume 0."
