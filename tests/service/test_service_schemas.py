@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,11 +20,13 @@ from service.schemas import (
     MAX_STRUCTURE_CHARS,
     METAL_BELOW_EV,
     BatchRequest,
+    Prediction,
     PredictRequest,
     failure_from_validation,
     kind_of,
 )
-from structures.errors import STRUCTURE_ERROR_CODES
+from service.settings import Settings
+from structures.errors import DESCRIPTION_ERROR_CODES, STRUCTURE_ERROR_CODES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -81,7 +84,7 @@ def test_too_many_items_and_none_at_all() -> None:
 def test_every_code_has_a_status_a_hint_and_a_place_in_the_documentation() -> None:
     codes = set(get_args(ErrorCode))
     assert codes == set(STATUS) == set(HINTS)
-    assert set(STRUCTURE_ERROR_CODES) <= codes
+    assert set(STRUCTURE_ERROR_CODES) | set(DESCRIPTION_ERROR_CODES) <= codes
     text = (ROOT / "docs" / "errors.md").read_text()
     documented = {(code, int(status)) for code, status in re.findall(r"^\| `(\w+)` \| (\d{3}) \|", text, flags=re.MULTILINE)}
     assert documented == set(STATUS.items())
@@ -109,3 +112,20 @@ def test_kinds_change_at_the_documented_gaps(gap: float, kind: str) -> None:
     text = (ROOT / "docs" / "api.md").read_text()
     assert f"below {METAL_BELOW_EV:g} eV" in text
     assert f"from {INSULATOR_FROM_EV:g} eV" in text
+
+
+def test_the_api_page_shows_the_answer_and_the_settings_that_exist() -> None:
+    text = (ROOT / "docs" / "api.md").read_text()
+    [example] = re.findall(r"```json\n(.*?)```", text, flags=re.DOTALL)
+    shown = json.loads(example)
+    assert list(shown) == [name for name in Prediction.model_fields if name != "id"]
+    Prediction.model_validate(shown)
+    documented = {(name, default) for name, default in re.findall(r"^\| `HSEGAP_(\w+)` \| ([\w ]+) \|", text, flags=re.MULTILINE)}
+    actual = {(field.name.upper(), field.default) for field in fields(Settings)}
+    assert {name for name, _ in documented} == {name for name, _ in actual}
+    for name, default in documented:
+        value = dict(actual)[name]
+        assert value is None or float(default) == float(value), name
+    for model in (PredictRequest, Prediction):
+        for name in model.model_fields:
+            assert f"`{name}`" in text, name
