@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
-from service.errors import Failure
+from service.errors import Failure, internal_error
 from service.schemas import DescribeRequest, Prediction, PredictRequest, failure_from_validation
 from ui.maps import atom_table, maps_of
 
@@ -87,6 +87,13 @@ async def predict(core: Core, request: PredictRequest | Failure) -> Answer | Fai
     """
     if isinstance(request, Failure):
         return request
+    try:
+        return await _predict(core, request)
+    except Exception as error:  # the page goes on; what happened stands in the log
+        return internal_error(error, "showing an answer")
+
+
+async def _predict(core: Core, request: PredictRequest) -> Answer | Failure:
     if request.description is None and not request.describe:
         prediction, alone = await core.predict_one_async(request), None
     else:
@@ -148,10 +155,18 @@ async def strain_curve(core: Core, request: PredictRequest | Failure) -> dict[st
     Returns:
         ``percent`` and ``gap_ev`` of each strain, or the failure of the first that failed.
     """
-    first = await ask(core, request)
+    if isinstance(request, Failure):
+        return request
+    try:
+        return await _strain_curve(core, request)
+    except Exception as error:  # as in predict
+        return internal_error(error, "straining a crystal")
+
+
+async def _strain_curve(core: Core, request: PredictRequest) -> dict[str, Any] | Failure:
+    first = await core.predict_one_async(request)
     if isinstance(first, Failure):
         return first
-    assert isinstance(request, PredictRequest)  # noqa: S101 - for the type checker: a failure was handed through above
     crystal = await crystal_of(request)
     if isinstance(crystal, Failure):
         return crystal

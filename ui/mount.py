@@ -9,6 +9,8 @@ import gzip
 import hashlib
 import os
 import re
+import shutil
+import tempfile
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -160,6 +162,9 @@ def ui_app(core: Core) -> FastAPI:
     # Gradio reads these while it is being imported.
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    # Uploads in a folder that only this process's user can enter; Gradio's usual one is shared by everybody on the machine.
+    uploads = tempfile.mkdtemp(prefix="hsegap-page-")
+    os.environ["GRADIO_TEMP_DIR"] = uploads
     import gradio as gr
     from fastapi import FastAPI
 
@@ -170,6 +175,7 @@ def ui_app(core: Core) -> FastAPI:
         warming = asyncio.create_task(asyncio.to_thread(_warm_up))
         yield
         warming.cancel()
+        shutil.rmtree(uploads, ignore_errors=True)
 
     app = FastAPI(title="hsegap page", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
 

@@ -4,7 +4,7 @@ import { added, cellLines, crystalMesh, scaled, sphereMesh } from "./geometry.js
 import { Table } from "./table.js";
 
 const ELEMENTS = { name: "element", layer: "", label: "Element", meaning: "Colours of the elements, as most structure viewers have them." };
-const ZOOM = 2.5;
+const ZOOM = 2.7;
 // Plotly takes the light's place relative to the camera; nearer than the crystal is negative.
 const LIGHT = { x: -1, y: 1.2, z: -2.5 };
 const HIDDEN = { visible: false, showspikes: false };
@@ -42,6 +42,8 @@ class CrystalView {
     this.payload = payload;
     window.hsegap.result = payload;
     window.dispatchEvent(new CustomEvent("hsegap-answer", { detail: payload }));
+    // On a phone the answer stands below everything that was asked: bring it up.
+    if (payload && window.innerWidth < 900) document.getElementById("hs-answer")?.scrollIntoView({ block: "start", behavior: "smooth" });
     if (!payload) return;
     this.camera = null;
     this.chosen = null;

@@ -39,7 +39,7 @@ export function font() {
 
 export function axis(title) {
   return {
-    title: { text: title }, color: colour("--hs-muted"), gridcolor: colour("--hs-line"), zerolinecolor: colour("--hs-line"),
+    title: { text: title, font: { size: 13 } }, color: colour("--hs-muted"), gridcolor: colour("--hs-line"), zerolinecolor: colour("--hs-line"),
     linecolor: colour("--hs-line"), automargin: true,
   };
 }

@@ -1,0 +1,118 @@
+"""A real Chromium that watches what the page does: every test of the page also tests that nothing foreign is asked for and nothing breaks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+#: How long anything on the page may take on a busy machine, ms. Measured waits are tested on their own.
+PATIENCE_MS = 90_000
+PERMISSIONS = ["clipboard-read", "clipboard-write"]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, installed by the system."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (extra dev)")
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("needs Chromium (`apt-get install chromium`)")
+    # Root in a container has no sandbox; without a graphics card WebGL runs in software.
+    flags = ["--enable-unsafe-swiftshader", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    with playwright.sync_playwright() as started:
+        made = started.chromium.launch(executable_path=program, args=flags)
+        yield made
+        made.close()
+
+
+@pytest.fixture(scope="session")
+def shared_context(browser: Browser) -> Iterator[BrowserContext]:
+    """One browser profile for most visits, so that scripts are fetched once, as for a visitor who comes back."""
+    context = browser.new_context(permissions=PERMISSIONS)
+    yield context
+    context.close()
+
+
+@dataclass
+class Visit:
+    """One visitor's page and what was noticed on it."""
+
+    page: Page
+    foreign: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def example(self, name: str) -> None:
+        """Click an example and wait for its answer and picture."""
+        self.page.click(f'.hs-chip[data-name="{name}"]')
+        self.page.wait_for_selector(f'.hs-chip[data-name="{name}"][aria-pressed="true"]')
+        self.answered()
+
+    def answered(self) -> float:
+        """Wait for an answer and its picture; the gap in eV."""
+        self.page.wait_for_selector("#hs-answer .hs-gap")
+        self.page.wait_for_selector("#hs-maps [data-role=picture][data-drawn]")
+        return self.gap()
+
+    def gap(self) -> float:
+        return float(self.page.locator("#hs-answer .hs-gap").get_attribute("data-gap") or "nan")
+
+    def drawn(self) -> str:
+        """What the picture shows: map/layer/repeats."""
+        return self.page.locator("#hs-maps [data-role=picture]").get_attribute("data-drawn") or ""
+
+    def wait_drawn(self, start: str) -> None:
+        self.page.wait_for_selector(f'#hs-maps [data-role=picture][data-drawn^="{start}"]')
+
+
+@pytest.fixture
+def visit(browser: Browser, shared_context: BrowserContext, server_url: str) -> Iterator[Callable[..., Visit]]:
+    """Open the page: ``visit(width=360, dark=True)``. At the end no request may have left the host and no error been logged.
+
+    ``alone`` gives a visit a profile of its own.
+    """
+    host = urlsplit(server_url).netloc
+    made: list[Visit] = []
+    contexts: list[BrowserContext] = []
+
+    def open_page(*, width: int = 1400, height: int = 1000, dark: bool = False, alone: bool = False) -> Visit:
+        if alone:
+            contexts.append(browser.new_context(permissions=PERMISSIONS))
+        page = (contexts[-1] if alone else shared_context).new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme="dark" if dark else "light")
+        found = Visit(page)
+        made.append(found)
+
+        def note_request(url: str) -> None:
+            parts = urlsplit(url)
+            if parts.scheme not in {"data", "blob"} and parts.netloc != host:
+                found.foreign.append(url)
+
+        page.on("request", lambda request: note_request(request.url))
+        page.on("websocket", lambda socket: note_request(socket.url))
+        page.on("pageerror", lambda error: found.errors.append(str(error)))
+        page.on("console", lambda message: found.errors.append(message.text) if message.type == "error" else None)
+        page.goto(f"{server_url}/ui/")
+        page.wait_for_selector("#hs-source .hs-drop")
+        page.wait_for_function("() => window.hsegap")
+        return found
+
+    yield open_page
+    for found in made:
+        found.page.close()
+    for context in contexts:
+        context.close()
+    for found in made:
+        assert not found.foreign, found.foreign
+        assert not found.errors, found.errors

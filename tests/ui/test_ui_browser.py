@@ -1,0 +1,261 @@
+"""The page in a real browser against the real server. The fixture fails a test on any console error and any foreign request."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+from ui_samples import BROKEN, DESCRIPTION, PEROVSKITE, POSCAR, SILICON
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import httpx
+    from conftest import Visit
+
+    Open = Callable[..., Visit]
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+
+
+def upload(found: Visit, name: str, text: str) -> None:
+    found.page.set_input_files(
+        "#hs-source input[type=file]", {"name": name, "mimeType": "text/plain", "buffer": text.encode("utf-8", "surrogateescape")}
+    )
+
+
+def paste(found: Visit, structure: str, description: str = "") -> None:
+    found.page.fill("#hs-structure textarea", structure)
+    found.page.fill("#hs-description textarea", description)
+
+
+def table(found: Visit) -> list[list[str]]:
+    rows = found.page.locator("#hs-maps tbody tr")
+    return [row.locator("td").all_inner_texts() for row in rows.all()]
+
+
+def test_an_uploaded_crystal_is_answered_as_over_http(visit: Open, client: httpx.Client) -> None:
+    found = visit()
+    upload(found, "SrTiO3.cif", PEROVSKITE)
+    gap = found.answered()
+    expected = client.post("/predict", json={"structure": PEROVSKITE}).json()
+    assert gap == pytest.approx(expected["gap_ev"], abs=1e-6)
+    assert found.page.inner_text("#hs-answer h2") == "SrTiO3"
+    if expected["interval_ev"] is None:
+        assert "not been calibrated" in found.page.inner_text("#hs-answer")
+        assert found.page.locator(".hs-interval").count() == 0
+    else:
+        assert f"{expected['interval_ev'][0]:.2f}" in found.page.inner_text(".hs-interval-words")
+    for warning in expected["warnings"]:
+        assert warning["message"] in found.page.inner_text("#hs-answer")
+    rows = table(found)
+    assert [row[1] for row in rows] == ["Sr", "Ti", "O", "O", "O"]
+    assert len({tuple(row[2:-3]) for row in rows[2:]}) == 1  # equivalent oxygens share every value
+
+
+def test_a_broken_file_shows_its_named_error_and_the_page_stays_alive(visit: Open) -> None:
+    found = visit()
+    for name, (text, code) in BROKEN.items():
+        upload(found, "POSCAR", POSCAR)
+        found.page.wait_for_selector("#hs-error [role=alert]", state="detached")
+        found.answered()
+        assert found.page.inner_text("#hs-answer h2") == "GaAs"
+        upload(found, name, text)
+        assert code in found.page.wait_for_selector("#hs-error [role=alert]").inner_text(), name
+        assert found.page.locator(".hs-gap").count() == 0  # the answer to the crystal before is not left standing
+        assert found.page.locator("#hs-maps [data-role=all]").is_hidden()
+
+
+def test_pasted_text_with_and_without_a_description(visit: Open, client: httpx.Client) -> None:
+    found = visit()
+    paste(found, PEROVSKITE, DESCRIPTION)
+    found.page.click("#hs-predict")
+    with_text = found.answered()
+    ask = {"structure": PEROVSKITE, "description": DESCRIPTION}
+    alone = client.post("/predict", json={"structure": PEROVSKITE}).json()["gap_ev"]
+    assert with_text == pytest.approx(client.post("/predict", json=ask).json()["gap_ev"], abs=1e-6)
+    compared = found.page.locator(".hs-compare dd").all_inner_texts()
+    assert compared[:2] == [f"{with_text:.2f} eV", f"{alone:.2f} eV"]
+    found.page.click("#hs-predict-bare")
+    found.page.wait_for_selector(".hs-compare", state="detached")
+    assert found.gap() == pytest.approx(alone, abs=1e-6)
+    assert found.page.input_value("#hs-description textarea") == DESCRIPTION  # left for the next try
+
+
+def test_every_example_is_one_click_away(visit: Open) -> None:
+    found = visit()
+    names = [chip.get_attribute("data-name") for chip in found.page.locator(".hs-chip").all()]
+    assert len(names) >= 12
+    for name in (names[0], names[-1]):
+        found.example(name)
+        assert "data_" in found.page.input_value("#hs-structure textarea")
+    assert found.page.inner_text("#hs-answer h2").replace("\n", "")
+
+
+def test_each_map_and_layer_is_drawn_with_its_true_range(visit: Open, client: httpx.Client) -> None:
+    found = visit()
+    paste(found, PEROVSKITE, DESCRIPTION)
+    found.page.click("#hs-predict")
+    found.answered()
+    atoms = client.post("/predict", json={"structure": PEROVSKITE, "description": DESCRIPTION}).json()["atoms"]
+    tried = 0
+    for radio in found.page.locator("#hs-maps [data-role=maps] input").all():
+        name = radio.get_attribute("value")
+        radio.check()
+        if name == "element":
+            found.wait_drawn("element/")
+            assert found.page.locator("#hs-maps [data-role=legend] span").all_inner_texts() == ["O", "Sr", "Ti"]
+            continue
+        for option in found.page.locator("#hs-maps [data-role=layer] option").all():
+            layer = option.get_attribute("value")
+            found.page.select_option("#hs-maps [data-role=layer]", layer) if found.page.locator(
+                "#hs-maps [data-role=layer]"
+            ).is_visible() else None
+            found.wait_drawn(f"{name}/{layer}/1")
+            values = [atom[name][layer] for atom in atoms]
+            bar = found.page.evaluate(
+                "() => { const t = document.querySelector('#hs-maps [data-role=picture]').data[0]; return [t.cmin, t.cmax, [...new Set(t.intensity)]]; }"
+            )
+            assert sorted(bar[2]) == pytest.approx(sorted(set(values)), abs=1e-6)
+            if max(values) - min(values) > 1e-4:
+                assert bar[:2] == pytest.approx([min(values), max(values)], abs=1e-6)
+            else:
+                assert bar[0] <= 0
+                assert bar[1] >= 1
+                assert "flat" in found.page.inner_text("#hs-maps [data-role=note]").lower()
+            tried += 1
+    assert tried >= 2
+
+
+def test_two_by_two_by_two_bonds_and_the_table_talk_to_the_picture(visit: Open) -> None:
+    found = visit()
+    upload(found, "POSCAR", POSCAR)
+    found.answered()
+    vertices = "() => document.querySelector('#hs-maps [data-role=picture]').data[0].x.length"
+    before = found.page.evaluate(vertices)
+    found.page.check("#hs-maps [data-role=supercell]")
+    found.page.wait_for_selector('#hs-maps [data-role=picture][data-drawn$="/2"]')
+    many = found.page.evaluate(vertices)
+    assert many > 2 * before
+    found.page.uncheck("#hs-maps [data-role=bonds]")
+    found.page.wait_for_function(f"() => document.querySelector('#hs-maps [data-role=picture]').data[0].x.length < {many}")
+    header = found.page.get_by_role("button", name="Element").last
+    header.click()
+    header.click()
+    assert [row[1] for row in table(found)] == ["Ga", "As"]
+    assert found.page.locator("#hs-maps th[aria-sort=descending]").inner_text().startswith("Element")
+    found.page.locator("#hs-maps tbody tr").first.press("Enter")
+    found.page.wait_for_function("() => document.querySelector('#hs-maps [data-role=picture]').data[3].visible === true")
+    assert found.page.locator("#hs-maps tr[data-chosen]").count() == 1
+
+
+def test_describing_shows_progress_can_be_cancelled_and_then_fills_the_box(visit: Open) -> None:
+    found = visit()
+    paste(found, SILICON)
+    found.page.click("#hs-describe")
+    found.page.wait_for_selector("#hs-status .hs-busy")
+    found.page.click("#hs-cancel")
+    found.page.wait_for_function("() => document.querySelector('#hs-status').innerText.startsWith('Cancelled')")
+    assert found.page.input_value("#hs-description textarea") == ""
+    found.page.click("#hs-describe")
+    found.page.wait_for_function("() => document.querySelector('#hs-description textarea').value.length > 20", timeout=180_000)
+    assert "Si" in found.page.input_value("#hs-description textarea")
+    assert found.page.locator("#hs-cancel").count() == 0 or found.page.locator("#hs-cancel").is_hidden()
+    found.page.click("#hs-predict")
+    found.answered()
+    assert "description" in found.page.inner_text(".hs-from")
+
+
+def test_strain_moves_the_gap_under_the_slider(visit: Open) -> None:
+    found = visit()
+    upload(found, "POSCAR", POSCAR)
+    gap = found.answered()
+    found.page.click("#hs-strain [data-role=ask]")
+    found.page.wait_for_selector("#hs-strain .main-svg")
+    assert f"{gap:.2f} eV (+0.00 eV)" in found.page.inner_text("#hs-strain output")
+    found.page.fill("#hs-strain input[type=range]", "2")
+    assert found.page.inner_text("#hs-strain output").startswith("+2.0 %")
+    upload(found, "Si.cif", SILICON)  # another crystal: the curve of the one before must go
+    found.page.wait_for_selector("#hs-strain [data-role=result]", state="hidden")
+
+
+def test_the_answer_can_be_taken_along(visit: Open, client: httpx.Client, tmp_path: Path) -> None:
+    found = visit()
+    paste(found, PEROVSKITE, DESCRIPTION)
+    found.page.click("#hs-predict")
+    gap = found.answered()
+    saved = {}
+    for what in ("json", "csv", "cif", "png"):
+        with found.page.expect_download() as download:
+            found.page.click(f"[data-hs-share={what}]")
+        saved[what] = tmp_path / download.value.suggested_filename
+        download.value.save_as(saved[what])
+    assert json.loads(saved["json"].read_text())["gap_ev"] == pytest.approx(gap, abs=1e-6)
+    assert saved["csv"].read_text().count("\n") == 6
+    assert client.post("/predict", json={"structure": saved["cif"].read_text()}).json()["formula"] == "SrTiO3"
+    assert saved["png"].read_bytes().startswith(b"\x89PNG")
+    found.page.click("[data-hs-share=python]")
+    found.page.wait_for_function("() => document.querySelector('.hs-said').innerText === 'Copied.'")
+    script = found.page.evaluate("() => navigator.clipboard.readText()")
+    printed: list[str] = []
+    exec(script, {"print": lambda *words: printed.append(" ".join(map(str, words)))})
+    assert float(printed[0].split()[0]) == pytest.approx(gap, abs=1e-6)
+
+
+def test_a_batch_of_files_and_a_zip_with_a_broken_one(visit: Open, tmp_path: Path) -> None:
+    found = visit()
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
+        archive.writestr("inside/Si.cif", SILICON)
+        archive.writestr("inside/partial.cif", BROKEN["partial.cif"][0])
+    (tmp_path / "POSCAR").write_text(POSCAR)
+    found.page.get_by_role("tab", name="Batch").click()
+    found.page.set_input_files("#hs-batch-files input[type=file]", [tmp_path / "two.zip", tmp_path / "POSCAR"])
+    found.page.wait_for_function("() => document.querySelector('#hs-batch-files').innerText.includes('two')")
+    found.page.click("#hs-batch-go")
+    found.page.wait_for_function("() => document.querySelector('#hs-batch-status').innerText.startsWith('2 predicted, 1 failed')")
+    assert found.page.locator("#hs-batch tbody tr td:nth-child(2)").all_inner_texts() == ["Si", "GaAs"]
+    assert "disordered_structure" in found.page.inner_text("#hs-batch .hs-failures")
+    found.page.fill("#hs-batch [data-role=filter]", "gaas")
+    assert found.page.locator("#hs-batch tbody tr").count() == 1
+    with found.page.expect_download() as download:
+        found.page.click("#hs-batch [data-role=json]")
+    download.value.save_as(tmp_path / "batch.json")
+    items = json.loads((tmp_path / "batch.json").read_text())["items"]
+    assert [item.get("formula") or item["error"]["code"] for item in items] == ["Si", "disordered_structure", "GaAs"]
+    with found.page.expect_download() as download:
+        found.page.click("#hs-batch [data-role=csv]")
+    download.value.save_as(tmp_path / "batch.csv")
+    assert (tmp_path / "batch.csv").read_text().count("\n") == 4
+    found.page.wait_for_selector("#hs-batch [data-role=scatter] .main-svg")
+
+
+def test_a_batch_without_files_is_named(visit: Open) -> None:
+    found = visit()
+    found.page.get_by_role("tab", name="Batch").click()
+    found.page.click("#hs-batch-go")
+    assert "invalid_request" in found.page.wait_for_selector("#hs-batch-status [role=alert]").inner_text()
+
+
+def test_the_model_tab_says_what_answers(visit: Open, client: httpx.Client) -> None:
+    found = visit()
+    found.page.get_by_role("tab", name="Model").click()
+    info = client.get("/model").json()
+    text = found.page.inner_text("#hs-model")
+    assert info["version"] in text
+    assert info["sha256"] in text
+    with found.page.expect_navigation():
+        found.page.click("#hs-model a")
+    assert json.loads(found.page.inner_text("body"))["openapi"]
+
+
+def test_nothing_of_one_visitor_is_seen_by_another(visit: Open) -> None:
+    first, second = visit(alone=True), visit(alone=True)
+    upload(first, "POSCAR", POSCAR)
+    first.answered()
+    second.page.reload()
+    second.page.wait_for_selector(".hs-empty")
+    assert second.page.input_value("#hs-structure textarea") == ""
+    assert second.page.locator(".hs-gap").count() == 0

@@ -1,0 +1,143 @@
+"""The answer in words, on the scale and as maps: nothing invented, nothing stretched, nothing from outside unescaped."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+import pytest
+from ui_samples import PEROVSKITE, atom, prediction
+
+from service.errors import Failure
+from service.schemas import Description, Warn
+from structures import read
+from ui import texts
+from ui.actions import cif_with_maps, make_request, table_csv
+from ui.answer import answer_html, error_html, formula_html
+from ui.maps import NEARLY_FLAT, NOISE, atom_table, maps_of
+from ui.scale import LANDMARKS, edge_in_words, scale_end, scale_html, wavelength_nm
+
+
+def test_the_gap_is_said_as_it_is() -> None:
+    made = answer_html(prediction(gap=3.2049))
+    assert '<p class="hs-gap" data-gap="3.204900"><span>3.20</span> eV' in made
+    assert "semiconductor" in made
+    assert "387 nm" in made
+
+
+def test_before_calibration_no_interval_is_drawn_and_that_is_said() -> None:
+    made = answer_html(prediction(interval=None))
+    assert texts.NO_INTERVAL in made
+    assert 'hs-interval"' not in made
+    calibrated = answer_html(prediction(interval=(2.9, 3.6)))
+    assert "2.90 – 3.60 eV" in calibrated
+    assert "90 % interval" in calibrated
+    assert 'class="hs-interval" style="left:29.00%;width:max(3px, 7.00%)"' in calibrated
+
+
+def test_a_gap_below_zero_keeps_its_raw_value() -> None:
+    made = answer_html(prediction(gap=0.0, raw=-0.123))
+    assert "-0.123 eV" in made
+    assert "metal" in made
+    assert "no absorption edge" in made
+
+
+def test_with_text_both_answers_stand_side_by_side() -> None:
+    given = prediction(gap=3.0, description=Description(text="x", origin="given"))
+    made = answer_html(given, prediction(gap=3.4))
+    assert "3.40 eV" in made
+    assert "−0.40 eV" in made
+    assert "structure 70 %" in made
+    assert "hs-compare" not in answer_html(prediction())
+
+
+def test_nothing_from_outside_becomes_markup() -> None:
+    hostile = "<img src=x onerror=alert(1)>"
+    made = answer_html(prediction(formula=hostile, warnings=[Warn(code="x", message=hostile)]))
+    made += error_html(Failure.make("unreadable_structure", hostile, hostile))
+    assert "<img" not in made
+
+
+def test_an_error_names_itself_and_says_what_to_do() -> None:
+    made = error_html(Failure.make("disordered_structure", "Partial.", "Order it."))
+    assert 'role="alert"' in made
+    assert all(part in made for part in ("Partial.", "Order it.", "<code>disordered_structure</code>"))
+
+
+def test_formulas_have_subscripts() -> None:
+    assert formula_html("Ca5(PO4)3F") == "Ca<sub>5</sub>(PO<sub>4</sub>)<sub>3</sub>F"
+
+
+def test_wavelengths_are_those_of_photons() -> None:
+    assert wavelength_nm(1.2398) == pytest.approx(1000, rel=1e-3)
+    assert wavelength_nm(0.0) is None
+    assert "infrared" in edge_in_words(1.1)
+    assert "colour" in edge_in_words(2.4)
+    assert "transparent" in edge_in_words(7.8)
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.05, 9.9, 13.0, 25.0])
+def test_every_gap_lies_on_its_scale(gap: float) -> None:
+    made = scale_html(gap, (max(0.0, gap - 1), gap + 1), without_text_ev=gap / 2)
+    assert scale_end(gap, gap + 1) > gap
+    assert all(0 <= float(place) <= 100 for place in re.findall(r"left:([\d.]+)%", made))
+    assert f"Predicted gap {gap:.2f}" in made
+
+
+def test_landmarks_are_ordered_and_named() -> None:
+    assert [entry.gap_ev for entry in LANDMARKS] == sorted(entry.gap_ev for entry in LANDMARKS)
+    made = scale_html(1.0, None)
+    assert "silicon 1.12" in made
+    assert "LiF" not in made  # beyond the end of this scale
+
+
+def test_maps_come_in_order_and_without_text_there_is_no_share() -> None:
+    made = [(entry.name, entry.layer) for entry in maps_of(prediction())]
+    assert made == [("importance", "layer_1"), ("importance", "layer_2"), ("gate", "layer_1"), ("gate", "layer_2")]
+    with_text = maps_of(prediction(atoms=[atom(0, "Ti", share=0.2), atom(1, "O", share=0.3)]))
+    assert with_text[0].name == "text_share"
+    assert maps_of(prediction(atoms=[])) == []
+
+
+def test_rounding_is_never_shown_as_colours() -> None:
+    values = [0.4, 0.4 + NOISE / 2, 0.4 - NOISE / 3]
+    flat = maps_of(prediction(atoms=[atom(index, "O", gate=value) for index, value in enumerate(values)]))[2]
+    assert flat.flat
+    assert flat.note.startswith("Flat")
+
+
+def test_a_small_spread_is_stretched_only_with_a_word() -> None:
+    near = maps_of(prediction(atoms=[atom(0, "O", gate=0.4), atom(1, "O", gate=0.4 + NEARLY_FLAT / 2)]))[2]
+    assert not near.flat
+    assert near.note.startswith("Nearly flat")
+    wide = maps_of(prediction(atoms=[atom(0, "O", gate=0.1), atom(1, "O", gate=0.6)]))[2]
+    assert wide.note == "Range in this crystal: 0.100 to 0.600."
+    assert (wide.lowest, wide.highest) == (0.1, 0.6)
+
+
+def test_the_table_of_atoms_is_the_prediction() -> None:
+    given = prediction()
+    table = atom_table(given, maps_of(given))
+    assert [row[1] for row in table["rows"]] == ["Ti", "O", "O"]
+    rows = list(csv.DictReader(io.StringIO(table_csv(table))))
+    assert [float(row["Gate, layer 2"]) for row in rows] == [entry.gate["layer_2"] for entry in given.atoms]
+    assert [float(row["a"]) for row in rows] == [entry.frac_coords[0] for entry in given.atoms]
+
+
+def test_the_cif_with_maps_reads_back_with_every_value() -> None:
+    crystal = read(PEROVSKITE)
+    given = prediction(atoms=[atom(index, symbol, gate=0.1 + 0.1 * index) for index, symbol in enumerate(crystal.symbols)])
+    made = cif_with_maps(crystal, given, maps_of(given))
+    again = read(made)
+    assert again.symbols == crystal.symbols
+    assert "_atom_site_gate_layer_1" in made
+    assert "predicted HSE06 gap 3.2000 eV" in made
+
+
+def test_requests_are_validated_as_over_http() -> None:
+    assert make_request("x", "auto", "  ").description is None
+    assert make_request("x", "poscar").format == "poscar"
+    assert make_request("x", "docx").error.code == "unsupported_format"
+    assert make_request("x", None, "y" * 200_000).error.code == "text_too_long"
+    assert make_request("x" * 3_000_000).error.code == "payload_too_large"
