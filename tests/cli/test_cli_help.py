@@ -42,7 +42,7 @@ def test_help_is_there_within_half_a_second(hsegap: Callable[..., Outcome]) -> N
 def test_help_loads_nothing_heavy() -> None:
     code = "import sys, cli; cli.app(['--help'], standalone_mode=False); sys.stderr.write(' '.join(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stderr.split()
-    assert not {"numpy", "pydantic", "rich", "pymatgen", "onnxruntime", "torch", "service", "structures", "commands"} & set(loaded)
+    assert not {"numpy", "pydantic", "rich", "pymatgen", "onnxruntime", "torch", "service", "structures", "scoring"} & set(loaded)
 
 
 @pytest.mark.parametrize("name", NAMES)
