@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from commands.batch import register
+
 app = typer.Typer(
     name="hsegap",
     no_args_is_help=True,
@@ -280,6 +282,8 @@ def export(
     )
     raise typer.Exit(status)
 
+
+register(app)
 
 if __name__ == "__main__":
     app()

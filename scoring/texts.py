@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scoring.described import RememberingDescribers
 from service.predictor import Predictor
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class ScoringPredictor(Predictor):
 
     def __init__(self, artifact: Artifact, **options: Any) -> None:
         super().__init__(artifact, **options)
+        self.describers = RememberingDescribers(size=1, deadline_s=self.describers.deadline_s)
         self.vectors = VectorTable(artifact.manifest.text_encoder.width)
 
     def _encode(self, text: str | None) -> tuple[np.ndarray, np.ndarray | None, bool]:
