@@ -20,6 +20,8 @@ piped as it is.
 | 1 | at least one was not: its place is taken by an error object with `code`, `message` and `hint` (the codes are those of the HTTP API) |
 | 2 | the command line was not understood |
 
+`hsegap score` has statuses of its own, named in its help.
+
 `hsegap score` writes its errors into rows and says more with its status: 0 if every row is ok, 2 if some are errors, 1 if it could not run
 (a command line that was not understood included).
 """
