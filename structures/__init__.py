@@ -2,7 +2,8 @@
 
 from structures.batch import GraphArrays, collate_arrays
 from structures.crystal import Crystal, Notice
-from structures.errors import StructureError
+from structures.describe import describe, plain_numbers
+from structures.errors import DescriptionError, StructureError
 from structures.graph import FLAVOURS, CrystalGraph, build_graph
 from structures.read import FORMATS, read
 
@@ -11,10 +12,13 @@ __all__ = [
     "FORMATS",
     "Crystal",
     "CrystalGraph",
+    "DescriptionError",
     "GraphArrays",
     "Notice",
     "StructureError",
     "build_graph",
     "collate_arrays",
+    "describe",
+    "plain_numbers",
     "read",
 ]

@@ -1,4 +1,4 @@
-"""The one exception a structure file may end in."""
+"""The exceptions a structure file, and its description, may end in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,25 @@ STRUCTURE_ERROR_CODES = (
 )
 
 
-class StructureError(ValueError):
+#: Codes of a description that can't be made.
+DESCRIPTION_ERROR_CODES = ("describe_unavailable", "not_describable")
+
+
+class _NamedError(ValueError):
+    """An error in three parts: what kind, what is wrong, what to do next."""
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[type[_NamedError], tuple[str, str, str]]:
+        """Survive the trip between worker processes with all three parts."""
+        return (type(self), (self.code, self.message, self.hint))
+
+
+class StructureError(_NamedError):
     """A structure that cannot be used, with what is wrong and what to do next.
 
     Attributes:
@@ -24,12 +42,12 @@ class StructureError(ValueError):
         hint: What the user can do about it, in one sentence.
     """
 
-    def __init__(self, code: str, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.hint = hint
 
-    def __reduce__(self) -> tuple[type[StructureError], tuple[str, str, str]]:
-        """Survive the trip between worker processes with all three parts."""
-        return (type(self), (self.code, self.message, self.hint))
+class DescriptionError(_NamedError):
+    """A description that cannot be made, with what is wrong and what to do next.
+
+    Attributes:
+        code: One of :data:`DESCRIPTION_ERROR_CODES`.
+        message: What is wrong, in one sentence.
+        hint: What the user can do about it, in one sentence.
+    """
