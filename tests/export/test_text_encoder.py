@@ -208,43 +208,51 @@ def test_a_folder_with_another_width_cls_pooling_and_512_tokens(small_bert, smal
     assert encoder.encode("MgO is cubic").shape == (7, 48)  # M ##g ##O is cubic: the case is kept
 
 
-def test_the_small_folder_with_integer_weights_and_a_character_table(small_bert, small_exported, tmp_path):
+@pytest.fixture(scope="module")
+def small_cached(small_bert, tmp_path_factory):
+    """The folders that two processes name which export the same model into one cache at the same time."""
+    cache = tmp_path_factory.mktemp("cache")
+    code = "import sys; from export.text_encoder import encoder_folder; print(encoder_folder(sys.argv[1], sys.argv[2], pooling='cls'))"
+    both = [subprocess.Popen([sys.executable, "-c", code, small_bert, cache], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    answers = [Path(process.communicate(timeout=500)[0].strip()) for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    return answers
+
+
+def test_two_processes_may_export_into_one_cache(small_cached):
+    first, second = small_cached
+    assert first == second
+    assert list(first.parent.iterdir()) == [first]  # one folder, nothing temporary left
+
+
+def test_the_small_folder_with_integer_weights_and_a_character_table(small_bert, small_cached, small_exported, tmp_path):
     table = tmp_path / "vocab_mappings.txt"
     table.write_text("".join(f"{c} {c}\n" for c in "MgOSicub 3-") + "α Si\n", encoding="utf-8")
-    folder = encoder_folder(small_bert, tmp_path / "cache", pooling="cls", normalisation_table=table)
+    folder = encoder_folder(small_bert, small_cached[0].parent, pooling="cls", normalisation_table=table)
+    assert folder != small_cached[0]
     encoder = TextEncoder.load(folder)
+    assert encoder.settings.quantised
     assert encoder.normalise("α-cubic, 日 Si") == "Si-cubic Si"  # the comma and the sign are not in the table
     plain = TextEncoder.load(small_exported)
     a, b = encoder.encode("α"), plain.encode("Si")
     assert (a * b).sum() / np.linalg.norm(a) / np.linalg.norm(b) > 0.99
-    assert encoder_folder(small_bert, tmp_path / "cache", pooling="cls", normalisation_table=table) == folder
-    table.write_text("S S\ni i\nα i\n", encoding="utf-8")
-    other = encoder_folder(small_bert, tmp_path / "cache", pooling="cls", normalisation_table=table)
-    assert other != folder
-    assert TextEncoder.load(other).content_hash != encoder.content_hash
+    assert encoder.content_hash != TextEncoder.load(small_cached[0]).content_hash
 
 
-def test_two_processes_may_export_into_one_cache(small_bert, tmp_path):
-    code = "import sys; from export.text_encoder import encoder_folder; print(encoder_folder(sys.argv[1], sys.argv[2], pooling='cls'))"
-    both = [subprocess.Popen([sys.executable, "-c", code, small_bert, tmp_path], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    answers = [process.communicate(timeout=180)[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0]
-    assert answers[0] == answers[1]
-    assert [path.name for path in tmp_path.iterdir()] == [Path(answers[0].strip()).name]
-
-
-def test_changed_weights_are_exported_anew(small_bert, tmp_path):
+def test_changed_weights_are_exported_anew(small_bert, small_cached, tmp_path):
     import shutil
 
     from safetensors.numpy import load_file, save_file
 
     model = tmp_path / "small-bert"
     shutil.copytree(small_bert, model)
-    first = encoder_folder(model, tmp_path / "cache")
+    assert encoder_folder(model, small_cached[0].parent, pooling="cls") == small_cached[0]  # the place does not matter, the content does
     weights = load_file(model / "model.safetensors")
-    weights["embeddings.word_embeddings.weight"] = weights["embeddings.word_embeddings.weight"] + 0.5
+    weights["embeddings.word_embeddings.weight"] = -weights["embeddings.word_embeddings.weight"]
     save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
-    assert encoder_folder(model, tmp_path / "cache") != first
+    changed = encoder_folder(model, small_cached[0].parent, pooling="cls")
+    assert changed != small_cached[0]
+    assert not np.allclose(TextEncoder.load(changed).pooled("Si"), TextEncoder.load(small_cached[0]).pooled("Si"), atol=1e-3)
 
 
 class Bomb:
