@@ -91,6 +91,8 @@ class Journal:
         return journal
 
     def _open_files(self) -> None:
+        # First of all, so that a file with nothing but a head line is known to be ours.
+        self._save()
         for part in ("rows", "atoms") if self._layers is not None else ("rows",):
             path = self.target.growing(part)
             if self.state.finished and not self.target.appends:
@@ -131,6 +133,8 @@ class Journal:
                 if batch.number == first - 1 and batch.digest != self.state.digest and not force:
                     raise _changed()
                 continue
+            if batch.number < self.state.batches:
+                continue  # waited for its turn since the earlier run, and has had it by now
             if batch.number in self._parked:
                 scored = self._unpark(batch.number)
                 if scored is not None and scored.digest == batch.digest:
@@ -238,6 +242,8 @@ class Journal:
                 remote.write_text(self.target.record_name, record)
             else:
                 write_whole(Path(self.target.record_name), record)
+            # The state first: without it what remains of the folder says nothing, and the record counts.
+            (self._folder / STATE).unlink()
             shutil.rmtree(self._folder)
 
     def _make(self, part: str, name: str) -> None:
