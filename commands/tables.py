@@ -141,13 +141,16 @@ def show_evaluation(report: Evaluation, *, out: TextIO) -> None:
     table.add_column("errors in eV")
     for heading in ("n", "MAE", "median", "RMSE", "bias", "off by > 1 eV"):
         table.add_column(heading, justify="right")
-    rows = (
-        ("as given (text where there is one)" if report.described else "without text", report.as_given),
-        ("described crystals, with text", report.described_with_text),
-        ("described crystals, without text", report.described_without_text),
-        ("all crystals, without text", report.without_text if report.described else None),
-        ("predicting the mean", report.mean_predictor),
-    )
+    if report.described == report.n:
+        rows = [("with text", report.described_with_text), ("without text", report.without_text)]
+    else:
+        rows = [
+            ("with the texts there are", report.as_given if report.described else None),
+            ("all, without text", report.without_text),
+            ("described, with text", report.described_with_text),
+            ("described, without text", report.described_without_text),
+        ]
+    rows.append(("predicting the mean", report.mean_predictor))
     for name, errors in rows:
         if errors is not None:
             values = (f"{value:.3f}" for value in (errors.mae, errors.median_ae, errors.rmse, errors.bias))

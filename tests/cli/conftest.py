@@ -45,7 +45,7 @@ def hsegap(tmp_path: Path) -> Callable[..., Outcome]:
             capture_output=True,
             cwd=cwd,
             env=environment | (env or {}),
-            timeout=300,
+            timeout=550,
             check=False,
         )
         return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
