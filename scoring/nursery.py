@@ -40,6 +40,9 @@ class Nursery:
         setup: What :func:`scoring.nursery_main.open_predictor` takes.
     """
 
+    #: What the process runs.
+    module = "scoring.nursery_main"
+
     def __init__(self, setup: Mapping[str, Any]) -> None:
         self._setup = dict(setup)
         self._process: subprocess.Popen[bytes] | None = None
@@ -106,7 +109,7 @@ class Nursery:
         with theirs:
             self._process = subprocess.Popen(
                 # -P: the working directory must not be able to put a module in front of ours.
-                [sys.executable, "-P", "-m", "scoring.nursery_main", str(theirs.fileno())],
+                [sys.executable, "-P", "-m", self.module, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
