@@ -108,14 +108,11 @@ def test_without_a_model_every_file_says_so(hsegap: Callable[..., Outcome], tmp_
     assert [entry["error"]["code"] for entry in outcome.json] == ["artifact_missing"] * 2
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
-def test_a_file_without_permission_is_named(hsegap: Callable[..., Outcome], tmp_path: Path) -> None:
-    secret = tmp_path / "secret.cif"
-    secret.write_text("data_x")
-    secret.chmod(0)
-    outcome = hsegap("predict", secret, "--json")
+def test_a_path_that_cannot_be_opened_is_named(hsegap: Callable[..., Outcome]) -> None:
+    outcome = hsegap("predict", GAAS / "inside.cif", "x" * 5000, "--json")
     assert outcome.status == 1
-    assert outcome.json[0]["error"]["code"] == "unreadable_structure"
+    assert [entry["error"]["code"] for entry in outcome.json] == ["unreadable_structure"] * 2
+    assert "Not a directory" in outcome.json[0]["error"]["message"]
 
 
 @pytest.mark.slow
