@@ -63,7 +63,8 @@ def build(core: Core) -> None:
         concurrency_limit=4,
         concurrency_id="batch",
     )
-    cancel.click(cancelled, None, [status, cancel], cancels=[started], queue=False, api_visibility="private", show_progress="hidden")
+    stopped = cancel.click(None, cancels=[started], queue=False, api_visibility="private")
+    stopped.then(cancelled, None, [status, cancel], queue=False, api_visibility="private", show_progress="hidden")
 
 
 def progress_html(done: int, total: int) -> str:

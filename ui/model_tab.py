@@ -59,7 +59,18 @@ def _table(title: str, pairs: list[tuple[str, str]]) -> str:
     if not pairs:
         return ""
     rows = "".join(f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>' for name, value in pairs)
-    return f'<h3>{escape(title)}</h3><table class="hs-facts"><tbody>{rows}</tbody></table>'
+    heading = f"<h3>{escape(title)}</h3>" if title else ""
+    return f'{heading}<table class="hs-facts"><tbody>{rows}</tbody></table>'
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Without the sections."""
+    return {key: value for key, value in values.items() if not isinstance(value, dict)}
+
+
+def _folded(title: str, pairs: list[tuple[str, str]]) -> str:
+    """A long table that opens on request."""
+    return f'<details class="hs-fold"><summary>{escape(title)}</summary>{_table("", pairs)}</details>' if pairs else ""
 
 
 def citation(info: ModelInfo) -> str:
@@ -82,13 +93,14 @@ def facts_html(info: ModelInfo) -> str:
     ]
     calibrated = list(_flat(info.calibration)) if info.calibration else [("interval", "none: not calibrated yet")]
     short = [(name, value) for name, value in calibrated if len(value) < LONGEST_FACT]
-    training = [(name, value) for name, value in _flat(info.training) if len(value) < LONGEST_FACT]
+    training = [(name, value) for name, value in _flat(_plain(info.training)) if len(value) < LONGEST_FACT]
+    options = [pair for value in info.training.values() if isinstance(value, dict) for pair in _flat(value) if len(pair[1]) < LONGEST_FACT]
     return (
         f"<h2>{escape(info.name)} <small>{escape(info.version)}</small></h2>"
         f'<p class="hs-meaning">Answers with the HSE06 gap in eV. Below {info.kinds["metal_below"]:g} eV a crystal is called a metal, from '
         f"{info.kinds['insulator_from']:g} eV on an insulator.</p>"
         f"{_table('How wrong it is', list(_flat(info.metrics)) or [('measured', 'not yet')])}"
-        f"{_table('Interval', short)}{_table('Network', fusion)}{_table('Training', training)}"
+        f"{_table('Interval', short)}{_table('Network', fusion)}{_table('Training', training)}{_folded('Training options', options)}"
         f"{_table('Limits', list(_flat(info.limits)))}"
         f'<h3>Elements seen in training ({len(info.elements)})</h3><p class="hs-elements">{escape(" ".join(info.elements))}</p>'
         f'<h3>How to cite</h3><p class="hs-cite">{escape(citation(info))}</p>'

@@ -125,9 +125,9 @@ def build(core: Core, *, answers_at_once: int) -> None:
         [description, error, status, describe, cancel],
         **{**quiet, "concurrency_limit": 4, "concurrency_id": "describe"},
     )
-    cancel.click(
-        cancelled, None, [status, describe, cancel], cancels=[described], queue=False, api_visibility="private", show_progress="hidden"
-    )
+    # First stop, then say so: the other way round a last sign of life would overwrite the words.
+    stopped = cancel.click(None, cancels=[described], queue=False, api_visibility="private")
+    stopped.then(cancelled, None, [status, describe, cancel], queue=False, api_visibility="private", show_progress="hidden")
     strain.ask(strain_it, inputs, strain, **quiet)
 
 

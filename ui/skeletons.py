@@ -41,7 +41,7 @@ CRYSTAL = """
   <p class="hs-meaning" data-role="meaning"></p>
   <div class="hs-maps-body">
     <figure class="hs-figure">
-      <div class="hs-picture" data-role="picture" role="img" aria-label="Crystal structure"></div>
+      <div class="hs-picture" data-role="picture" role="group" aria-label="Crystal structure"></div>
       <figcaption><p class="hs-note" data-role="note" role="status"></p>
         <div class="hs-legend" data-role="legend"></div></figcaption></figure>
     <div class="hs-table-side" data-role="table"></div>

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
 from ui_samples import BROKEN, DESCRIPTION, PEROVSKITE, POSCAR, SILICON
+
+from ui.examples import load_examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,8 +157,9 @@ def test_two_by_two_by_two_bonds_and_the_table_talk_to_the_picture(visit: Open) 
 
 
 def test_describing_shows_progress_can_be_cancelled_and_then_fills_the_box(visit: Open) -> None:
+    silicon = next(entry for entry in load_examples() if entry["name"] == "Si.cif")
     found = visit()
-    paste(found, SILICON)
+    paste(found, silicon["structure"])
     found.page.click("#hs-describe")
     found.page.wait_for_selector("#hs-status .hs-busy")
     found.page.click("#hs-cancel")
@@ -162,7 +167,8 @@ def test_describing_shows_progress_can_be_cancelled_and_then_fills_the_box(visit
     assert found.page.input_value("#hs-description textarea") == ""
     found.page.click("#hs-describe")
     found.page.wait_for_function("() => document.querySelector('#hs-description textarea').value.length > 20", timeout=180_000)
-    assert "Si" in found.page.input_value("#hs-description textarea")
+    # The very words that the example comes with: nobody wrote those by hand.
+    assert found.page.input_value("#hs-description textarea") == silicon["description"]
     assert found.page.locator("#hs-cancel").count() == 0 or found.page.locator("#hs-cancel").is_hidden()
     found.page.click("#hs-predict")
     found.answered()
@@ -246,9 +252,24 @@ def test_the_model_tab_says_what_answers(visit: Open, client: httpx.Client) -> N
     text = found.page.inner_text("#hs-model")
     assert info["version"] in text
     assert info["sha256"] in text
-    with found.page.expect_navigation():
-        found.page.click("#hs-model a")
-    assert json.loads(found.page.inner_text("body"))["openapi"]
+    link = found.page.locator("#hs-model a").evaluate("(link) => link.href")
+    assert client.get(link).json()["openapi"]
+
+
+def test_from_click_to_picture_in_a_second(visit: Open) -> None:
+    if os.getloadavg()[0] > 2 * (os.cpu_count() or 1):
+        pytest.skip(f"the machine is too busy to time anything (load {os.getloadavg()[0]:.0f})")
+    found = visit()
+    times = []
+    for structure in (SILICON, PEROVSKITE, SILICON, PEROVSKITE):
+        paste(found, structure, DESCRIPTION)
+        found.page.evaluate("() => document.querySelector('[data-drawn]')?.removeAttribute('data-drawn')")
+        started = time.monotonic()
+        found.page.click("#hs-predict")
+        found.page.wait_for_selector("#hs-maps [data-role=picture][data-drawn]")
+        times.append(time.monotonic() - started)
+    print("from click to picture, s:", [round(seconds, 2) for seconds in times])
+    assert sorted(times)[1] <= 1.0, times
 
 
 def test_nothing_of_one_visitor_is_seen_by_another(visit: Open) -> None:

@@ -43,7 +43,7 @@ export function mountBatch(root, { props, watch }) {
     });
     const options = { displayModeBar: false, responsive: true };
     const gaps = rows.map((row) => row.gap_ev);
-    await Plotly.react(find("histogram"), [{ type: "histogram", x: gaps, marker: { color: colour("--hs-accent") }, hovertemplate: "%{x} eV: %{y}<extra></extra>" }],
+    await Plotly.react(find("histogram"), [{ type: "histogram", x: gaps, xbins: { start: 0, size: gaps.length > 60 ? 0.25 : 0.5 }, marker: { color: colour("--hs-accent") }, hovertemplate: "%{x} eV: %{y}<extra></extra>" }],
       layout("gap (eV)", "crystals"), options);
     const known = rows.filter((row) => row.electronegativity !== null);
     const bars = known.every((row) => row.interval_low_ev !== null)

@@ -1,11 +1,10 @@
 // Light or dark: the system's choice until the visitor makes another one, which stays in this browser.
 const KEY = "hsegap-theme";
 
-function isDark() {
-  return document.body.classList.contains("dark");
-}
+let dark = false;
 
-function show(dark) {
+function show(wanted) {
+  dark = wanted;
   document.body.classList.toggle("dark", dark);
   document.documentElement.style.colorScheme = dark ? "dark" : "light";
   window.dispatchEvent(new Event("hsegap-theme"));
@@ -21,14 +20,18 @@ export function startTheme() {
   const asked = new URLSearchParams(window.location.search).get("__theme");
   const system = window.matchMedia("(prefers-color-scheme: dark)");
   show(asked ? asked === "dark" : stored ? stored === "dark" : system.matches);
+  // Gradio follows the system whenever it starts or the system changes; the visitor's own choice wins.
+  new MutationObserver(() => document.body.classList.contains("dark") !== dark && show(dark)).observe(document.body, {
+    attributes: true, attributeFilter: ["class"],
+  });
   system.addEventListener("change", (event) => {
     if (!stored && !asked) show(event.matches);
   });
   document.addEventListener("click", (event) => {
     if (!event.target.closest?.("[data-hs-theme]")) return;
-    show(!isDark());
+    show(!dark);
     try {
-      stored = isDark() ? "dark" : "light";
+      stored = dark ? "dark" : "light";
       window.localStorage.setItem(KEY, stored);
     } catch {
       // As above.
