@@ -72,8 +72,11 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
         self.steps_per_epoch = len(epoch_plan(train.sizes, options.batch_size, seed=options.random_seed, epoch=0))
         total = max(self.steps_per_epoch * options.epochs, 2)
+        rising = min(options.warmup_steps, 0.3 * total)
+        # Half a step stands for none: torch divides by (rising − 1).
+        share = (rising if rising > 1 else 0.5) / total
         self.scheduler = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, max_lr=options.learning_rate, total_steps=total, pct_start=min(options.warmup_steps / total, 0.3) or 1 / total
+            self.optimizer, max_lr=options.learning_rate, total_steps=total, pct_start=share
         )
         self.state = RunState()
 

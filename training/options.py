@@ -58,7 +58,7 @@ class TrainingOptions(BaseModel):
     test_ratio: float = _published("share of the rows to report on", default=0.1, ge=0, le=1)
     n_train: int | None = _published("number of training rows instead of the ratio", default=None, ge=1)
     n_val: int | None = _published("number of validation rows instead of the ratio", default=None, ge=1)
-    n_test: int | None = _published("number of test rows instead of the ratio", default=None, ge=1)
+    n_test: int | None = _published("number of test rows instead of the ratio", default=None, ge=0)
     batch_size: int = _published("crystals per step", default=64, ge=1)
     epochs: int = _published("passes over the training rows", default=1000, ge=1)
     learning_rate: float = _published("highest learning rate of the one-cycle schedule", default=0.001, gt=0)

@@ -6,7 +6,6 @@ import csv
 import hashlib
 import json
 import re
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from models import CrystalTextNetwork, read_checkpoint
 from models.checkpoint import read_weights_only
 from text import VectorCache
 from training.banner import banner
-from training.data import DataError, Row, Splits, check_source, load_splits
+from training.data import DataError, Splits, check_source, load_splits
 from training.dataset import CrystalDataset
 from training.loop import Trainer
 from training.metrics import measure, predict
@@ -54,6 +53,9 @@ def run_training(
         DataError: If data is missing, or not what the run to resume was started on.
     """
     check_device(options.device)
+    if options.init_from and not Path(options.init_from).is_file():
+        raise OptionsError(f"--init_from: there is no checkpoint {options.init_from}")
+    stopword_rewriter(options)
     check_source(options)
     folder = options.output_folder
     last = _last_checkpoint(options, folder)
@@ -244,6 +246,7 @@ def _test(folder: Path, test: CrystalDataset, options: TrainingOptions, report: 
     network = read_checkpoint(folder / BEST).network.to(options.device)
     with_text = predict(network, test, batch_size=options.batch_size)
     without = predict(network, test, batch_size=options.batch_size, without_text=True)
+    targets = test.targets if options.threshold is None else (test.targets > options.threshold).astype(np.float32)
     results = {
         name: measure(prediction, test.targets, threshold=options.threshold)
         for name, prediction in (("test", with_text), ("test_without_text", without))
@@ -252,20 +255,7 @@ def _test(folder: Path, test: CrystalDataset, options: TrainingOptions, report: 
     with (folder / "prediction_results_test_set.csv").open("w", newline="", encoding="utf-8") as table:
         writer = csv.writer(table)
         writer.writerow(["id", "target", "prediction", "prediction_without_text"])
-        for row, truth, one, other in zip(test.rows, test.targets, with_text, without, strict=True):
+        for row, truth, one, other in zip(test.rows, targets, with_text, without, strict=True):
             writer.writerow([row.id, f"{truth:.6g}", f"{one:.6g}", f"{other:.6g}"])
     for name, values in results.items():
         report(f"{name}: " + ", ".join(f"{key} {value:.4f}" for key, value in values.items()))
-
-
-def rows_of(paths: str, target: str) -> list[Row]:
-    """Rows of ``.jsonl.gz`` files, for evaluation."""
-    from training.data import read_jsonl
-
-    return read_jsonl(paths, target=target)
-
-
-def fail(message: str) -> int:
-    """Print a message for the user and give the exit code."""
-    sys.stderr.write(f"error: {message}\n")
-    return 2

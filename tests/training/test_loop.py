@@ -1,0 +1,346 @@
+"""What the training loop optimises, when it stops, and what it writes."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+from small_data import textbook, write_jarvis
+
+from models import load_checkpoint, read_checkpoint
+from text import TextEncoder
+from training.loop import Trainer, contrastive_loss
+from training.options import OptionsError, options_from
+from training.run import run_training, stopword_rewriter
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return write_jarvis(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture
+def train(root, tiny_encoder, tmp_path):
+    """Run a small training with some options changed; the folder of its results, and ``train.lines`` for what it said."""
+
+    def run(**values):
+        options = options_from(small(root, tmp_path) | values)
+        run.lines.clear()
+        return run_training(options, load_encoder=lambda _options: TextEncoder.load(tiny_encoder), report=run.lines.append)
+
+    run.lines = []
+    return run
+
+
+def small(root, out):
+    return {
+        "root_dir": str(root),
+        "property": "gap",
+        "cache_dir": str(root / "cache"),
+        "output_dir": str(out),
+        "epochs": 2,
+        "batch_size": 8,
+        "hidden_features": 12,
+        "embedding_features": 8,
+        "alignn_layers": 1,
+        "gcn_layers": 1,
+        "learning_rate": 0.01,
+        "cross_modal_hidden_dim": 8,
+        "n_train": 16,
+        "n_val": 4,
+        "n_test": 4,
+    }
+
+
+def history(folder):
+    return json.loads((folder / "history.json").read_text())
+
+
+def test_it_learns(train):
+    entries = history(train(epochs=40, n_train=20, n_val=4, n_test=0, text_dropout=0.0, learning_rate=0.02))
+    assert entries[-1]["train_loss"] < 0.2 * entries[0]["train_loss"]
+
+
+def test_what_a_run_leaves_behind(train, root):
+    folder = train()
+    assert {path.name for path in folder.iterdir()} == {
+        "best_model.pt",
+        "last_checkpoint.pt",
+        "config.json",
+        "history.json",
+        "timings.json",
+        "test_metrics.json",
+        "prediction_results_test_set.csv",
+    }
+    content = torch.load(folder / "best_model.pt", weights_only=True)
+    assert content["facts"]["n_rows"] == 16
+    assert content["facts"]["n_described"] == 16
+    assert content["facts"]["text_encoder"]["width"] == 16
+    assert set(content["facts"]["elements"]) <= {"Na", "Cl", "Mg", "O", "Ga", "As", "Zn", "S", "Cs", "I", "K", "F", "Ti"}
+    assert read_checkpoint(folder / "best_model.pt").assumed == []
+    config = json.loads((folder / "config.json").read_text())
+    assert config["options"]["hidden_features"] == config["config"]["hidden_features"] == 12
+    with (folder / "prediction_results_test_set.csv").open(newline="") as table:
+        rows = list(csv.DictReader(table))
+    targets = {sample.id: sample.target for sample in textbook()}
+    assert len(rows) == 4
+    assert all(float(row["target"]) == pytest.approx(targets[row["id"]]) for row in rows)
+    metrics = json.loads((folder / "test_metrics.json").read_text())
+    for name, column in (("test", "prediction"), ("test_without_text", "prediction_without_text")):
+        errors = np.array([float(row[column]) - float(row["target"]) for row in rows])
+        assert metrics[name]["mae"] == pytest.approx(np.abs(errors).mean(), rel=1e-4)
+    assert metrics["test"] != metrics["test_without_text"]
+    assert any("rows: 16 training, 4 validation, 4 test, 0 skipped" in line for line in train.lines)
+
+
+def test_skipped_rows_are_counted_and_listed(train, tmp_path):
+    other = write_jarvis(tmp_path / "data")
+    cif = other / "jarvis" / "gap" / "cif"
+    (cif / "sample-3.cif").unlink()
+    (cif / "sample-5.cif").write_text("no cif")
+    folder = train(root_dir=str(other), n_train=15)
+    listed = (folder / "skipped.csv").read_text()
+    assert "sample-3,its CIF file is missing" in listed
+    assert "sample-5," in listed
+    assert any("2 rows were skipped" in line and "skipped.csv" in line for line in train.lines) or "sample-5" not in listed
+
+
+def test_best_weights_are_those_of_the_best_epoch(train):
+    folder = train(epochs=5, learning_rate=0.05)
+    best = min(history(folder), key=lambda entry: entry["val_mae"])
+    content = torch.load(folder / "best_model.pt", weights_only=True)
+    assert content["epoch"] == best["epoch"]
+    assert content["metrics"]["val_mae"] == best["val_mae"]
+
+
+def test_early_stopping(train):
+    entries = history(train(epochs=30, learning_rate=1e-12, weight_decay=0.0, early_stopping_patience=3, graph_dropout=0.0))
+    best = min(range(len(entries)), key=lambda index: entries[index]["val_mae"])
+    assert len(entries) == best + 1 + 3
+    assert len(entries) < 30
+
+
+@pytest.mark.parametrize(
+    ("values", "formula"),
+    [
+        ({"loss": "mse"}, lambda error: error**2),
+        ({"loss": "mae"}, np.abs),
+        ({"loss": "huber", "huber_delta": 0.5}, lambda error: np.where(np.abs(error) < 0.5, error**2, np.abs(error) - 0.25)),
+        (
+            {"classification": True, "classification_threshold": 1.0},
+            None,
+        ),
+    ],
+)
+def test_losses(values, formula):
+    """Against the formulas; the Huber loss is scaled so that it is the absolute error far out."""
+    from models import NetworkOutput
+
+    trainer = object.__new__(Trainer)
+    trainer.options = options_from(values)
+    gap = torch.tensor([0.1, 0.6, 0.9]) if formula is None else torch.tensor([0.1, 1.4, 6.0])
+    target, weight = torch.tensor([0.0, 1.5, 4.0]), torch.tensor([1.0, 0.5, 2.0])
+    output = NetworkOutput(gap, *[torch.zeros(0)] * 7)
+    if formula is None:
+        positive = target.numpy() > 1.0
+        each = -np.where(positive, np.log(gap.numpy()), np.log(1 - gap.numpy()))
+    else:
+        each = formula((gap - target).numpy())
+    assert float(trainer._loss(output, target, weight)) == pytest.approx(float((each * weight.numpy()).sum() / 3.5), rel=1e-5)
+
+
+def test_the_learning_rate_rises_for_at_most_30_percent_of_the_steps(root, tiny_encoder, tmp_path):
+    from models import CrystalTextNetwork
+
+    for warmup, share in ((2000, 0.3), (4, 4 / 40), (1, 0.0), (0, 0.0)):
+        options = options_from(small(root, tmp_path) | {"epochs": 20, "warmup_steps": warmup})
+        trainer = object.__new__(Trainer)
+        dataset = type("Rows", (), {"sizes": np.arange(1, 17), "__len__": lambda _self: 16})()
+        network = CrystalTextNetwork(options.fusion_config(text_features=4))
+        trainer.__init__(network, options, train=dataset, val=dataset, folder=tmp_path, facts={})
+        rates = []
+        for _ in range(40):
+            trainer.optimizer.step()
+            rates.append(trainer.optimizer.param_groups[0]["lr"])
+            if len(rates) < 40:
+                trainer.scheduler.step()
+        assert max(rates) == pytest.approx(0.01, rel=1e-3)
+        assert abs(int(np.argmax(rates)) - share * 40) <= 1.01
+
+
+def contrastive_by_formula(graph, text, temperature):
+    n = len(graph)
+    total = 0.0
+    for i in range(n):
+        to_texts = (
+            np.array([np.dot(graph[i], text[j]) / np.linalg.norm(graph[i]) / np.linalg.norm(text[j]) for j in range(n)]) / temperature
+        )
+        to_graphs = (
+            np.array([np.dot(graph[j], text[i]) / np.linalg.norm(graph[j]) / np.linalg.norm(text[i]) for j in range(n)]) / temperature
+        )
+        total += -to_texts[i] + np.log(np.exp(to_texts).sum()) - to_graphs[i] + np.log(np.exp(to_graphs).sum())
+    return total / (2 * n)
+
+
+def test_contrastive_loss():
+    from models import NetworkOutput
+
+    random = torch.Generator().manual_seed(0)
+    graph, text = torch.randn(6, 64, generator=random, requires_grad=True), torch.randn(6, 64, generator=random)
+    output = NetworkOutput(torch.zeros(6), *[torch.zeros(0)] * 5, graph, text)
+    every = torch.ones(6, dtype=torch.bool)
+    loss = contrastive_loss(output, every, 0.1)
+    assert float(loss.detach()) == pytest.approx(contrastive_by_formula(graph.detach().numpy(), text.numpy(), 0.1), rel=1e-5)
+    some = torch.tensor([True, False, True, True, False, True])
+    loss = contrastive_loss(output, some, 0.2)
+    assert float(loss.detach()) == pytest.approx(contrastive_by_formula(graph.detach().numpy()[some], text.numpy()[some], 0.2), rel=1e-5)
+    loss.backward()
+    assert not graph.grad[~some].any(), "crystals without text take no part"
+    lonely = contrastive_loss(output, torch.tensor([True] + [False] * 5), 0.1)
+    assert float(lonely) == 0.0
+
+
+def test_contrastive_loss_is_added_with_its_weight(train):
+    plain = history(train(epochs=1, n_test=0))[0]
+    more = history(train(epochs=1, n_test=0, use_contrastive=True, contrastive_weight=0.5))[0]
+    assert more["train_loss"] > plain["train_loss"] + 0.1
+
+
+def test_text_dropout_of_one_never_shows_a_text(train, tmp_path):
+    other = write_jarvis(tmp_path / "data", samples=[sample._replace(description="Something else.") for sample in textbook()])
+    one = history(train(text_dropout=1.0, output_dir=str(tmp_path / "a")))
+    two = history(train(text_dropout=1.0, output_dir=str(tmp_path / "b"), root_dir=str(other)))
+    assert [entry["train_loss"] for entry in one] == [entry["train_loss"] for entry in two]
+    assert [entry["val_mae_without_text"] for entry in one] == [entry["val_mae_without_text"] for entry in two]
+    assert one[-1]["val_mae"] != two[-1]["val_mae"]
+    shown = history(train(text_dropout=0.0, output_dir=str(tmp_path / "c")))
+    assert shown[-1]["train_loss"] != one[-1]["train_loss"]
+
+
+def test_rows_without_a_description_train_the_vector_for_a_missing_text(train, tmp_path):
+    other = write_jarvis(tmp_path / "data", samples=[sample._replace(description="") for sample in textbook()])
+    folder = train(text_dropout=0.0, root_dir=str(other))
+    state = torch.load(folder / "best_model.pt", weights_only=True)
+    assert state["model"]["no_text_vector"].abs().max() > 0
+    assert state["facts"]["n_described"] == 0
+    metrics = json.loads((folder / "test_metrics.json").read_text())
+    assert metrics["test"] == metrics["test_without_text"]
+
+
+def test_classification(train):
+    folder = train(classification=True, classification_threshold=1.5, epochs=3)
+    assert set(history(folder)[0]) >= {"val_accuracy", "val_precision", "val_recall", "val_roc_auc", "val_accuracy_without_text"}
+    network = load_checkpoint(folder / "best_model.pt")
+    assert network.config.classification
+    with (folder / "prediction_results_test_set.csv").open(newline="") as table:
+        rows = list(csv.DictReader(table))
+    assert all(0 < float(row["prediction"]) < 1 for row in rows)
+    assert all(float(row["target"]) in {0.0, 1.0} for row in rows)
+
+
+def test_classification_where_validation_knows_one_class_only(train):
+    folder = train(classification=True, classification_threshold=99.0)
+    assert history(folder)[0]["val_roc_auc"] is None, "JSON has no NaN"
+    assert (folder / "best_model.pt").is_file()
+
+
+def test_starting_from_other_weights(train, tmp_path):
+    first = train(output_dir=str(tmp_path / "first"), use_middle_fusion=True, middle_fusion_layers="0")
+    train(
+        output_dir=str(tmp_path / "second"),
+        use_middle_fusion=True,
+        middle_fusion_layers="0",
+        use_improved_middle_fusion=True,
+        init_from=str(first / "best_model.pt"),
+    )
+    said = next(line for line in train.lines if line.startswith("started from"))
+    copied, total = (int(word) for word in said.rsplit(": ", 1)[1].replace(" tensors", "").split(" of "))
+    assert total - copied == 6, "node_scale, importance_modulation and the predictor's two layers are new"
+    with pytest.raises(OptionsError, match="there is no checkpoint"):
+        train(init_from=str(tmp_path / "nowhere.pt"))
+
+
+def test_text_enters_with_fine_grained_attention_and_every_token(train):
+    folder = train(use_fine_grained_attention=True, fine_grained_hidden_dim=8, fine_grained_num_heads=2, late_fusion_type="adaptive")
+    assert load_checkpoint(folder / "best_model.pt").config.use_fine_grained_attention
+
+
+@pytest.mark.parametrize("late", ["gated", "bilinear", "adaptive", "tucker", "concat"])
+def test_every_late_fusion_trains(train, late):
+    assert np.isfinite(history(train(late_fusion_type=late, use_cross_modal=late in {"tucker", "concat"}, epochs=1))[0]["train_loss"])
+
+
+def test_bf16_is_close_to_full_precision(train, tmp_path):
+    full = history(train(output_dir=str(tmp_path / "a")))
+    half = history(train(output_dir=str(tmp_path / "b"), amp="bf16"))
+    assert half[0]["train_loss"] != full[0]["train_loss"]
+    assert half[0]["train_loss"] == pytest.approx(full[0]["train_loss"], rel=0.05)
+
+
+def test_stop_words(tmp_path):
+    (tmp_path / "words").mkdir()
+    (tmp_path / "words" / "a.txt").write_text("the\nbond lengths\n")
+    (tmp_path / "words" / "b.txt").write_text("Is\n\n")
+    text = "The structure is cubic. There are equal bond lengths; this one is theirs."
+    where = {"stopwords_dir": str(tmp_path / "words")}
+    masked = stopword_rewriter(options_from({"mask_stopwords": True, **where}))(text)
+    removed = stopword_rewriter(options_from({"remove_stopwords": True, **where}))(text)
+    assert masked == "[MASK] structure [MASK] cubic. There are equal [MASK]; this one [MASK] theirs."
+    assert removed == "structure cubic. There are equal ; this one theirs."
+    one_file = stopword_rewriter(options_from({"remove_stopwords": True, "stopwords_dir": str(tmp_path / "words" / "b.txt")}))
+    assert one_file(text) == "The structure cubic. There are equal bond lengths; this one theirs."
+    assert stopword_rewriter(options_from({})) is None
+    with pytest.raises(OptionsError, match="no stop words"):
+        stopword_rewriter(options_from({"mask_stopwords": True, "stopwords_dir": str(tmp_path / "nowhere")}))
+
+
+def test_stop_words_change_what_the_network_reads(train, tmp_path):
+    (tmp_path / "words.txt").write_text("structured\nlattice\n")
+    plain = history(train(output_dir=str(tmp_path / "a"), text_dropout=0.0))
+    masked = history(
+        train(output_dir=str(tmp_path / "b"), text_dropout=0.0, mask_stopwords=True, stopwords_dir=str(tmp_path / "words.txt"))
+    )
+    assert plain[0]["train_loss"] != masked[0]["train_loss"]
+
+
+def test_saved_dgl_graphs_give_the_run_that_cif_files_give(train, root, tmp_path):
+    try:
+        from training.dgl import import_dgl
+
+        import_dgl()
+    except ImportError as error:
+        pytest.skip(f"needs DGL: {error}")
+    from structures import build_graph, read
+    from training.saved_graphs import save_graphs
+
+    cifs = root / "jarvis" / "gap" / "cif"
+    graphs = {path.stem: build_graph(read(path)) for path in sorted(cifs.glob("*.cif"))}
+    save_graphs(tmp_path / "saved" / "jarvis" / "gap", graphs, flavour="symmetric")
+    bare = write_jarvis(tmp_path / "bare")
+    for path in (bare / "jarvis" / "gap" / "cif").iterdir():
+        path.unlink()
+    wanted = history(train(output_dir=str(tmp_path / "a")))
+    preprocessed = {"use_preprocessed": True, "preprocessed_dir": str(tmp_path / "saved")}
+    got = history(train(output_dir=str(tmp_path / "b"), root_dir=str(bare), cache_dir=str(tmp_path / "cache"), **preprocessed))
+    for one, other in zip(got, wanted, strict=True):
+        assert one["train_loss"] == pytest.approx(other["train_loss"], rel=1e-4)
+        assert one["val_mae"] == pytest.approx(other["val_mae"], rel=1e-4)
+    from training.data import DataError
+
+    with pytest.raises(DataError, match="--graph_flavour symmetric"):
+        train(graph_flavour="jarvis", **preprocessed)
+    with pytest.raises(DataError, match="does not exist"):
+        train(use_preprocessed=True, preprocessed_dir=str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize(("device", "said"), [("tpu9", "is no device"), ("cuda", "sees no GPU")])
+def test_devices_that_are_not_there(train, device, said):
+    if device == "cuda" and torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    with pytest.raises(OptionsError, match=said):
+        train(device=device)
