@@ -175,6 +175,11 @@ class FilteringMatcher(MineralMatcher):
         super().__init__()
         self.mineral_db["amounts"] = self.mineral_db["structure"].apply(anonymous_amounts)
 
+    def _set_distance_matrix(self, structure: Structure) -> None:
+        """Distances to the prototypes' fingerprints; a structure is compared with itself site by site, so not at all."""
+        if structure is not self._structure:
+            super()._set_distance_matrix(structure)
+
     def get_aflow_matches(self, structure: Structure) -> list[dict[str, Any]] | None:
         """Prototypes that the crystal matches. An anonymous match needs equal amounts of the mapped species."""
         self._set_distance_matrix(structure)

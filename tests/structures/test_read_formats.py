@@ -247,7 +247,11 @@ def test_one_site_without_a_loop():
 
 def test_no_warning_reaches_stderr(recwarn, capfd):
     read(SYMMETRY)
-    read(SI_POSCAR.replace("Direct", "Selective dynamics\nDirect").replace("0.25 0.25 0.25", "0.25 0.25 0.25 T T T").replace("0.00 0.00 0.00", "0.00 0.00 0.00 T T T"))
+    read(
+        SI_POSCAR.replace("Direct", "Selective dynamics\nDirect")
+        .replace("0.25 0.25 0.25", "0.25 0.25 0.25 T T T")
+        .replace("0.00 0.00 0.00", "0.00 0.00 0.00 T T T")
+    )
     read(GAAS_CIF.replace("0.25", "0.3333"))
     assert not recwarn.list
     assert capfd.readouterr() == ("", "")
