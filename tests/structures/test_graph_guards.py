@@ -13,10 +13,10 @@ from structures import StructureError, build_graph
 
 
 def refused(crystal, **options):
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(StructureError) as caught:
         build_graph(crystal, **options)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     assert caught.value.message
     assert caught.value.hint
     return caught.value.code
@@ -83,9 +83,9 @@ def test_a_ring_of_ties_is_refused_before_its_line_graph_is_written():
 )
 def test_odd_but_valid_cells_are_quick_and_small(name, lattice, frac_coords):
     tracemalloc.start()
-    start = time.perf_counter()
+    start = time.process_time()
     graph = build_graph(simple(lattice, frac_coords))
-    assert time.perf_counter() - start < 2, name
+    assert time.process_time() - start < 2, name
     assert tracemalloc.get_traced_memory()[1] < 100e6
     tracemalloc.stop()
     assert len(graph.src) >= 12 * len(frac_coords)

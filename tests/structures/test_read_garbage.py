@@ -17,7 +17,7 @@ many = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCh
 
 
 def survive(source, **options):
-    start = time.perf_counter()
+    start = time.process_time()
     error = None
     try:
         crystal = read(source, **options)
@@ -32,7 +32,7 @@ def survive(source, **options):
         assert error.code in STRUCTURE_ERROR_CODES
         assert error.message
         assert error.hint
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @many
@@ -137,11 +137,11 @@ def test_truncated_real_cifs_never_pass_as_smaller_crystals(val_rows):
     for row in val_rows[:40]:
         for tenth in range(1, 10):
             text = row["cif"][: len(row["cif"]) * tenth // 10]
-            start = time.perf_counter()
+            start = time.process_time()
             with pytest.raises(StructureError) as caught:
                 read(text)
             assert caught.value.code in {"unreadable_structure", "unsupported_format"}, (row["id"], tenth)
-            assert time.perf_counter() - start < 2
+            assert time.process_time() - start < 2
         lines = row["cif"].rstrip().split("\n")
         if row["n_sites"] > 1:
             with pytest.raises(StructureError, match=r"ends after|incomplete|no atoms|can't be read"):
