@@ -262,19 +262,16 @@ class Journal:
             made.replace(name)
             sync_folder(Path(name).parent)
 
-    def discard(self) -> None:
-        """Leave nothing behind: there was no input at all."""
-        for part, stream in self._files.items():
-            stream.close()
-            self.target.growing(part).unlink(missing_ok=True)
-        self._files = {}
-        shutil.rmtree(self._folder)
-
     def close(self) -> None:
-        """Let go of the output; a run that did not finish can be resumed."""
-        for stream in self._files.values():
+        """Let go of the output; a run that did not finish can be resumed, one that has no row yet leaves nothing behind."""
+        nothing = not self.state.batches and not self._parked
+        for part, stream in self._files.items():
             with contextlib.suppress(OSError):
                 stream.close()
+                if nothing:
+                    self.target.growing(part).unlink(missing_ok=True)
+        if nothing:
+            shutil.rmtree(self._folder, ignore_errors=True)
         self._lock.close()
 
 

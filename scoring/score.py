@@ -112,6 +112,13 @@ def score(options: ScoreOptions, *, stdout: TextIO | None = None, stderr: TextIO
     )
     said = stderr or sys.stderr
     layers = [f"layer_{layer}" for layer in sorted(artifact.manifest.config.get("middle_fusion_layers", ()))] if options.atoms else None
+    listeners: list[Callable[[str], None]] = []
+
+    def note(text: str) -> None:
+        listeners[0](text)
+
+    # Before the output is touched: a misspelt path must leave nothing behind.
+    inputs = Inputs(reading, note=note)
     with ExitStack() as stack:
         if target.folder is None:
             output: Journal | Stream = Stream(stdout or sys.stdout)
@@ -123,14 +130,12 @@ def score(options: ScoreOptions, *, stdout: TextIO | None = None, stderr: TextIO
         before, started = tally.rows, time.monotonic()
         count = lambda: count_inputs(options.inputs, limit=options.limit)  # noqa: E731 - a name for one use
         progress = stack.enter_context(progress_on(said, count, done=before, quiet=options.quiet))
-        inputs = Inputs(reading, note=progress.note)
+        listeners.append(progress.note)
         batches: Iterator[Batch] = batched(inputs, size=size)
         if isinstance(output, Journal):
             batches = output.remaining(batches, force=options.force)
         stopped = _run(_engine(options, artifact, stack)(batches), output, progress.advance, fail_fast=options.fail_fast)
         if not tally.rows:
-            if isinstance(output, Journal):
-                output.discard()
             hint = "Check the path; a folder is searched for .cif, .vasp, POSCAR*, .xyz and .json files."
             raise ScoringError("no_inputs", "There is no structure among the inputs.", hint)
         if stopped is not None:
