@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ def part(module: str, skeleton: str, *, elem_id: str, events: tuple[str, ...] = 
     return gr.HTML(None, html_template=skeleton, js_on_load=script, apply_default_css=False, elem_id=elem_id, **props)
 
 
+@lru_cache(maxsize=64)
 def static_text(name: str) -> str:
-    """Content of a text file of ``static/``."""
+    """Content of a text file of ``static/``, read once: a running page keeps to the files it started with."""
     return (STATIC_FOLDER / name).read_text(encoding="utf-8")

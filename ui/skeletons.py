@@ -30,7 +30,7 @@ SOURCE = """
 
 CRYSTAL = """
 <div class="hs-maps" data-role="all" hidden>
-  <div class="hs-maps-head"><h2>Which atoms listened to the text</h2>
+  <div class="hs-maps-head"><h2 data-role="title">Atom by atom</h2>
     <div class="hs-toolbar">
       <div class="hs-seg" role="radiogroup" aria-label="Colour the atoms by" data-role="maps"></div>
       <label class="hs-field" data-role="layer-field">Layer <select data-role="layer" aria-label="Fusion layer"></select></label>

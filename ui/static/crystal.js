@@ -48,6 +48,7 @@ class CrystalView {
     this.camera = null;
     this.chosen = null;
     this.all = [...payload.maps, ELEMENTS];
+    this.find("title").textContent = payload.prediction.description.text ? "Which atoms listened to the text" : "Atom by atom";
     this.offerMaps();
     const { columns, rows } = payload.table;
     this.table = new Table(this.find("table"), {
@@ -123,6 +124,16 @@ class CrystalView {
   }
 
   async draw() {
+    try {
+      await this.drawPicture();
+    } catch (error) {
+      console.warn("the picture could not be drawn", error);
+      this.find("note").hidden = false;
+      this.find("note").textContent = `The picture could not be drawn here; the table has every value. ${this.map.note ?? ""}`;
+    }
+  }
+
+  async drawPicture() {
     const turn = (this.turn = (this.turn ?? 0) + 1);
     const { scene } = this.payload;
     this.words();
