@@ -80,6 +80,11 @@ class RunningServer:
         tasks = Path(f"/proc/{self.process.pid}/task")
         return [int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
 
+    def hang_workers(self) -> None:
+        """Make its workers hang, as on a file whose reading never ends: they live, take a job and answer nothing."""
+        for pid in self.children():
+            os.kill(pid, signal.SIGSTOP)
+
     def stop(self) -> int:
         """Ask it to end, and tell how it did."""
         if self.process.poll() is None:

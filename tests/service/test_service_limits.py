@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from service_samples import NACL, SILICON, supercell
+from service_samples import SILICON, supercell
 from test_service_http import failure
 
 from export.artifact import write_manifest
@@ -31,13 +31,6 @@ def guarded(start_server: Callable[..., RunningServer]) -> RunningServer:
     return start_server(
         HSEGAP_TOKEN=TOKEN, HSEGAP_MAX_CONCURRENCY="2", HSEGAP_READ_DEADLINE_S="2", HSEGAP_WORKERS="1", HSEGAP_MAX_BODY_BYTES="3000000"
     )
-
-
-@pytest.fixture(scope="module")
-def slow_text() -> str:
-    """A structure that takes its reader more than two seconds: tens of thousands of lines, each to be looked at."""
-    rows = "\n".join(f"X{i} Si {i / 40_000} {(i * 7919 % 40_000) / 40_000} {(i * 104_729 % 40_000) / 40_000} 1.0" for i in range(40_000))
-    return NACL[: NACL.index("Na1")] + rows + "\n"
 
 
 def bearer(token: str = TOKEN) -> dict[str, str]:
@@ -77,20 +70,20 @@ def test_the_document_says_that_a_token_is_needed(guarded: RunningServer) -> Non
     assert "401" not in document["paths"]["/readyz"]["get"]["responses"]
 
 
-def test_a_structure_that_takes_too_long_is_a_timeout(guarded: RunningServer, slow_text: str) -> None:
+def test_a_structure_that_takes_too_long_is_a_timeout(guarded: RunningServer) -> None:
+    guarded.hang_workers()
     started = time.monotonic()
-    found = failure(
-        httpx.post(guarded.url + "/predict", json={"structure": slow_text, "format": "cif"}, headers=bearer(), timeout=60), "timeout"
-    )
+    found = failure(httpx.post(guarded.url + "/predict", json={"structure": SILICON}, headers=bearer(), timeout=60), "timeout")
     assert "2 s" in found.error.message
-    assert time.monotonic() - started < 20
+    assert 1.9 < time.monotonic() - started < 20
     assert httpx.post(guarded.url + "/predict", json={"structure": SILICON}, headers=bearer(), timeout=60).status_code == 200
 
 
-def test_more_requests_at_once_than_admitted_are_told_to_come_back(guarded: RunningServer, slow_text: str) -> None:
+def test_more_requests_at_once_than_admitted_are_told_to_come_back(guarded: RunningServer) -> None:
     async def go() -> list[httpx.Response]:
         async with httpx.AsyncClient(base_url=guarded.url, timeout=60, headers=bearer()) as many:
-            slow = [asyncio.create_task(many.post("/predict", json={"structure": slow_text, "format": "cif"})) for _ in range(2)]
+            guarded.hang_workers()
+            slow = [asyncio.create_task(many.post("/predict", json={"structure": SILICON})) for _ in range(2)]
             await asyncio.sleep(1)
             health = await many.get("/readyz")
             third = await many.post("/predict", json={"structure": SILICON})
@@ -100,8 +93,7 @@ def test_more_requests_at_once_than_admitted_are_told_to_come_back(guarded: Runn
     assert health.status_code == 200
     failure(third, "overloaded", 429)
     assert third.headers["retry-after"] == "1"
-    for response in slow:
-        failure(response, "timeout")
+    assert sorted(response.status_code for response in slow) == [200, 504]  # the second one got the successor of the worker that hung
 
 
 def test_the_body_limit_is_the_operators(guarded: RunningServer) -> None:
@@ -111,11 +103,12 @@ def test_the_body_limit_is_the_operators(guarded: RunningServer) -> None:
     )
 
 
-def test_a_request_may_not_take_longer_than_the_server_allows(start_server: Callable[..., RunningServer], slow_text: str) -> None:
+def test_a_request_may_not_take_longer_than_the_server_allows(start_server: Callable[..., RunningServer]) -> None:
     server = start_server(HSEGAP_REQUEST_TIMEOUT_S="1", HSEGAP_READ_DEADLINE_S="30")
     assert httpx.post(server.url + "/predict", json={"structure": SILICON}, timeout=60).status_code == 200
+    server.hang_workers()
     started = time.monotonic()
-    failure(httpx.post(server.url + "/predict", json={"structure": slow_text, "format": "cif"}, timeout=60), "timeout")
+    failure(httpx.post(server.url + "/predict", json={"structure": SILICON}, timeout=60), "timeout")
     assert time.monotonic() - started < 10
     for _ in range(60):  # the killed reader's successor is still importing
         response = httpx.post(server.url + "/predict", json={"structure": SILICON}, timeout=60)
@@ -149,13 +142,13 @@ def test_a_stopping_server_finishes_what_it_works_on(start_server: Callable[...,
     assert not [pid for pid in workers if Path(f"/proc/{pid}").exists() and "worker_main" in Path(f"/proc/{pid}/cmdline").read_text()]
 
 
-def test_a_stopping_server_does_not_wait_for_ever(start_server: Callable[..., RunningServer], slow_text: str) -> None:
+def test_a_stopping_server_does_not_wait_for_ever(start_server: Callable[..., RunningServer]) -> None:
     server = start_server(HSEGAP_DRAIN_S="1", HSEGAP_READ_DEADLINE_S="60")
-    body = {"structure": slow_text, "format": "cif"}
+    server.hang_workers()
 
     async def go() -> tuple[httpx.Response, float]:
         async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
-            working = asyncio.create_task(client.post("/predict", json=body))
+            working = asyncio.create_task(client.post("/predict", json={"structure": SILICON}))
             await asyncio.sleep(1)
             server.process.terminate()
             stopped = time.monotonic()
