@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import shutil
 import tempfile
@@ -82,7 +82,8 @@ def build_artifact(
     encoder = TextEncoder.load(encoder_folder)
     if network.config.use_text and encoder.width != network.config.text_features:
         raise ValueError(
-            f"the network reads texts of width {network.config.text_features}, {encoder.name} gives {encoder.width}: name the encoder it was trained with"
+            f"the network reads texts of width {network.config.text_features}, {encoder.name} gives {encoder.width}: "
+            "name the encoder it was trained with"
         )
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
@@ -146,7 +147,7 @@ def _manifest(network: CrystalTextNetwork, encoder: TextEncoder, content: dict[s
         "schema_version": SCHEMA_VERSION,
         "name": facts.name,
         "version": facts.version,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "config": config.model_dump(mode="json"),
         "graph": {"flavour": config.graph_flavour, "cutoff": config.cutoff, "max_neighbors": config.max_neighbors},
         "text_encoder": encoder.settings.model_dump(mode="json"),

@@ -24,7 +24,8 @@ Crystal graphs: flavour `{flavour}`, {neighbours} nearest neighbours and ties.
 {extra}
 ## Not for
 Molecules and clusters without a lattice, disordered crystals, surfaces and defects (none in training); elements that
-the training set lacks (the answer carries a warning); decisions that need better than the errors above. HSE06 itself differs from experiment.
+the training set lacks (the answer carries a warning); decisions that need better than the errors above. HSE06 itself
+differs from experiment.
 """
 
 
@@ -58,12 +59,18 @@ def model_card(manifest: dict[str, Any], extra: str = "") -> str:
         neighbours=config["max_neighbors"],
         training="\n".join([*known, *elements]),
         metrics=_metrics(manifest["metrics"]),
-        calibration="None yet: this version answers without an interval." if manifest["calibration"] is None else "Split-conformal, see the manifest.",
+        calibration="None yet: this version answers without an interval."
+        if manifest["calibration"] is None
+        else "Split-conformal, see the manifest.",
         extra=f"\n{extra.strip()}\n\n" if extra else "\n",
     )
 
 
 def _metrics(metrics: dict[str, Any]) -> str:
     """One table row per measurement."""
-    rows = [f"| {name} | " + ", ".join(f"{key} {value:.4g}" for key, value in values.items()) + " |" for name, values in metrics.items() if isinstance(values, dict)]
+    rows = [
+        f"| {name} | " + ", ".join(f"{key} {value:.4g}" for key, value in values.items()) + " |"
+        for name, values in metrics.items()
+        if isinstance(values, dict)
+    ]
     return "\n".join(["| data | figures |", "|---|---|", *rows]) if rows else "Nothing yet."

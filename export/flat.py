@@ -8,11 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models import GraphBatch, collate
-from structures import Crystal, CrystalGraph, build_graph
+from models import GraphBatch
+from structures import Crystal, CrystalGraph, build_graph, collate_arrays
 from structures.batch import GraphArrays
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from models import CrystalTextNetwork, FusionConfig
 
 #: Inputs and outputs of the exported network, in order.
@@ -27,7 +29,7 @@ class FlatNetwork(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(
+    def forward(  # noqa: PLR0917 - exporters want one positional tensor per input
         self,
         atomic_numbers: Tensor,
         r: Tensor,
@@ -44,9 +46,7 @@ class FlatNetwork(nn.Module):
         has_text: Tensor,
     ) -> tuple[Tensor, ...]:
         """Run the network; shapes as in :class:`structures.batch.GraphArrays` and :class:`models.NetworkOutput`."""
-        batch = GraphBatch(
-            atomic_numbers, r, src, dst, line_src, line_dst, atom_incoming, bond_incoming, atom_crystal, crystal_atoms
-        )
+        batch = GraphBatch(atomic_numbers, r, src, dst, line_src, line_dst, atom_incoming, bond_incoming, atom_crystal, crystal_atoms)
         output = self.network(batch, tokens, mask, has_text)
         return tuple(getattr(output, name) for name in OUTPUT_NAMES)
 
@@ -66,7 +66,16 @@ def example_crystals() -> list[Crystal]:
     ]
 
 
-def example_inputs(config: FusionConfig, graphs: list[CrystalGraph] | None = None, *, n_tokens: int = 5, seed: int = 0) -> tuple[Tensor, ...]:
+def graphs_for(config: FusionConfig, crystals: Sequence[Crystal]) -> list[CrystalGraph]:
+    """Graphs of crystals, built as the network's configuration says."""
+    return [
+        build_graph(crystal, cutoff=config.cutoff, max_neighbors=config.max_neighbors, flavour=config.graph_flavour) for crystal in crystals
+    ]
+
+
+def example_inputs(
+    config: FusionConfig, graphs: Sequence[CrystalGraph] | None = None, *, n_tokens: int = 5, seed: int = 0
+) -> tuple[Tensor, ...]:
     """Inputs of :class:`FlatNetwork` with random text vectors, some crystals without text, some tokens masked.
 
     Args:
@@ -76,13 +85,12 @@ def example_inputs(config: FusionConfig, graphs: list[CrystalGraph] | None = Non
         seed: Of the text vectors.
     """
     if graphs is None:
-        settings = {"cutoff": config.cutoff, "max_neighbors": config.max_neighbors, "flavour": config.graph_flavour}
-        graphs = [build_graph(crystal, **settings) for crystal in example_crystals()]
-    batch = collate(graphs)
+        graphs = graphs_for(config, example_crystals())
+    arrays = collate_arrays(graphs)
     random = torch.Generator().manual_seed(seed)
     n_crystals = len(graphs)
     mask = torch.ones(n_crystals, n_tokens, dtype=torch.int64)
     mask[::2, (n_tokens + 1) // 2 :] = 0
     mask[:, 0] = 1
     tokens = torch.randn(n_crystals, n_tokens, config.text_features, generator=random)
-    return (*batch[: len(GraphArrays._fields)], tokens, mask, torch.arange(n_crystals) % 3 != 1)
+    return (*(torch.from_numpy(array) for array in arrays), tokens, mask, torch.arange(n_crystals) % 3 != 1)

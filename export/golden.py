@@ -58,10 +58,16 @@ def golden_cases(network: CrystalTextNetwork, encoder: TextEncoder, inputs: Sequ
         vectors = encoder.encode(item.description or "")
         tokens = torch.from_numpy(vectors if config.use_fine_grained_attention else vectors[:1]).unsqueeze(0)
         with torch.no_grad():
-            output = network(collate([graph]), tokens, torch.ones(tokens.shape[:2], dtype=torch.int64), torch.tensor([item.description is not None]))
+            output = network(
+                collate([graph]), tokens, torch.ones(tokens.shape[:2], dtype=torch.int64), torch.tensor([item.description is not None])
+            )
 
         def columns(values: torch.Tensor) -> dict[str, list[float]]:
-            return {f"layer_{layer}": values[:, column].tolist() for column, layer in enumerate(config.fusion_layers) if column < values.shape[1]}
+            return {
+                f"layer_{layer}": values[:, column].tolist()
+                for column, layer in enumerate(config.fusion_layers)
+                if column < values.shape[1]
+            }
 
         expected = {
             "gap_raw_ev": float(output.gap[0]),

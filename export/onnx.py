@@ -22,10 +22,26 @@ if TYPE_CHECKING:
     from models import CrystalTextNetwork
 
 OPSET = 18
+#: Name of each input's sizes, as the exported file shows them; None where a size is part of the network.
+SIZES: dict[str, tuple[str | None, ...]] = {
+    "atomic_numbers": ("atoms",),
+    "r": ("bonds", None),
+    "src": ("bonds",),
+    "dst": ("bonds",),
+    "line_src": ("line_edges",),
+    "line_dst": ("line_edges",),
+    "atom_incoming": ("atoms", "most_bonds_of_an_atom"),
+    "bond_incoming": ("bonds", "most_line_edges_of_a_bond"),
+    "atom_crystal": ("atoms",),
+    "crystal_atoms": ("crystals", "most_atoms"),
+    "tokens": ("crystals", "tokens", None),
+    "mask": ("crystals", "tokens"),
+    "has_text": ("crystals",),
+}
 
 
 def export_onnx(network: CrystalTextNetwork, path: Path) -> None:
-    """Write ``network`` to ``path``; every size stays free.
+    """Write ``network`` to ``path``; every size stays free and has a name (:data:`SIZES`).
 
     Args:
         network: Put into evaluation mode.
@@ -38,10 +54,8 @@ def export_onnx(network: CrystalTextNetwork, path: Path) -> None:
 
     network.eval().cpu()
     inputs = example_inputs(network.config)
-    free = {name: dict.fromkeys(range(tensor.ndim), torch.export.Dim.DYNAMIC) for name, tensor in zip(INPUT_NAMES, inputs, strict=True)}
-    # Widths of coordinates and of text vectors are part of the network.
-    free["r"] = {0: torch.export.Dim.DYNAMIC}
-    free["tokens"] = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    sizes = {name: torch.export.Dim(name) for names in SIZES.values() for name in names if name is not None}
+    free = {name: {axis: sizes[size] for axis, size in enumerate(SIZES[name]) if size is not None} for name in INPUT_NAMES}
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
             FlatNetwork(network),

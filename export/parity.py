@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from export.flat import INPUT_NAMES, OUTPUT_NAMES, FlatNetwork, example_crystals, example_inputs
+from export.flat import INPUT_NAMES, OUTPUT_NAMES, FlatNetwork, example_crystals, example_inputs, graphs_for
 from export.torchscript import load_torchscript
-from structures import Crystal, CrystalGraph, build_graph
+from structures import Crystal, CrystalGraph
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from models import CrystalTextNetwork
+    from models import CrystalTextNetwork, FusionConfig
 
 #: Largest difference of any output, in its own units (eV for the gap), that an export may show.
 TOLERANCE = 1e-4
@@ -49,13 +49,11 @@ def supercell(crystal: Crystal, repeats: tuple[int, int, int]) -> Crystal:
     return Crystal(crystal.lattice * size[:, None], coords, np.tile(crystal.atomic_numbers, len(shifts)))
 
 
-def unseen_graphs(config: Any) -> dict[str, list[CrystalGraph]]:
+def unseen_graphs(config: FusionConfig) -> dict[str, list[CrystalGraph]]:
     """Batches of other sizes than the traced one: single atoms to 3 × its atoms, batches of 1, 2 and 32."""
-    settings = {"cutoff": config.cutoff, "max_neighbors": config.max_neighbors, "flavour": config.graph_flavour}
     salt, silicon, perovskite = example_crystals()
     copper = Crystal(silicon.lattice * (3.61 / 5.43), np.zeros((1, 3)), np.array([29]))
-    small = [build_graph(crystal, **settings) for crystal in (copper, salt, silicon, perovskite)]
-    large = build_graph(supercell(perovskite, (3, 2, 1)), **settings)
+    *small, large = graphs_for(config, [copper, salt, silicon, perovskite, supercell(perovskite, (3, 2, 1))])
     return {
         "one atom": small[:1],
         "one crystal": small[3:],
@@ -64,7 +62,9 @@ def unseen_graphs(config: Any) -> dict[str, list[CrystalGraph]]:
     }
 
 
-def compare_forms(network: CrystalTextNetwork, folder: Path, *, batches: dict[str, list[CrystalGraph]] | None = None, threads: int = 1) -> list[Difference]:
+def compare_forms(
+    network: CrystalTextNetwork, folder: Path, *, batches: dict[str, list[CrystalGraph]] | None = None, threads: int = 1
+) -> list[Difference]:
     """Run the exported files in ``folder`` beside the eager network.
 
     Args:
@@ -124,7 +124,9 @@ def require_parity(differences: list[Difference], *, tolerance: float = TOLERANC
         for name, value in difference.largest.items():
             limit = tolerance * 10 if name == "graph_embedding" else tolerance
             if not value <= limit:
-                raise ParityError(f"{difference.form} differs from the network by {value:.2e} in {name} ({difference.case}); at most {limit:g} is allowed")
+                raise ParityError(
+                    f"{difference.form} differs from the network by {value:.2e} in {name} ({difference.case}); at most {limit:g} is allowed"
+                )
             if name != "graph_embedding":
                 worst = max(worst, value)
     return worst
