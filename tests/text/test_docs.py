@@ -16,7 +16,7 @@ def test_the_named_files_exist():
 
 
 def test_the_barred_symbol_of_the_document():
-    before, after = re.search(r"\(`(.+)` → `(.+)`\)", DOCUMENT).groups()
+    before, after = re.search(r"\(`([^`]+)` → `([^`]+)`\)", DOCUMENT).groups()
     assert normalise(before) == after
 
 
