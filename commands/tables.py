@@ -138,8 +138,8 @@ def show_verification(artifact: Artifact, report: VerifyReport, *, out: TextIO) 
 def show_evaluation(report: Evaluation, *, out: TextIO) -> None:
     """Print an evaluation: one row per way of predicting, then intervals and failures."""
     table = Table(box=SIMPLE, pad_edge=False)
-    table.add_column("errors in eV")
-    for heading in ("n", "MAE", "median", "RMSE", "bias", "off by > 1 eV"):
+    table.add_column("errors in eV", no_wrap=True)
+    for heading in ("n", "MAE", "median", "RMSE", "bias", "> 1 eV off"):
         table.add_column(heading, justify="right")
     if report.described == report.n:
         rows = [("with text", report.described_with_text), ("without text", report.without_text)]
