@@ -115,23 +115,26 @@ def _read(job: Mapping[str, Any]) -> Any:
 
 
 def _answer(job: Mapping[str, Any]) -> bytes:
-    """Do one job; every failure becomes a named error."""
+    """Do one job; every failure becomes a named error.
+
+    ``unfit`` in an answer asks for another process: one that ran out of memory may hold half-initialised libraries.
+    """
     from structures.errors import DescriptionError, StructureError
 
     try:
         return read_job(job) if job["job"] == "read" else describe_job(job)
     except Exception as error:  # the server must go on; what happened is logged there
-        if _ran_out_of_memory(error):
-            return pack({"error": ["too_many_edges", "The crystal needs more memory than one request may use.", ""]})
+        if _caused_by(error, MemoryError):
+            return pack({"error": ["too_many_edges", "The crystal needs more memory than one request may use.", ""], "unfit": True})
         if isinstance(error, StructureError | DescriptionError):
-            return pack({"error": [error.code, error.message, error.hint]})
-        return pack({"error": ["internal", "", ""], "traceback": traceback.format_exc(limit=-20)})
+            return pack({"error": [error.code, error.message, error.hint], "unfit": _caused_by(error, SystemError)})
+        return pack({"error": ["internal", "", ""], "traceback": traceback.format_exc(limit=-20), "unfit": True})
 
 
-def _ran_out_of_memory(error: BaseException | None) -> bool:
-    """Whether a MemoryError stands behind an error; a parser that fails so has not been given a bad file."""
+def _caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:
+    """Whether an error of a kind stands behind another; a parser that ran out of memory was not given a bad file."""
     while error is not None:
-        if isinstance(error, MemoryError):
+        if isinstance(error, kind):
             return True
         error = error.__cause__ or error.__context__
     return False

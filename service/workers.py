@@ -250,6 +250,8 @@ class WorkerPool:
         except BaseException:
             self._replace(slot)  # half an answer may be in the pipe
             raise
+        if answer.get("unfit"):
+            self._replace(slot)
         if "error" in answer:
             code_name, message, hint = answer["error"]
             if code_name == "internal":

@@ -138,7 +138,7 @@ def test_a_job_that_wants_too_much_memory_fails_alone(pool: WorkerPool) -> None:
     status = Path(f"/proc/{pid}/status").read_text()
     usual = int(next(line for line in status.splitlines() if line.startswith("VmPeak")).split()[1]) * 1024
     # Enough for the imports and small crystals, not for the graph of ten thousand atoms.
-    tight = WorkerPool("read", size=1, deadline_s=120, memory_bytes=usual + 60 * 2**20)
+    tight = WorkerPool("read", size=1, deadline_s=120, memory_bytes=usual + 150 * 2**20)
     assert read(tight, NACL)["formula"] == "NaCl"
     assert code_of(tight.run(job(supercell(13)), expires_at=soon())) == "too_many_edges"
     assert read(tight, NACL)["formula"] == "NaCl"
