@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import csv_rows, json_rows
 
 from scoring.batches import Item, Scored, batched
 from scoring.journal import Journal
@@ -101,8 +102,6 @@ def test_every_way_to_the_end_gives_the_same_bytes(tmp_path: Path, suffix: str) 
 
 def test_csv_and_parquet_hold_the_fields_of_the_json(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
-    from conftest import csv_rows, json_rows
-
     from scoring.rows import flat
 
     for suffix in ("csv", "jsonl", "parquet"):
