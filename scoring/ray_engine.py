@@ -13,7 +13,9 @@ import inspect
 import json
 import logging
 import os
+import re
 import shutil
+import socket
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
@@ -37,6 +39,8 @@ AHEAD = 4
 CORE_SHARE = 0.9
 #: Objects of a store that one actor fetches at the same time.
 FETCHES = 16
+#: Longest a cluster may take to accept a connection, s.
+CONNECT_S = 10.0
 
 
 class Feeder:
@@ -177,6 +181,7 @@ class RayEngine:
         self._artifact = artifact
         self._own = not self._ray.is_initialized()
         if self._own:
+            _check_reachable(address)
             local = {} if address or os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
             try:
                 self._ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **local)
@@ -281,6 +286,22 @@ class RayEngine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _check_reachable(address: str | None) -> None:
+    """Ray asks an address where nobody answers again and again, for many minutes.
+
+    Raises:
+        ScoringError: ``cluster``.
+    """
+    place = re.fullmatch(r"(?:ray://)?([^/:]+):(\d+)", address or "")
+    if place is None:
+        return
+    try:
+        socket.create_connection((place[1], int(place[2])), timeout=CONNECT_S).close()
+    except OSError as error:
+        message = f"The Ray cluster {address} does not answer: {reason_of(error)}."
+        raise ScoringError("cluster", message, "Check the address with `ray status`.") from None
 
 
 def _source(feeder: Any) -> Any:
