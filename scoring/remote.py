@@ -148,3 +148,8 @@ def upload(path: Path, address: str) -> None:
     with path.open("rb") as source, system.open(name, "wb") as sink:
         while block := source.read(8 * 2**20):
             sink.write(block)
+    system.invalidate_cache()
+    arrived, sent = system.info(name).get("size"), path.stat().st_size
+    if arrived is not None and arrived != sent:
+        msg = f"{arrived} of {sent} bytes arrived"
+        raise OSError(msg)
