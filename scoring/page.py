@@ -34,8 +34,8 @@ STYLE = """
 main{max-width:1080px;margin:0 auto;padding:28px 20px 60px}h1{font-size:26px;margin:0 0 4px}h2{font-size:18px;margin:0 0 10px}
 p.lead,p.note{color:var(--soft);margin:0 0 14px}
 section{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:18px 20px;margin-top:18px;overflow-x:auto}
-.cards{display:flex;flex-wrap:wrap;gap:12px;margin-top:18px}
-.card{flex:1 1 150px;background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px 16px}
+.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(130px,1fr));gap:12px;margin-top:18px}
+.card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px 16px}
 .card b{display:block;font-size:24px;font-variant-numeric:tabular-nums}.card span{color:var(--soft)}.bad b{color:var(--bad)}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}th{color:var(--soft);font-weight:500}
 th,td{text-align:left;padding:5px 10px 5px 0;border-bottom:1px solid var(--line);vertical-align:top}td.n,th.n{text-align:right}
@@ -145,7 +145,7 @@ def _compositions(report: Report) -> str:
             if symbol in means:
                 marks.append(f'<text x="{x + 6}" y="{y + 34}"{ink}>{means[symbol]:.2f}</text>')
             marks.append("</g>")
-    names = {1: "elements", 2: "binary", 3: "ternary", 4: "quaternary"}
+    names = {1: "one element", 2: "binary", 3: "ternary", 4: "quaternary"}
     sizes = ", ".join(f"{names.get(size, f'{size} elements')} {count:,}" for size, count in sorted(report.sizes.items()))
     drawing = f'<svg viewBox="0 0 {18 * cell_w} {9 * cell_h + 12}" role="img" aria-label="Mean gap by element">{"".join(marks)}</svg>'
     note = f"Mean gap in eV of the crystals that contain an element, light {low:.2f} to dark {high:.2f}. By number of elements: {sizes}."

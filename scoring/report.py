@@ -110,12 +110,11 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
                 for group in file.iter_batches(batch_size=4096, columns=list(COLUMNS)):
                     yield from group.to_pylist()
             elif kind == "csv":
-                first = True
-                for row in csv_dicts(stream, delimiter=","):
-                    if first:
-                        _check_columns(path, set(row))
-                        first = False
-                    yield _typed(row)
+                head = stream.readline(4096).decode("utf-8-sig", errors="replace").strip()
+                if head:  # an empty file is a run that was killed before its first row
+                    _check_columns(path, set(head.split(",")))
+                stream.seek(0)
+                yield from map(_typed, csv_dicts(stream, delimiter=","))
             else:
                 for line in text_lines(stream):
                     row = json.loads(line)
