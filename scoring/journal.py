@@ -74,6 +74,8 @@ class Journal:
             lock = Lock(folder / "lock", what=target.name)
         try:
             state = _earlier(target, folder)
+            if state is not None and resume and target.appends and state.batches and not Path(target.name).exists():
+                state = None  # somebody removed the rows, so there is nothing to go on from
             if not force:
                 _refuse(target, state, settings, resume=resume)
             if state is None or not resume:

@@ -184,7 +184,8 @@ class RayEngine:
             _check_reachable(address)
             local = {} if address or os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
             try:
-                self._ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **local)
+                with _quiet():
+                    self._ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **local)
             except (ConnectionError, ValueError, RuntimeError) as error:
                 message = f"The Ray cluster {address or 'on this machine'} cannot be used: {reason_of(error)}."
                 raise ScoringError("cluster", message, "Check the address with `ray status`.") from error
@@ -286,6 +287,20 @@ class RayEngine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Ray's core announces on the error stream that it was told to be quiet; what goes wrong is raised."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _check_reachable(address: str | None) -> None:

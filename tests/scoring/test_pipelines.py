@@ -1,0 +1,128 @@
+"""The examples for pipelines, run as they stand."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import COMMAND, ROOT, csv_rows, environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PIPELINES = ROOT / "examples" / "pipelines"
+
+
+def python(script: str, *arguments: object, cwd: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, PIPELINES / script, *map(str, arguments)],
+        cwd=cwd,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_column_of_a_pandas_frame(tmp_path: Path, crystals: dict[str, str]) -> None:
+    pandas = pytest.importorskip("pandas")
+    rows = [{"id": name, "cif": text, "description": f"About {name}." if name == "Si" else None} for name, text in crystals.items()]
+    rows.insert(3, {"id": "broken", "cif": "nothing", "description": None})
+    pandas.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
+    python("pandas_column.py", "t.csv", "o.csv", cwd=tmp_path)
+    got = csv_rows(tmp_path / "o.csv")
+    assert [row["id"] for row in got] == [row["id"] for row in rows]
+    assert got[3]["gap_ev"] == ""
+    assert got[3]["error"]
+    assert all(float(row["gap_ev"]) >= 0 and row["kind"] for row in got if row["id"] != "broken")
+
+
+def test_objects_of_ase_and_pymatgen(tmp_path: Path) -> None:
+    pytest.importorskip("ase")
+    lines = python("structure_objects.py", cwd=tmp_path).splitlines()
+    assert [line.split(",")[0] for line in lines] == ["Si", "GaAs", "MgO"]
+    assert all(re.search(r"\d\.\d\d eV$", line) for line in lines)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """A real server without the page."""
+    import httpx
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [COMMAND, "serve", "--no-page", "--port", str(port)], env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    url = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if httpx.get(f"{url}/readyz", timeout=5).status_code == 200:
+                break
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.2)
+    yield url
+    process.terminate()
+    process.wait(timeout=60)
+
+
+def test_a_loop_over_http(server: str, cifs: Path, tmp_path: Path) -> None:
+    (cifs / "Broken.cif").write_text("nothing")
+    # More than fit into one request.
+    for number in range(12):
+        shutil.copy(cifs / "Si.cif", cifs / f"copy{number}.cif")
+    paths = sorted(cifs.iterdir())
+    lines = [line.split("\t") for line in python("http_loop.py", server, *paths, cwd=tmp_path).splitlines()]
+    assert [line[0] for line in lines] == list(map(str, paths))
+    answers = {Path(name).stem: said for name, said in lines}
+    assert answers["Broken"] in {"unsupported_format", "unreadable_structure"}
+    assert answers["copy3"] == answers["Si"]
+
+
+def test_the_workflow_of_snakemake(cifs: Path, tmp_path: Path) -> None:
+    """By Snakemake itself where it is installed, else the same commands in the same order by the shell Snakemake uses."""
+    (tmp_path / "data").mkdir()
+    for name in ("oxides", "others"):
+        shutil.copytree(cifs, tmp_path / "data" / name)
+    (tmp_path / "data" / "others" / "broken.cif").write_text("nothing")
+    (tmp_path / "gaps").mkdir()
+    path = os.pathsep.join([str(COMMAND.parent), os.environ["PATH"]])
+    snakemake = shutil.which("snakemake")
+    if snakemake:
+        command = [snakemake, "--cores", "2", "--snakefile", PIPELINES / "Snakefile"]
+        done = subprocess.run(command, cwd=tmp_path, env=environment(PATH=path), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    else:
+        for name in ("oxides", "others"):
+            for rule, values in (("score", {"input": f"data/{name}", "threads": "2"}), ("report", {"output": f"gaps/{name}.html"})):
+                shell = shell_of(rule).format(wildcards=Wildcards(name), **values)
+                subprocess.run(["bash", "-euo", "pipefail", "-c", shell], cwd=tmp_path, env=environment(PATH=path), check=True)
+    assert [row["status"] for row in csv_rows(tmp_path / "gaps" / "others.csv")].count("error") == 1
+    assert (tmp_path / "gaps" / "oxides.csv.run.json").is_file()
+    assert "oxides" in (tmp_path / "gaps" / "oxides.html").read_text()
+
+
+class Wildcards:
+    def __init__(self, name: str) -> None:
+        self.set = name
+
+
+def shell_of(rule: str) -> str:
+    """A rule's command, its strings joined as Python joins them."""
+    text = (PIPELINES / "Snakefile").read_text().split(f"rule {rule}:")[1].split("shell:")[1].split("\n\n")[0]
+    joined: Any = eval(f"({text})")
+    return joined
