@@ -44,6 +44,11 @@ def layer_title(layer: str) -> str:
     return layer.replace("_", " ")
 
 
+def digits_for(spread: float) -> int:
+    """Decimals that tell values of such a spread apart."""
+    return 4 if spread >= 1e-3 else 5
+
+
 def note_for(label: str, values: Sequence[float]) -> tuple[bool, str]:
     """Whether a map is flat, and what to say about its range.
 
@@ -60,8 +65,9 @@ def note_for(label: str, values: Sequence[float]) -> tuple[bool, str]:
             f"Flat: every atom has {label.lower()} {lowest:.3f}. The colours run from 0 to 1 and tell nothing apart.",
         )
     if spread <= NEARLY_FLAT:
+        digits = digits_for(spread)
         return False, (
-            f"Nearly flat: the atoms differ by only {spread:.2g} ({lowest:.4f} to {highest:.4f}). "
+            f"Nearly flat: the atoms differ by only {spread:.2g} ({lowest:.{digits}f} to {highest:.{digits}f}). "
             "The colours are stretched over that range."
         )
     return False, f"Range in this crystal: {lowest:.3f} to {highest:.3f}."
@@ -100,7 +106,8 @@ def atom_table(prediction: Prediction, maps: Sequence[Map]) -> dict[str, Any]:
     ]
     for place, entry in enumerate(maps):
         label = f"{entry.label}, {layer_title(entry.layer)}" if several else entry.label
-        columns.append({"label": label, "numeric": True, "digits": 4, "map": place, "title": entry.meaning})
+        digits = digits_for(entry.highest - entry.lowest)
+        columns.append({"label": label, "numeric": True, "digits": digits, "map": place, "title": entry.meaning})
     along = "fractional coordinate along"
     columns.extend({"label": axis, "numeric": True, "digits": 4, "map": None, "title": f"{along} {axis}"} for axis in "abc")
     rows = [

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 MAX_CARD_CHARS = 200_000
 #: A fact longer than this (a list of quantiles, say) is left to ``GET /model``.
 LONGEST_FACT = 120
+#: How measured figures are called in print.
+FIGURES = {"mae": "MAE (eV)", "median_ae": "median error (eV)", "rmse": "RMSE (eV)", "r2": "R²", "n": "crystals"}
 
 
 def build(core: Core) -> None:
@@ -63,6 +65,27 @@ def _table(title: str, pairs: list[tuple[str, str]]) -> str:
     return f'{heading}<table class="hs-facts"><tbody>{rows}</tbody></table>'
 
 
+def _measured(metrics: dict[str, Any]) -> str:
+    """Errors by data set: one line each, one column per figure; whatever has another shape as plain facts."""
+    title = "How wrong it is"
+    sets = {name: figures for name, figures in metrics.items() if isinstance(figures, dict)}
+    columns = list(dict.fromkeys(key for figures in sets.values() for key in figures))
+    if not sets or any(isinstance(figures.get(key), dict | list) for figures in sets.values() for key in columns):
+        return _table(title, list(_flat(metrics)) or [("measured", "not yet")])
+    head = "".join(f'<th scope="col">{escape(FIGURES.get(key, key.replace("_", " ")))}</th>' for key in columns)
+    lines = []
+    for name, figures in sets.items():
+        cells = "".join(f"<td>{escape(_figure(figures.get(key)))}</td>" for key in columns)
+        lines.append(f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>')
+    table = f'<table class="hs-measured"><thead><tr><th scope="col">data</th>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
+    rest = [(name, value) for name, value in _flat({key: value for key, value in metrics.items() if key not in sets})]
+    return f'<h3>{title}</h3><div class="hs-scroll-x" tabindex="0" role="region" aria-label="{title}">{table}</div>{_table("", rest)}'
+
+
+def _figure(value: Any) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else "–" if value is None else str(value)
+
+
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
     """Without the sections."""
     return {key: value for key, value in values.items() if not isinstance(value, dict)}
@@ -99,7 +122,7 @@ def facts_html(info: ModelInfo) -> str:
         f"<h2>{escape(info.name)} <small>{escape(info.version)}</small></h2>"
         f'<p class="hs-meaning">Answers with the HSE06 gap in eV. Below {info.kinds["metal_below"]:g} eV a crystal is called a metal, from '
         f"{info.kinds['insulator_from']:g} eV on an insulator.</p>"
-        f"{_table('How wrong it is', list(_flat(info.metrics)) or [('measured', 'not yet')])}"
+        f"{_measured(info.metrics)}"
         f"{_table('Interval', short)}{_table('Network', fusion)}{_table('Training', training)}{_folded('Training options', options)}"
         f"{_table('Limits', list(_flat(info.limits)))}"
         f'<h3>Elements seen in training ({len(info.elements)})</h3><p class="hs-elements">{escape(" ".join(info.elements))}</p>'

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 #: The page's own promise beside axe's rules: nothing sticks out sideways.
 OVERFLOW = """() => [...document.querySelectorAll('.hs-card, .hs-card *')].filter((e) => {
-  if (e.closest('.hs-scroller, .hs-picture, .hs-plot, .hs-landmarks, .hs-ticks, .hs-track, textarea') || !e.offsetParent) return false;
+  if (e.closest('.hs-scroller, .hs-scroll-x, .hs-card-text table, .hs-picture, .hs-plot, .hs-landmarks, .hs-ticks, .hs-track, textarea') || !e.offsetParent) return false;
   const box = e.getBoundingClientRect();
   return box.width > 1 && (box.right > window.innerWidth + 1 || box.left < -1);
 }).map((e) => e.outerHTML.slice(0, 120))"""

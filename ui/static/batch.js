@@ -43,8 +43,10 @@ export function mountBatch(root, { props, watch }) {
     });
     const options = { displayModeBar: false, responsive: true };
     const gaps = rows.map((row) => row.gap_ev);
+    const counted = layout("gap (eV)", "crystals");
+    if (rows.length <= 20) counted.yaxis.dtick = 1;
     await Plotly.react(find("histogram"), [{ type: "histogram", x: gaps, xbins: { start: 0, size: gaps.length > 60 ? 0.25 : 0.5 }, marker: { color: colour("--hs-accent") }, hovertemplate: "%{x} eV: %{y}<extra></extra>" }],
-      layout("gap (eV)", "crystals"), options);
+      counted, options);
     const known = rows.filter((row) => row.electronegativity !== null);
     const bars = known.every((row) => row.interval_low_ev !== null)
       ? { type: "data", symmetric: false, array: known.map((row) => row.interval_high_ev - row.gap_ev), arrayminus: known.map((row) => row.gap_ev - row.interval_low_ev), color: colour("--hs-line"), thickness: 1 }

@@ -1,10 +1,16 @@
 // The 3D crystal, its colours, its note and its table: everything here works on the answer the browser already has.
 import { PLOTLY_VIRIDIS, colour, font, loadPlotly, onTheme, viridis } from "./plot.js";
-import { added, cellLines, crystalMesh, scaled, sphereMesh } from "./geometry.js";
+import { added, cellLines, crossed, crystalMesh, scaled, sphereMesh } from "./geometry.js";
 import { Table } from "./table.js";
 
 const ELEMENTS = { name: "element", layer: "", label: "Element", meaning: "Colours of the elements, as most structure viewers have them." };
-const ZOOM = 2.7;
+// Where the crystal is first looked at from, how much of the picture's height it may fill (Plotly shows 2), and the height of the colour bar.
+const EYE = [1.35, -1.75, 0.62];
+const VISIBLE = 1.94;
+const BAR = 0.14;
+const LARGEST_BALL = 0.75;
+const unit = (vector) => scaled(vector, 1 / Math.hypot(...vector));
+const dotted = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
 // Plotly takes the light's place relative to the camera; nearer than the crystal is negative.
 const LIGHT = { x: -1, y: 1.2, z: -2.5 };
 const HIDDEN = { visible: false, showspikes: false };
@@ -95,6 +101,7 @@ class CrystalView {
 
   // Colour limits: the crystal's own range; 0 to 1 where the visitor asks for it or nothing but rounding would be coloured.
   limits(map = this.map) {
+    if (map === ELEMENTS) return [0, 1];
     const fixed = this.find("fixed").checked || map.flat;
     return fixed ? [Math.min(0, map.lowest), Math.max(1, map.highest)] : [map.lowest, map.highest];
   }
@@ -157,14 +164,10 @@ class CrystalView {
       lighting: { ambient: 0.68, diffuse: 0.5, specular: 0.06, roughness: 0.5, fresnel: 0.05 },
       lightposition: LIGHT, hoverlabel: { bgcolor: colour("--hs-card"), bordercolor: colour("--hs-line"), font: font(), align: "left" },
     };
-    if (this.map === ELEMENTS) {
-      trace.vertexcolor = mesh.atom.map((atom) => this.siteColour(view.sites[atom]));
-    } else {
-      const [low, high] = this.limits();
-      Object.assign(trace, {
-        intensity: mesh.atom.map((atom) => this.map.values[view.sites[atom]]), colorscale: PLOTLY_VIRIDIS, cmin: low, cmax: high, colorbar: this.colourBar(low, high),
-      });
-    }
+    const [low, high] = this.limits();
+    Object.assign(trace, this.map === ELEMENTS ? this.elementColours(mesh, view) : {
+      intensity: mesh.atom.map((atom) => this.map.values[view.sites[atom]]), colorscale: PLOTLY_VIRIDIS, cmin: low, cmax: high, colorbar: this.colourBar(low, high),
+    });
     const line = cellLines(scene.lattice, view.repeat);
     const outline = { type: "scatter3d", mode: "lines", ...line, hoverinfo: "skip", showlegend: false, line: { color: colour("--hs-muted"), width: 2 } };
     await Plotly.react(picture, [trace, outline, this.axisNames(), this.halo(this.chosen)], this.layout(picture), OPTIONS);
@@ -174,6 +177,16 @@ class CrystalView {
       picture.on("plotly_relayout", () => (this.camera = picture.layout.scene.camera));
     }
     picture.dataset.drawn = `${this.map.name}/${this.map.layer}/${view.repeat}`;
+  }
+
+  // Elements as steps of a colour scale: Plotly would mix colours given by vertex with the scale that was there before.
+  elementColours(mesh, view) {
+    const { symbols, elements } = this.payload.scene;
+    const names = Object.keys(elements);
+    const colorscale = names.flatMap((name, place) => [[place / names.length, elements[name].colour], [(place + 1) / names.length, elements[name].colour]]);
+    return {
+      intensity: mesh.atom.map((atom) => names.indexOf(symbols[view.sites[atom]]) + 0.5), colorscale, cmin: 0, cmax: names.length, showscale: false,
+    };
   }
 
   words() {
@@ -206,8 +219,7 @@ class CrystalView {
   }
 
   axisNames() {
-    const { lattice } = this.payload.scene;
-    const ends = lattice.map((vector) => scaled(vector, 1 + 1.2 / Math.hypot(...vector)));
+    const ends = this.axisEnds();
     return {
       type: "scatter3d", mode: "text", x: ends.map((end) => end[0]), y: ends.map((end) => end[1]), z: ends.map((end) => end[2]), text: ["a", "b", "c"],
       textfont: { ...font(), color: colour("--hs-muted") }, hoverinfo: "skip", showlegend: false,
@@ -227,33 +239,50 @@ class CrystalView {
 
   layout(picture) {
     const camera = this.camera ?? {
-      eye: { x: 1.35, y: -1.75, z: 0.62 }, up: { x: 0, y: 0, z: 1 }, center: { x: 0, y: 0, z: this.map === ELEMENTS ? 0 : -0.06 },
-      projection: { type: "orthographic" },
+      eye: { x: EYE[0], y: EYE[1], z: EYE[2] }, up: { x: 0, y: 0, z: 1 }, center: { x: 0, y: 0, z: 0 }, projection: { type: "orthographic" },
     };
+    const { ranges, aspectratio } = this.frame(picture);
+    const [xaxis, yaxis, zaxis] = ranges.map((range) => ({ ...HIDDEN, range, autorange: false }));
     return {
       autosize: true, margin: { l: 0, r: 0, t: 0, b: 0 }, paper_bgcolor: "rgba(0,0,0,0)", font: font(), showlegend: false, hovermode: "closest",
       uirevision: this.payload.scene.formula,
-      scene: { xaxis: HIDDEN, yaxis: HIDDEN, zaxis: HIDDEN, aspectmode: "manual", aspectratio: this.aspect(picture), dragmode: "orbit", camera, domain: { x: [0, 1], y: [this.map === ELEMENTS ? 0 : 0.1, 1] } },
+      scene: { xaxis, yaxis, zaxis, aspectmode: "manual", aspectratio, dragmode: "orbit", camera, domain: { x: [0, 1], y: [this.map === ELEMENTS ? 0 : BAR, 1] } },
       modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("--hs-muted"), activecolor: colour("--hs-text") },
     };
   }
 
-  // Equal lengths along x, y, z, as large as the picture allows whichever way the crystal is turned.
-  aspect(picture) {
-    const spans = [0, 1, 2].map((axis) => {
-      const values = this.view.positions.map((position) => position[axis]).concat(this.corners().map((corner) => corner[axis]));
-      return Math.max(...values) - Math.min(...values) + 1.2;
+  // Axes of equal scale, as large as the picture allows from where the crystal is first looked at.
+  frame(picture) {
+    const { lattice } = this.payload.scene;
+    const repeat = this.view.repeat;
+    const [a, b, c] = lattice.map((vector) => scaled(vector, repeat));
+    const corners = [[0, 0, 0], a, b, c, added(a, b), added(a, c), added(b, c), added(added(a, b), c), ...this.axisEnds()];
+    const points = this.view.positions.concat(corners);
+    const extent = (along) => {
+      let [low, high] = [Infinity, -Infinity];
+      for (const point of points) {
+        const place = dotted(point, along);
+        low = Math.min(low, place);
+        high = Math.max(high, place);
+      }
+      return [low - LARGEST_BALL, high + LARGEST_BALL];
+    };
+    const ranges = [[1, 0, 0], [0, 1, 0], [0, 0, 1]].map(extent);
+    const side = unit(crossed(EYE, [0, 0, 1]));
+    const [width, height] = [side, unit(crossed(side, EYE))].map((along) => {
+      // The picture's middle is that of the axes, which the letters at their ends move away from that of the atoms.
+      const middle = dotted(ranges.map(([low, high]) => (low + high) / 2), along);
+      const [low, high] = extent(along);
+      return 2 * Math.max(high - middle, middle - low);
     });
-    const across = Math.hypot(...spans);
-    const room = Math.min(1, picture.offsetWidth / (0.88 * picture.offsetHeight));
-    const [x, y, z] = spans.map((span) => (ZOOM * room * span) / across);
-    return { x, y, z };
+    const shape = picture.offsetWidth / (picture.offsetHeight * (this.map === ELEMENTS ? 1 : 1 - BAR));
+    const scale = Math.min(VISIBLE / height, (VISIBLE * shape) / width);
+    const [x, y, z] = ranges.map(([low, high]) => scale * (high - low));
+    return { ranges, aspectratio: { x, y, z } };
   }
 
-  corners() {
-    const repeat = this.view.repeat;
-    const [a, b, c] = this.payload.scene.lattice.map((vector) => scaled(vector, repeat));
-    return [[0, 0, 0], a, b, c, added(a, b), added(a, c), added(b, c), added(added(a, b), c)];
+  axisEnds() {
+    return this.payload.scene.lattice.map((vector) => scaled(vector, 1 + 1.2 / Math.hypot(...vector)));
   }
 
   fromPicture(point) {

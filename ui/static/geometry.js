@@ -32,7 +32,7 @@ function unitSphere(level) {
 export const added = (a, b) => [a[0] + b[0], a[1] + b[1], a[2] + b[2]];
 export const scaled = (a, factor) => [a[0] * factor, a[1] * factor, a[2] * factor];
 const minus = (a, b) => [a[0] - b[0], a[1] - b[1], a[2] - b[2]];
-const crossed = (a, b) => [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
+export const crossed = (a, b) => [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
 
 class Mesh {
   constructor() {
