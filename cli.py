@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from commands.batch import register
+from commands import batch, model
 
 app = typer.Typer(
     name="hsegap",
@@ -221,69 +221,8 @@ def verify(
     raise typer.Exit(command.run(artifact, as_json=json))
 
 
-@app.command()
-def export(
-    checkpoint: Annotated[
-        Path, typer.Argument(metavar="CHECKPOINT", help="A best_model.pt of ours or of the CrysMMNet family.", show_default=False)
-    ],
-    out: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="Artifact folder to write; an artifact there is replaced.", show_default=False)
-    ],
-    *,
-    name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Name of the artifact; the folder's if left out.", show_default=False)
-    ] = None,
-    artifact_version: Annotated[str, typer.Option(metavar="VERSION", help="Version of the artifact.")] = "0.1.0",
-    text_encoder: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ENCODER",
-            help="Transformers folder or name, or an exported encoder; left out: the one trained with.",
-            show_default=False,
-        ),
-    ] = None,
-    golden: Annotated[Path, typer.Option(metavar="FOLDER", help="CIF files whose predictions are stored and checked ever after.")] = Path(
-        "examples"
-    ),
-    describe: Annotated[bool, typer.Option("--describe/--no-describe", help="Store each of them with a generated description too.")] = True,
-    metrics: Annotated[Path | None, typer.Option(metavar="FILE", help="JSON for the manifest's metrics.", show_default=False)] = None,
-    calibration: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="JSON for the manifest's calibration.", show_default=False)
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Configuration the checkpoint does not hold; repeatable.", show_default=False),
-    ] = None,
-    cache_dir: Annotated[Path, typer.Option(metavar="FOLDER", help="Keeps exported text encoders.")] = Path(".cache/text_encoder"),
-) -> None:
-    """Turn a trained checkpoint into an artifact.
-
-    Needs the extra `train`. It is written only if every exported form gives the network's own numbers, and verified at the end.
-
-    \b
-    Examples:
-      hsegap export output/hse/best_model.pt artifacts/mine
-      hsegap export best_model.pt artifacts/mine --set graph_flavour=jarvis --no-describe
-    """
-    from commands import export as command
-
-    status = command.run(
-        checkpoint,
-        out,
-        name=name,
-        version=artifact_version,
-        text_encoder=text_encoder,
-        golden=golden,
-        describe=describe,
-        metrics=metrics,
-        calibration=calibration,
-        settings=settings or [],
-        cache_dir=cache_dir,
-    )
-    raise typer.Exit(status)
-
-
-register(app)
+batch.register(app)
+model.register(app)
 
 if __name__ == "__main__":
     app()

@@ -3,14 +3,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from text import TextEncoder
-    from training.options import TrainingOptions
 
 
 def main() -> int:
@@ -26,6 +19,7 @@ def main() -> int:
     except (OptionsError, DataError) as error:
         return fail(str(error))
 
+    from export.encoder_choice import load_training_encoder
     from models import CheckpointError
     from text import TextEncoderError
     from training.memory import keep_memory
@@ -33,24 +27,13 @@ def main() -> int:
 
     keep_memory()
     try:
-        folder = run_training(options, load_encoder=load_encoder, report=lambda line: print(line, flush=True))
+        folder = run_training(options, load_encoder=load_training_encoder, report=lambda line: print(line, flush=True))
     except (OptionsError, DataError, TextEncoderError, CheckpointError) as error:
         return fail(str(error))
     except KeyboardInterrupt:
         return fail("stopped; continue with --resume 1")
     print(f"results in {folder}")
     return 0
-
-
-def load_encoder(options: TrainingOptions) -> TextEncoder:
-    """The exported encoder that serves is the one that training reads with."""
-    from export.text_encoder import encoder_folder
-    from text import TextEncoder
-
-    name = options.text_encoder
-    if not (Path(name) / "text_encoder.onnx").is_file():
-        name = str(encoder_folder(name, Path(options.cache_dir) / "text_encoder"))
-    return TextEncoder.load(name, intra_op_num_threads=os.cpu_count() or 1)
 
 
 def fail(message: str) -> int:

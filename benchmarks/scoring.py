@@ -124,7 +124,7 @@ def kills(folder: Path, n: int) -> None:
     for attempt in range(5):
         started = time.perf_counter()
         process = subprocess.Popen([COMMAND, "score", cifs, "-o", "o.csv", "--workers", "2", "--resume", "--quiet"], cwd=folder)
-        moment = dice.uniform(0.25, 1.0) * whole / 4
+        moment = dice.uniform(0.1, 0.35) * whole
         try:
             process.wait(moment)
         except subprocess.TimeoutExpired:

@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from commands import output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from text.settings import Pooling
+
 
 class _OptionError(ValueError):
     """An option whose value cannot be used."""
+
+
+class EncoderWish(NamedTuple):
+    """What the user says about the text encoder; None where nothing was said.
+
+    Attributes:
+        name: Name, transformers folder or exported encoder; None takes the one the checkpoint was trained with, or the default.
+        pooling: What stands in token 0.
+        max_tokens: Longest text.
+        table: Character table.
+    """
+
+    name: str | None
+    pooling: Pooling | None = None
+    max_tokens: int | None = None
+    table: Path | None = None
 
 
 def run(
@@ -22,8 +40,8 @@ def run(
     *,
     name: str | None,
     version: str,
-    text_encoder: str | None,
-    golden: Path,
+    encoder: EncoderWish,
+    golden: Path | None,
     describe: bool,
     metrics: Path | None,
     calibration: Path | None,
@@ -37,8 +55,8 @@ def run(
         out: Artifact folder to write.
         name: Of the artifact; None takes the folder's.
         version: Of the artifact.
-        text_encoder: Name, transformers folder or exported encoder; None takes the one the checkpoint was trained with, or the default.
-        golden: Folder of CIF files whose predictions go into the artifact.
+        encoder: The text encoder.
+        golden: Folder of CIF files whose predictions go into the artifact; None takes the examples.
         describe: Store each of them with a generated description too.
         metrics: JSON file of the manifest's metrics.
         calibration: JSON file of the manifest's calibration.
@@ -48,6 +66,7 @@ def run(
     Returns:
         Exit status: 0 if the artifact was written and gives here what the network gave, else 1.
     """
+    golden = golden or Path(__file__).resolve().parents[1] / "examples"
     # What costs nothing to check comes first: torch takes seconds, descriptions take minutes.
     if not any(golden.glob("*.cif")):
         output.note(f"hsegap: {golden} holds no CIF files. Name a folder of crystals with --golden.")
@@ -63,7 +82,7 @@ def run(
     from export.build import ArtifactFacts, build_artifact
     from export.golden import golden_inputs
     from export.parity import ParityError
-    from models.checkpoint import CheckpointError
+    from models.checkpoint import CheckpointError, read_checkpoint
     from structures import StructureError
     from text import TextEncoderError
 
@@ -72,11 +91,13 @@ def run(
             name=name or out.resolve().name, version=version, metrics=_read_json(metrics) or {}, calibration=_read_json(calibration)
         )
         overrides = dict(_setting(entry) for entry in settings)
-        encoder = _encoder(text_encoder, checkpoint, cache_dir)
+        # Exporting an encoder and describing crystals take minutes: a checkpoint that cannot be used is refused before.
+        read_checkpoint(checkpoint, overrides=overrides)
+        encoder_folder = _encoder(encoder, checkpoint, cache_dir)
         folder = build_artifact(
             checkpoint,
             out,
-            encoder_folder=encoder,
+            encoder_folder=encoder_folder,
             golden=golden_inputs(golden, describe=describe),
             facts=facts,
             overrides=overrides,
@@ -91,18 +112,24 @@ def run(
     return verify.run(folder, as_json=False)
 
 
-def _encoder(named: str | None, checkpoint: Path, cache_dir: Path) -> Path:
-    """Folder of the exported encoder to put into the artifact."""
-    from export.text_encoder import DEFAULT_ENCODER, encoder_folder
+def _encoder(wish: EncoderWish, checkpoint: Path, cache_dir: Path) -> Path:
+    """Folder of the exported encoder to put into the artifact; what the user leaves open is as it was in training."""
+    from export.encoder_choice import choose_encoder
+    from export.text_encoder import DEFAULT_ENCODER
     from models.checkpoint import read_weights_only
-    from text.settings import MODEL_FILE
 
-    if named is None:
-        options = read_weights_only(checkpoint).get("options")
-        named = str(options.get("text_encoder") or DEFAULT_ENCODER) if isinstance(options, dict) else DEFAULT_ENCODER
-    if (Path(named) / MODEL_FILE).is_file():
-        return Path(named)
-    return encoder_folder(named, cache_dir)
+    content = read_weights_only(checkpoint)
+    options: dict[str, Any] = content["options"] if isinstance(content.get("options"), dict) else {}
+    facts: dict[str, Any] = content["facts"] if isinstance(content.get("facts"), dict) else {}
+    trained = facts.get("text_encoder") or {}
+    name = wish.name or str(options.get("text_encoder") or DEFAULT_ENCODER)
+    return choose_encoder(
+        name,
+        cache_dir,
+        pooling=wish.pooling or trained.get("pooling"),
+        max_tokens=wish.max_tokens or trained.get("max_tokens"),
+        table=wish.table or options.get("text_table") or None,
+    )
 
 
 def _setting(entry: str) -> tuple[str, Any]:

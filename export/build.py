@@ -69,7 +69,7 @@ def build_artifact(
     Raises:
         CheckpointError: If the checkpoint cannot be used.
         ParityError: If an exported form gives other numbers.
-        ValueError: If the encoder's width is not the network's, or ``out`` exists and is no artifact.
+        ValueError: If the encoder is not the one the network was trained with, or ``out`` exists and is no artifact.
     """
     facts = facts or ArtifactFacts()
     out = Path(out)
@@ -79,12 +79,9 @@ def build_artifact(
     for line in loaded.assumed:
         report(f"assumed: {line}")
     network = loaded.network
+    content = read_weights_only(checkpoint)
     encoder = TextEncoder.load(encoder_folder)
-    if network.config.use_text and encoder.width != network.config.text_features:
-        raise ValueError(
-            f"the network reads texts of width {network.config.text_features}, {encoder.name} gives {encoder.width}: "
-            "name the encoder it was trained with"
-        )
+    _check_encoder(network, encoder, content)
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
@@ -92,7 +89,7 @@ def build_artifact(
         _copy_encoder(Path(encoder_folder), encoder, temporary)
         cases = golden_cases(network, encoder, golden)
         (temporary / "golden.json").write_text(json.dumps(cases, indent=1) + "\n", encoding="utf-8")
-        manifest = _manifest(network, encoder, read_weights_only(checkpoint), facts)
+        manifest = _manifest(network, encoder, content, facts)
         (temporary / "MODEL_CARD.md").write_text(model_card(manifest, facts.card), encoding="utf-8")
         write_manifest(temporary, manifest)
         # The safetensors writer makes files that only their owner may read; an artifact is for whoever serves it.
@@ -127,6 +124,32 @@ def _copy_encoder(source: Path, encoder: TextEncoder, folder: Path) -> None:
         shutil.copyfile(source / name, folder / name)
 
 
+def _check_encoder(network: CrystalTextNetwork, encoder: TextEncoder, content: dict[str, Any]) -> None:
+    """Refuse an encoder that is not the one the network was trained with, as far as the checkpoint tells.
+
+    Raises:
+        ValueError: Naming what differs.
+    """
+    width = network.config.text_features
+    if network.config.use_text and encoder.width != width:
+        raise ValueError(
+            f"the network reads texts of width {width}, {encoder.name} gives {encoder.width}: name the encoder it was trained with"
+        )
+    trained = (content.get("facts") or {}).get("text_encoder") or {}
+    for key in ("pooling", "max_tokens", "lowercase", "quantised"):
+        if key in trained and trained[key] != getattr(encoder.settings, key):
+            raise ValueError(
+                f"the network was trained with an encoder whose {key} is {trained[key]}; that of {encoder.name} is "
+                f"{getattr(encoder.settings, key)}"
+            )
+
+
+def _names(key: str, value: Any) -> Any:
+    if key in {"train_file", "val_file", "test_file", "init_from"} and isinstance(value, str):
+        return ",".join(Path(part.strip()).name for part in value.split(",") if part.strip())
+    return value
+
+
 def _manifest(network: CrystalTextNetwork, encoder: TextEncoder, content: dict[str, Any], facts: ArtifactFacts) -> dict[str, Any]:
     config = network.config
     training = dict(content.get("facts") or {})
@@ -140,8 +163,9 @@ def _manifest(network: CrystalTextNetwork, encoder: TextEncoder, content: dict[s
         training["known"] = False
     options = content.get("options")
     if isinstance(options, dict):
-        places = {"root_dir", "output_dir", "cache_dir", "config_file", "stopwords_dir", "preprocessed_dir", "text_encoder"}
-        training["options"] = {key: value for key, value in options.items() if key not in places}
+        # Folders say where something was on one machine; of data files and starting weights the names are worth keeping.
+        places = {"root_dir", "output_dir", "cache_dir", "config_file", "stopwords_dir", "preprocessed_dir", "text_encoder", "text_table"}
+        training["options"] = {key: _names(key, value) for key, value in options.items() if key not in places}
         training["epoch"] = content.get("epoch")
     return {
         "schema_version": SCHEMA_VERSION,

@@ -128,18 +128,22 @@ def main() -> None:
     try:
         predictor = open_predictor(setup)
     except Exception as error:  # the run says it in its own words
-        hint = getattr(error, "hint", "")
-        wire.send(control, {"error": [str(error), hint]})
+        with contextlib.suppress(OSError):
+            wire.send(control, {"error": [str(error), getattr(error, "hint", "")]})
         return
     # Without this the collector would write into every page it looks at, and unshare it.
     gc.collect()
     gc.freeze()
-    wire.send(control, {"ready": os.getpid()})
+    # An error from here on means that the run is gone.
+    with contextlib.suppress(OSError):
+        wire.send(control, {"ready": os.getpid()})
+        _fork_on_request(predictor, control)
+
+
+def _fork_on_request(predictor: ScoringPredictor, control: socket.socket) -> None:
+    """Fork workers, and tell how they ended, until the run ends."""
     while True:
-        try:
-            command, descriptors, _, _ = socket.recv_fds(control, 1, 1)
-        except OSError:
-            return
+        command, descriptors, _, _ = socket.recv_fds(control, 1, 1)
         if not command:
             return
         if command == b"f":

@@ -11,7 +11,7 @@ import hashlib
 import mmap
 import struct
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from service.predictor import Predictor
 
 if TYPE_CHECKING:
     from export.artifact import Artifact
+    from text import TextEncoder
 
 #: Memory for vectors of texts, bytes; 40 000 texts at a width of 384. Pages are taken as they are first written.
 TABLE_BYTES = 64 * 2**20
@@ -67,22 +68,48 @@ def _checksum(key: bytes, flags: int, body: bytes) -> int:
     return zlib.crc32(body, zlib.crc32(bytes([flags]), zlib.crc32(key))) or 1
 
 
+class RememberingEncoder:
+    """The text encoder with a memory for pooled vectors, for networks that read nothing else of a text.
+
+    Args:
+        encoder: The encoder itself.
+        vectors: The memory.
+    """
+
+    def __init__(self, encoder: TextEncoder, vectors: VectorTable) -> None:
+        self._encoder = encoder
+        self._vectors = vectors
+
+    def encode(self, text: str) -> np.ndarray:
+        """Hidden states ``[tokens, width]``, or the pooled vector alone, ``[1, width]``, of a text met before."""
+        known = self._vectors.get(text)
+        if known is not None:
+            return known[0]
+        tokens = self._encoder.encode(text)
+        self._vectors.put(text, tokens[0], truncated=self._encoder.truncated(text))
+        return tokens
+
+    def truncated(self, text: str) -> bool:
+        """Whether the end of the text is cut."""
+        known = self._vectors.get(text)
+        return self._encoder.truncated(text) if known is None else known[1]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._encoder, name)
+
+
 class ScoringPredictor(Predictor):
-    """The predictor with a memory for texts that outlives a batch and may be shared between processes."""
+    """The predictor with memories for texts that outlive a batch and are shared between processes, and for descriptions between runs."""
 
     def __init__(self, artifact: Artifact, **options: Any) -> None:
         super().__init__(artifact, **options)
         self.describers = RememberingDescribers(size=1, deadline_s=self.describers.deadline_s)
         self.vectors = VectorTable(artifact.manifest.text_encoder.width)
 
-    def _encode(self, text: str | None) -> tuple[np.ndarray, np.ndarray | None, bool]:
+    def encoder(self) -> TextEncoder:
+        """The text encoder, loaded once."""
+        encoder = super().encoder()
         # A network that reads every token would need the whole hidden states: too large to keep, so each text is encoded again.
-        if not text or self.network().reads_all_tokens:
-            return super()._encode(text)
-        known = self.vectors.get(text)
-        if known is None:
-            tokens, pooled, truncated = super()._encode(text)
-            self.vectors.put(text, tokens[0], truncated=truncated)
-            return tokens, pooled, truncated
-        tokens, truncated = known
-        return tokens, tokens[0], truncated
+        if self.network().reads_all_tokens:
+            return encoder
+        return cast("TextEncoder", RememberingEncoder(encoder, self.vectors))

@@ -73,6 +73,8 @@ def load_splits(options: TrainingOptions) -> Splits:
             read_jsonl(paths, target=options.target, weights=weights, skipped=skipped)
             for paths in (options.train_file, options.val_file, options.test_file)
         )
+        if options.only_described:
+            train, val, test = (_described(rows) for rows in (train, val, test))
         # A seeded order, so that --n_train takes a sample and not the head of a sorted file.
         order = np.random.default_rng(options.random_seed).permutation(len(train))
         train = [train[i] for i in order[: options.n_train]]
@@ -83,12 +85,18 @@ def load_splits(options: TrainingOptions) -> Splits:
         rows = read_folder(options, skipped)
         if saved is not None:
             rows = saved.give(rows, skipped)
+        if options.only_described:
+            rows = _described(rows)
         train, val, test = _split(rows, options)
     if not train or not val:
         raise DataError(
             f"{len(train)} training and {len(val)} validation rows are left; both are needed. {len(skipped)} rows were skipped."
         )
     return Splits(train, val, test, skipped, notes)
+
+
+def _described(rows: list[Row]) -> list[Row]:
+    return [row for row in rows if row.description]
 
 
 def _saved_graphs(options: TrainingOptions) -> SavedGraphs | None:

@@ -114,9 +114,17 @@ class TrainingOptions(BaseModel):
     val_file: str = _added("select on these .jsonl.gz files", default="")
     test_file: str = _added("report on these .jsonl.gz files", default="")
     target: str = _added("field of the .jsonl.gz rows to learn; several separated by commas are tried in order", default="hse_gap_ev")
+    only_described: bool = _added("use rows with a description only", default=False)
     text_encoder: str = _added(
         "text encoder: all-MiniLM-L6-v2 (the default, offline), a transformers folder or hub name, or a folder with text_encoder.onnx",
         default="all-MiniLM-L6-v2",
+    )
+    text_pooling: Literal["auto", "mean", "cls"] = _added(
+        "the text's vector: mean of the tokens or CLS (auto: mean for the default encoder, cls for others)", default="auto"
+    )
+    text_max_tokens: int | None = _added("longest text in tokens (none: 256 for the default encoder, 512 for others)", default=None, ge=3)
+    text_table: str = _added(
+        "character table such as MatSciBERT's vocab_mappings.txt (found by itself in the encoder's folder)", default=""
     )
     text_dropout: float = _added("share of training texts replaced by the vector for a missing text", default=0.3, ge=0, le=1)
     no_text: Literal["learned", "encode_empty"] = _added("what stands in for a missing description", default="learned")

@@ -147,10 +147,10 @@ def test_serving_answers_what_the_command_answers_and_ends_when_told(hsegap: Cal
 
 def test_export_says_what_is_missing(hsegap: Callable[..., Outcome], tmp_path: Path) -> None:
     (tmp_path / "bad.pt").write_bytes(b"not a checkpoint")
-    outcome = hsegap("export", tmp_path / "bad.pt", tmp_path / "out", "--golden", tmp_path)
+    outcome = hsegap("export", tmp_path / "bad.pt", "-o", tmp_path / "out", "--golden", tmp_path)
     assert outcome.status == 1
     assert "--golden" in outcome.stderr
-    outcome = hsegap("export", tmp_path / "bad.pt", tmp_path / "out", "--golden", EXAMPLES, "--no-describe")
+    outcome = hsegap("export", tmp_path / "bad.pt", "-o", tmp_path / "out", "--golden", EXAMPLES, "--no-describe")
     assert outcome.status == 1
     assert re.search(r"bad\.pt", outcome.stderr)
     assert "Traceback" not in outcome.stderr

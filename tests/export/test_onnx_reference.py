@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import REFERENCES
+from shared_material import REFERENCES
 
 from structures import collate_arrays
 

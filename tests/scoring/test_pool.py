@@ -142,9 +142,10 @@ def test_each_distinct_text_is_encoded_once_and_gives_the_same(artifact: Artifac
     with Predictor(artifact) as plain, ScoringPredictor(artifact) as predictor:
         expected = [plain.predict_one(request).model_dump(exclude={"timings_ms"}) for request in requests]
         encoded: list[str] = []
-        encoder = predictor.encoder()
+        predictor.encoder()
+        encoder = predictor._encoder
         real = encoder.encode
-        encoder.encode = lambda text: (encoded.append(text), real(text))[1]  # type: ignore[method-assign]
+        encoder.encode = lambda text: (encoded.append(text), real(text))[1]
         got = [predictor.predict_one(request).model_dump(exclude={"timings_ms"}) for request in requests]
         reads_all_tokens = predictor.network().reads_all_tokens
     assert got == expected

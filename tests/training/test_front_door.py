@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import SHARED
+from shared_material import SHARED
 from small_data import write_jarvis
 
 from training.options import parse_options

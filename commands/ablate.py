@@ -1,0 +1,55 @@
+"""`hsegap ablate`: variants of the network are trained and compared. Needs the extra `train`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from commands import output
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def run(config: Path, *, out: Path, seeds: Sequence[int], only: Sequence[str], jobs: int | None) -> int:
+    """Train what is not finished, then write tables and plot.
+
+    Args:
+        config: Recipe.
+        out: Folder of runs, tables and plot.
+        seeds: Of each variant.
+        only: Variants; empty takes all.
+        jobs: Runs side by side; None takes one per core.
+
+    Returns:
+        Exit status: 0 if every run finished, 1 if some failed or nothing could be started.
+    """
+    try:
+        import torch  # noqa: F401  # asked first, so that its absence is said in words
+    except ImportError:
+        output.note("hsegap: training needs torch and transformers. Install them with: pip install -c constraints.txt -e '.[train]'")
+        return 1
+    from export.encoder_choice import load_training_encoder
+    from models import CheckpointError
+    from text import TextEncoderError
+    from training.ablation import default_jobs, plan_runs, read_recipe, run_ablation
+    from training.ablation_report import plot, write_tables
+    from training.errors import DataError
+    from training.options import OptionsError
+
+    try:
+        runs = plan_runs(read_recipe(config), seeds, out, only=only)
+        results, failed = run_ablation(runs, load_encoder=load_training_encoder, jobs=jobs or default_jobs(), report=output.note)
+    except (OptionsError, DataError, TextEncoderError, CheckpointError) as error:
+        output.note(f"hsegap: {error}")
+        return 1
+    except KeyboardInterrupt:
+        output.note("stopped; the same command goes on from here")
+        return 1
+    if results:
+        paths = [*write_tables(results, out), plot(results, out / "ablation.png")]
+        print((out / "ablation.md").read_text(encoding="utf-8"), end="")
+        output.note("wrote " + ", ".join(map(str, paths)))
+    if failed:
+        output.note(f"hsegap: {len(failed)} of {len(runs)} runs failed: {', '.join(failed)}")
+    return 1 if failed else 0
