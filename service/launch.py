@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Telemetry off, one thread per pool, threads that sleep while they wait, two heaps. What the operator has set already stays.
+#: Telemetry off, one thread per pool, threads that sleep while they wait. What the operator has set already stays.
 ENVIRONMENT = {
     "BENTOML_DO_NOT_TRACK": "True",  # the value 1 does not count
     "GRADIO_ANALYTICS_ENABLED": "False",
@@ -21,7 +21,6 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
-    "MALLOC_ARENA_MAX": "2",  # many threads that mostly wait would each keep a heap of their own
 }
 
 

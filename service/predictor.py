@@ -96,8 +96,7 @@ class Predictor:
         self._network: Network | None = None
         self._encoder: TextEncoder | None = None
         self._loading = threading.Lock()
-        # ONNX Runtime keeps scratch memory for every thread that ever ran it (20 to 50 MB each): only these do, whoever asks.
-        self._computing = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="hsegap-compute")
+        self._computing = threading.BoundedSemaphore(threads)
 
     def predict(self, requests: Sequence[PredictRequest | Failure], *, ids: Sequence[str] | None = None) -> list[Prediction | Failure]:
         """Predict crystals, in the order given.
@@ -185,7 +184,9 @@ class Predictor:
                 return described
             timings.describe = described[0]["timings"]["describe"]
             description = Description(text=described[0]["text"], origin="generated")
-        tokens, text_vector, truncated, timings.text = self._encode(description.text)
+        clock = time.perf_counter()
+        tokens, text_vector, truncated = self._encode(description.text)
+        timings.text = 1e3 * (time.perf_counter() - clock)
         if truncated:
             text = f"The text has more than {manifest.text_encoder.max_tokens} tokens; its end was not read."
             warnings.append(Warn(code="text_truncated", message=text))
@@ -239,7 +240,7 @@ class Predictor:
         """The network, loaded once."""
         with self._loading:
             if self._network is None:
-                self._network = Network(self.artifact)
+                self._network = Network(self.artifact, runs_at_once=self._threads)
             return self._network
 
     def encoder(self) -> TextEncoder:
@@ -254,10 +255,9 @@ class Predictor:
             return self._encoder
 
     def close(self) -> None:
-        """End the worker processes and the computing threads."""
+        """End the worker processes."""
         self.readers.close()
         self.describers.close()
-        self._computing.shutdown(wait=False, cancel_futures=True)
 
     def __enter__(self) -> Self:
         return self
@@ -277,22 +277,18 @@ class Predictor:
             "max_edges": manifest.limits.max_edges,
         }
 
-    def _encode(self, text: str | None) -> tuple[np.ndarray, np.ndarray | None, bool, float]:
-        """Tokens for the network, the pooled vector of a text, whether its end was cut, and the milliseconds it took."""
+    def _encode(self, text: str | None) -> tuple[np.ndarray, np.ndarray | None, bool]:
+        """Tokens for the network, the pooled vector of a text, and whether its end was cut."""
         manifest = self.artifact.manifest
         if text is None and manifest.config.get("no_text", "learned") == "learned":
-            return np.zeros((1, manifest.text_encoder.width), dtype=np.float32), None, False, 0.0
-        encoder, network = self.encoder(), self.network()
-
-        def run() -> tuple[np.ndarray, np.ndarray | None, bool, float]:
-            clock = time.perf_counter()
+            return np.zeros((1, manifest.text_encoder.width), dtype=np.float32), None, False
+        encoder = self.encoder()
+        with self._computing:
             tokens = encoder.encode(text or "")
-            cut = text is not None and encoder.truncated(text)
-            pooled = tokens[0] if text is not None else None
-            # Where the network reads no other token, none is carried along.
-            return (tokens if network.reads_all_tokens else tokens[:1]), pooled, cut, 1e3 * (time.perf_counter() - clock)
-
-        return self._computing.submit(run).result()
+        pooled = tokens[0]
+        if not self.network().reads_all_tokens:
+            tokens = tokens[:1]  # the network reads no other token, so none is carried along
+        return tokens, (pooled if text is not None else None), text is not None and encoder.truncated(text)
 
     def _report(self, item: Prepared, result: NetworkResult) -> Prediction | Failure:
         """Put the network's numbers into words."""
