@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from scoring.score import ScoreOptions
 
 
-class _Stopped(Exception):  # noqa: N818 - an event inside this file
+class _Stopped(BaseException):
     """Somebody asked the run to stop."""
 
 
@@ -44,6 +44,10 @@ def run(options: ScoreOptions) -> int:
         except (ScoringError, ArtifactError) as error:
             output.note(f"hsegap score: {error.message} {error.hint}".rstrip())
             return SOME_FAILED if isinstance(error, FailedFastError) else COULD_NOT_RUN
+        except Exception:
+            logging.getLogger("hsegap.cli").exception("the run ended unexpectedly")
+            output.note("hsegap score: rows written so far are kept; report the lines above, and go on with --resume.")
+            return COULD_NOT_RUN
         except (_Stopped, KeyboardInterrupt):
             if options.out != "-":
                 output.note("hsegap score: stopped; the same command with --resume goes on where it was.")

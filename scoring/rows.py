@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ def atoms_of(answer: Mapping[str, Any]) -> list[dict[str, Any]] | None:
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
-        return round(value, DIGITS) + 0.0  # no negative zero
+        # No negative zero; and what is no number is nothing, since neither JSON nor CSV has a word for it.
+        return round(value, DIGITS) + 0.0 if math.isfinite(value) else None
     if isinstance(value, dict):
         return {key: _rounded(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -288,10 +288,11 @@ def test_a_state_of_another_program_is_refused(tmp_path: Path) -> None:
 
 
 def test_numbers_differ_from_run_to_run_in_no_digit_that_is_written() -> None:
-    shaky = {**answer(0), "gap_ev": 1.0000000298, "gap_raw_ev": -1e-9}
+    shaky = {**answer(0), "gap_ev": 1.0000000298, "gap_raw_ev": -1e-9, "modality_weights": {"graph": float("nan"), "text": 1.0}}
     row = row_of(Item("x"), shaky, index=0)
     assert row["gap_ev"] == 1.0
     assert str(row["gap_raw_ev"]) == "0.0"
+    assert row["modality_weights"] == {"graph": None, "text": 1.0}
 
 
 def test_an_unwritable_folder_is_told(tmp_path: Path) -> None:
