@@ -1,0 +1,204 @@
+"""The ablation: what it trains, that it goes on where it was killed, and that tables and plot say what was measured."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from small_data import write_jarvis
+
+from models.config import LATE_FUSION_TYPES
+from training.ablation import VARIANTS, finished, plan_runs
+from training.ablation_report import markdown, plot, summarise, write_tables
+from training.options import OptionsError
+
+COMMAND = Path(sys.executable).parent / "hsegap"
+RECIPE = {"late_fusion_type": "gated", "use_cross_modal": False, "hidden_features": 12, "alignn_layers": 3}
+
+
+def test_variants_are_the_guides_four_and_the_five_late_fusions(tmp_path):
+    runs = plan_runs(RECIPE, [0], tmp_path)
+    by_name = {name: run.options for run in runs for name in run.variants}
+    assert list(by_name)[:4] == ["baseline", "+ residual scaling", "+ dynamic gating", "+ both"]
+    switches = {
+        name: (o.use_improved_middle_fusion, o.middle_fusion_use_residual_scaling, o.middle_fusion_use_dynamic_gating)
+        for name, o in by_name.items()
+    }
+    assert switches["baseline"][0] is False
+    assert switches["+ residual scaling"] == (True, True, False)
+    assert switches["+ dynamic gating"] == (True, False, True)
+    assert switches["+ both"] == (True, True, True)
+    assert {by_name[f"late fusion {kind}"].late_fusion_type for kind in LATE_FUSION_TYPES} == set(LATE_FUSION_TYPES)
+    assert all(options.use_middle_fusion for options in by_name.values())
+    assert set(by_name) == set(VARIANTS)
+
+
+def test_variants_that_come_to_the_same_share_a_run(tmp_path):
+    runs = plan_runs(RECIPE, [0, 1, 1], tmp_path)
+    assert len(runs) == 2 * 8
+    assert [run.seed for run in runs] == [0] * 8 + [1] * 8, "seed by seed"
+    assert sum(run.variants == ("+ both", "late fusion gated") for run in runs) == 2
+    assert len({run.options.output_folder for run in runs}) == 16
+    assert all(run.options.random_seed == run.seed and run.options.resume for run in runs)
+
+
+def test_recipes_that_cannot_be_trained(tmp_path):
+    with pytest.raises(OptionsError, match="layer 7"):
+        plan_runs({**RECIPE, "middle_fusion_layers": "7"}, [0], tmp_path)
+    with pytest.raises(OptionsError, match=r"unknown variant x; the recipe has: baseline"):
+        plan_runs(RECIPE, [0], tmp_path, only=["x"])
+    with pytest.raises(OptionsError, match="variants is a mapping"):
+        plan_runs({**RECIPE, "variants": ["a"]}, [0], tmp_path)
+    with pytest.raises(OptionsError, match="colour"):
+        plan_runs({**RECIPE, "variants": {"mine": {"colour": "blue"}}}, [0], tmp_path)
+    assert [run.variants for run in plan_runs({**RECIPE, "variants": {"mine": {"gcn_layers": 2}}}, [0], tmp_path)] == [("mine",)]
+
+
+def result(variants, seed, val, *, parameters=1000, seconds=2.0, test=0.5):
+    return {
+        "variants": variants,
+        "seed": seed,
+        "val_mae": val,
+        "val_mae_without_text": val + 0.1,
+        "best_epoch": 3,
+        "test_mae": test,
+        "test_mae_without_text": None if test is None else test + 0.1,
+        "parameters": parameters,
+        "seconds_per_epoch": seconds,
+        "rows": 16,
+        "epochs": 4,
+    }
+
+
+RESULTS = [
+    result(["baseline"], 0, 0.50),
+    result(["baseline"], 1, 0.40, seconds=4.0),
+    result(["+ residual scaling"], 0, 0.45, parameters=1001, seconds=3.3),
+    result(["+ residual scaling"], 1, 0.42, parameters=1001, seconds=3.3),
+    result(["+ both", "late fusion gated"], 0, 0.40, parameters=1100, test=None),
+]
+
+
+def test_means_spreads_and_changes_seed_by_seed():
+    rows = {row.variant: row for row in summarise(RESULTS)}
+    assert list(rows) == ["baseline", "+ residual scaling", "+ both", "late fusion gated"]
+    base, residual, both = rows["baseline"], rows["+ residual scaling"], rows["+ both"]
+    assert (base.seeds, base.val_mae, base.change, base.slower, base.more_parameters) == (2, pytest.approx(0.45), None, None, 0)
+    assert base.val_spread == pytest.approx(0.0707107, rel=1e-5)
+    assert residual.change == pytest.approx((-10 + 5) / 2)
+    assert residual.change_spread == pytest.approx(10.6066, rel=1e-4)
+    assert (residual.more_parameters, residual.slower) == (1, pytest.approx(10.0))
+    assert (both.seeds, both.change, both.val_spread, both.test_mae) == (1, pytest.approx(-20), None, None)
+
+
+def test_markdown_says_what_the_guide_expects_beside_what_was_measured():
+    text = markdown(summarise(RESULTS))
+    row = next(line for line in text.splitlines() if line.startswith("| + residual scaling"))
+    assert "0.4350 ± 0.0212" in row
+    assert "-2.5 ± 10.6 %" in row
+    assert "| -2.0 % |" in row
+    assert "1,001 (+1)" in row
+    assert "3.3 (+10 %)" in row
+    assert len({line.count("|") for line in text.splitlines()}) == 1
+
+
+def test_tables_and_plot_are_written(tmp_path):
+    write_tables(RESULTS, tmp_path)
+    with (tmp_path / "ablation.csv").open(newline="") as table:
+        rows = list(csv.DictReader(table))
+    assert [row["variant"] for row in rows] == ["baseline", "+ residual scaling", "+ both", "late fusion gated"]
+    assert float(rows[1]["val_mae"]) == pytest.approx(0.435)
+    with (tmp_path / "ablation_runs.csv").open(newline="") as table:
+        assert len(list(csv.DictReader(table))) == 5
+    picture = plot(RESULTS, tmp_path / "ablation.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) > 10_000
+
+
+@pytest.fixture
+def recipe(tiny_encoder, tmp_path):
+    write_jarvis(tmp_path / "data")
+    values = {
+        "root_dir": str(tmp_path / "data"),
+        "property": "gap",
+        "cache_dir": str(tmp_path / "cache"),
+        "text_encoder": str(tiny_encoder),
+        "epochs": 3,
+        "batch_size": 8,
+        "checkpoint_steps": 1,
+        "n_train": 16,
+        "n_val": 4,
+        "n_test": 4,
+        "alignn_layers": 1,
+        "gcn_layers": 1,
+        "hidden_features": 12,
+        "embedding_features": 8,
+        "middle_fusion_layers": "0",
+        "middle_fusion_hidden_dim": 8,
+        "use_cross_modal": False,
+        "late_fusion_type": "gated",
+    }
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(values))
+    return tmp_path / "recipe.yaml", values
+
+
+def ablate(*arguments, cwd):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    return subprocess.Popen(
+        [COMMAND, "ablate", *map(str, arguments)],
+        cwd=cwd,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def test_killed_in_the_middle_it_goes_on_where_it_stopped(recipe, tmp_path):
+    path, values = recipe
+    only = ("--only", "baseline", "--only", "late fusion gated")
+    out = tmp_path / "out"
+    first = ablate("--config", path, "--seeds", 0, 1, "-o", out, "--jobs", 1, *only, cwd=tmp_path)
+    runs = plan_runs(values, [0, 1], out, only=["baseline", "late fusion gated"])
+    assert len(runs) == 4
+    deadline = time.monotonic() + 240
+    while finished(runs[0]) is None and first.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    done = [run for run in runs if finished(run) is not None]
+    assert 1 <= len(done) < 4
+    before = (runs[0].options.output_folder / "result.json").read_bytes()
+
+    second = ablate("--config", path, "--seeds", 0, 1, "-o", out, "--jobs", 2, *only, cwd=tmp_path)
+    stdout, stderr = second.communicate(timeout=280)
+    assert second.returncode == 0, stderr
+    assert f"4 runs, {len(done)} of them finished before" in stderr
+    assert (runs[0].options.output_folder / "result.json").read_bytes() == before
+    assert "| baseline | 2 |" in stdout
+    assert "| late fusion gated | 2 |" in stdout
+    for name in ("ablation.csv", "ablation_runs.csv", "ablation.md", "ablation.png"):
+        assert (out / name).is_file()
+
+    # Another recipe in the same folder is refused, whatever is finished there.
+    path.write_text(yaml.safe_dump({**values, "hidden_features": 16}))
+    third = ablate("--config", path, "--seeds", 0, "-o", out, *only, cwd=tmp_path)
+    _, stderr = third.communicate(timeout=280)
+    assert third.returncode == 1
+    assert "another recipe (hidden_features)" in stderr
+
+
+def test_a_recipe_that_is_not_there(tmp_path):
+    process = ablate("--config", "nowhere.yaml", "--seeds", 0, cwd=tmp_path)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "nowhere.yaml" in stderr
+    assert list(tmp_path.iterdir()) == []
