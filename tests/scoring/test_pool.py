@@ -62,13 +62,18 @@ def test_an_input_that_kills_its_worker_costs_its_own_row(artifact: Artifact, cr
 
 @pytest.mark.usefixtures("poison")
 def test_a_worker_that_hangs_is_ended(artifact: Artifact, crystals: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool_module, "START_S", 8.0)
-    monkeypatch.setattr(pool_module, "INPUT_S", 1.0)
-    monkeypatch.setattr(pool_module, "TRIES", 1)
+    good = repeated(crystals, 1)
     with Pool(artifact, PoolOptions(workers=1, texts=False)) as pool:
-        rows = score(pool, repeated(crystals, 3, n1="HANG"), size=3)
-    assert [row["status"] for row in rows] == ["ok", "error", "ok"]
-    assert "SIGKILL" in rows[1]["error"]["message"]
+        assert score(pool, good)[0]["status"] == "ok"
+        (first,) = pool.pids()
+        with monkeypatch.context() as patch:
+            patch.setattr(pool_module, "START_S", 2.0)
+            patch.setattr(pool_module, "INPUT_S", 1.0)
+            patch.setattr(pool_module, "TRIES", 1)
+            (row,) = score(pool, [Item("h", structure="HANG")])
+        assert "SIGKILL" in row["error"]["message"]
+        assert score(pool, good)[0]["status"] == "ok"
+        assert pool.pids() != [first]
 
 
 @pytest.mark.usefixtures("poison")

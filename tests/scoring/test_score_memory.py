@@ -50,7 +50,7 @@ def test_reading_and_writing_need_no_more_memory_for_more_rows(tmp_path: Path, c
 
 
 def test_all_processes_together_stay_as_large_as_they_were(tmp_path: Path, crystals: dict[str, str]) -> None:
-    n = 800
+    n = 600
     write_table(tmp_path / "many.jsonl", crystals, n)
     command = [COMMAND, "score", "many.jsonl", "-o", "o.jsonl", "--workers", "2", "--batch-size", "16", "--quiet"]
     process = subprocess.Popen(command, cwd=tmp_path, env=environment())
