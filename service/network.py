@@ -7,7 +7,6 @@ crystal's last digits then depend on its neighbours. Alone, they never do.
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -50,17 +49,16 @@ class NetworkResult(NamedTuple):
 
 
 class Network:
-    """The network of one artifact. May be called from several threads.
+    """The network of one artifact. May be called from several threads, but keeps memory for each of them: call it from few.
 
     Args:
         artifact: A checked artifact.
-        runs_at_once: Most crystals inside it at the same time, which bounds its memory; further callers wait.
 
     Raises:
         ValueError: If the file does not have the outputs it must have.
     """
 
-    def __init__(self, artifact: Artifact, *, runs_at_once: int = 1) -> None:
+    def __init__(self, artifact: Artifact) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -79,7 +77,6 @@ class Network:
         if missing:
             raise ValueError(f"network.onnx has no output {', '.join(sorted(missing))}")
         self.reads_all_tokens = bool(artifact.manifest.config.get("use_fine_grained_attention", False))
-        self._admitted = threading.BoundedSemaphore(runs_at_once)
 
     def run(self, item: NetworkInput) -> NetworkResult:
         """Run one crystal of any size."""
@@ -92,6 +89,5 @@ class Network:
             for name, value in feeds.items()
             if name in self._inputs
         }
-        with self._admitted:
-            gap, gates, importance, share, weights, embedding = self._session.run(list(NetworkResult._fields), taken, self._run_options)
+        gap, gates, importance, share, weights, embedding = self._session.run(list(NetworkResult._fields), taken, self._run_options)
         return NetworkResult(float(np.asarray(gap)[0]), gates, importance, share, np.asarray(weights)[0], np.asarray(embedding)[0])

@@ -96,7 +96,8 @@ class Predictor:
         self._network: Network | None = None
         self._encoder: TextEncoder | None = None
         self._loading = threading.Lock()
-        self._computing = threading.BoundedSemaphore(threads)
+        # ONNX Runtime keeps scratch memory for every thread that ever ran it (20 to 50 MB each): only these do, whoever asks.
+        self._computing = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="hsegap-compute")
 
     def predict(self, requests: Sequence[PredictRequest | Failure], *, ids: Sequence[str] | None = None) -> list[Prediction | Failure]:
         """Predict crystals, in the order given.
@@ -184,9 +185,7 @@ class Predictor:
                 return described
             timings.describe = described[0]["timings"]["describe"]
             description = Description(text=described[0]["text"], origin="generated")
-        clock = time.perf_counter()
-        tokens, text_vector, truncated = self._encode(description.text)
-        timings.text = 1e3 * (time.perf_counter() - clock)
+        tokens, text_vector, truncated, timings.text = self._encode(description.text)
         if truncated:
             text = f"The text has more than {manifest.text_encoder.max_tokens} tokens; its end was not read."
             warnings.append(Warn(code="text_truncated", message=text))
@@ -208,14 +207,18 @@ class Predictor:
     def _infer(self, item: Prepared, expires_at: float) -> Prediction | Failure:
         """Run the network on a prepared crystal."""
         network = self.network()
-        with self._computing:
+
+        def run() -> NetworkResult | None:
             if time.monotonic() > expires_at:
-                return Failure.make(
-                    "timeout", "The crystal waited too long for its turn.", "Try again later, or send fewer crystals at once."
-                )
+                return None
             clock = time.perf_counter()
             result = network.run(item.network_input)
-        item.timings.network = 1e3 * (time.perf_counter() - clock)
+            item.timings.network = 1e3 * (time.perf_counter() - clock)
+            return result
+
+        result = self._computing.submit(run).result()
+        if result is None:
+            return Failure.make("timeout", "The crystal waited too long for its turn.", "Try again later, or send fewer crystals at once.")
         return self._report(item, result)
 
     def describe(self, request: DescribeRequest, *, expires_at: float = math.inf) -> GeneratedDescription | Failure:
@@ -240,7 +243,7 @@ class Predictor:
         """The network, loaded once."""
         with self._loading:
             if self._network is None:
-                self._network = Network(self.artifact, runs_at_once=self._threads)
+                self._network = Network(self.artifact)
             return self._network
 
     def encoder(self) -> TextEncoder:
@@ -255,9 +258,10 @@ class Predictor:
             return self._encoder
 
     def close(self) -> None:
-        """End the worker processes."""
+        """End the worker processes and the computing threads."""
         self.readers.close()
         self.describers.close()
+        self._computing.shutdown(wait=False, cancel_futures=True)
 
     def __enter__(self) -> Self:
         return self
@@ -277,18 +281,22 @@ class Predictor:
             "max_edges": manifest.limits.max_edges,
         }
 
-    def _encode(self, text: str | None) -> tuple[np.ndarray, np.ndarray | None, bool]:
-        """Tokens for the network, the pooled vector of a text, and whether its end was cut."""
+    def _encode(self, text: str | None) -> tuple[np.ndarray, np.ndarray | None, bool, float]:
+        """Tokens for the network, the pooled vector of a text, whether its end was cut, and the milliseconds it took."""
         manifest = self.artifact.manifest
         if text is None and manifest.config.get("no_text", "learned") == "learned":
-            return np.zeros((1, manifest.text_encoder.width), dtype=np.float32), None, False
-        encoder = self.encoder()
-        with self._computing:
+            return np.zeros((1, manifest.text_encoder.width), dtype=np.float32), None, False, 0.0
+        encoder, network = self.encoder(), self.network()
+
+        def run() -> tuple[np.ndarray, np.ndarray | None, bool, float]:
+            clock = time.perf_counter()
             tokens = encoder.encode(text or "")
-        pooled = tokens[0]
-        if not self.network().reads_all_tokens:
-            tokens = tokens[:1]  # the network reads no other token, so none is carried along
-        return tokens, (pooled if text is not None else None), text is not None and encoder.truncated(text)
+            cut = text is not None and encoder.truncated(text)
+            pooled = tokens[0] if text is not None else None
+            # Where the network reads no other token, none is carried along.
+            return (tokens if network.reads_all_tokens else tokens[:1]), pooled, cut, 1e3 * (time.perf_counter() - clock)
+
+        return self._computing.submit(run).result()
 
     def _report(self, item: Prepared, result: NetworkResult) -> Prediction | Failure:
         """Put the network's numbers into words."""

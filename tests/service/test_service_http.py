@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -166,6 +167,27 @@ def test_a_burst_gets_the_right_answers_in_the_right_order(server_url: str, clie
     for name, response in zip(names, asyncio.run(burst()), strict=True):
         assert response.status_code == 200, response.text
         assert response.json()["gap_raw_ev"] == expected[name]
+
+
+def test_memory_does_not_grow_with_the_number_of_callers(server: RunningServer, client: httpx.Client) -> None:
+    """ONNX Runtime keeps scratch memory per thread that runs it; with a thread per caller the server once grew by 600 MB."""
+
+    def resident_mb() -> int:
+        lines = Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) // 1024
+
+    async def burst() -> None:
+        async with httpx.AsyncClient(base_url=server.url, timeout=120, limits=httpx.Limits(max_connections=40)) as many:
+            for _ in range(3):
+                answers = await asyncio.gather(
+                    *(many.post("/predict", json={"structure": supercell(2), "atoms": False}) for _ in range(40))
+                )
+                assert {answer.status_code for answer in answers} == {200}
+
+    assert client.post("/predict", json={"structure": supercell(2)}).status_code == 200
+    before = resident_mb()
+    asyncio.run(burst())
+    assert resident_mb() - before < 150
 
 
 def test_a_worker_killed_in_the_middle_of_a_request_is_replaced(server: RunningServer, client: httpx.Client) -> None:
