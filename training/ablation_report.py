@@ -33,7 +33,7 @@ class Summary:
         test_spread: Its standard deviation.
         parameters: Of the network.
         more_parameters: Beyond the baseline's.
-        seconds: Per epoch (training steps only).
+        seconds: Processor time per epoch (training steps only).
         slower: Change of that against the baseline, percent.
     """
 
@@ -67,8 +67,8 @@ def _summary(name: str, runs: dict[int, dict[str, Any]], baseline: dict[int, dic
     common = [seed for seed in runs if seed in baseline and name != BASELINE]
     changes = [100 * (runs[seed]["val_mae"] / baseline[seed]["val_mae"] - 1) for seed in common]
     tests = [run["test_mae"] for run in values if run["test_mae"] is not None]
-    seconds = statistics.median(run["seconds_per_epoch"] for run in values)
-    base_seconds = statistics.median(run["seconds_per_epoch"] for run in baseline.values()) if baseline else None
+    seconds = statistics.median(run["processor_seconds_per_epoch"] for run in values)
+    base_seconds = statistics.median(run["processor_seconds_per_epoch"] for run in baseline.values()) if baseline else None
     base_parameters = next(iter(baseline.values()))["parameters"] if baseline else None
     return Summary(
         variant=name,
@@ -115,7 +115,7 @@ def _rounded(value: Any) -> Any:
 def markdown(rows: Sequence[Summary]) -> str:
     """The table for people: mean ± standard deviation over seeds, changes against the baseline of the same seed."""
     lines = [
-        "| variant | seeds | validation MAE, eV | change | guide expects | without text, eV | test MAE, eV | parameters | s per epoch |",
+        "| variant | seeds | validation MAE, eV | change | guide expects | without text, eV | test MAE, eV | parameters | processor s per epoch |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:

@@ -37,7 +37,16 @@ class RunState:
     best_epoch: int = -1
     history: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
+    processor_seconds: float = 0.0
     seconds_per_epoch: list[float] = field(default_factory=list)
+    processor_seconds_per_epoch: list[float] = field(default_factory=list)
+
+    def close_epoch(self) -> None:
+        """Keep the epoch's times and count from zero again."""
+        self.seconds_per_epoch.append(self.seconds)
+        self.processor_seconds_per_epoch.append(self.processor_seconds)
+        self.epoch, self.step_in_epoch, self.loss_sum, self.loss_weight = self.epoch + 1, 0, 0.0, 0.0
+        self.seconds = self.processor_seconds = 0.0
 
 
 class Trainer:
@@ -102,8 +111,7 @@ class Trainer:
             better = state.best_epoch < 0 or score < state.best
             if better:
                 state.best, state.best_epoch = score, state.epoch
-            state.seconds_per_epoch.append(state.seconds)
-            state.epoch, state.step_in_epoch, state.loss_sum, state.loss_weight, state.seconds = state.epoch + 1, 0, 0.0, 0.0, 0.0
+            state.close_epoch()
             # Best first: were the run killed between the two, the last checkpoint would repeat the epoch and write it again.
             if better:
                 self._save_best(entry)
@@ -124,7 +132,12 @@ class Trainer:
         """The history, and apart from it (it would differ from run to run) the time of each epoch's steps."""
         if self.state.history:
             write_json(self.state.history, self.folder / HISTORY)
-            write_json({"seconds_per_epoch": self.state.seconds_per_epoch, "rows": len(self.train)}, self.folder / TIMINGS)
+            timings = {
+                "seconds_per_epoch": self.state.seconds_per_epoch,
+                "processor_seconds_per_epoch": self.state.processor_seconds_per_epoch,
+                "rows": len(self.train),
+            }
+            write_json(timings, self.folder / TIMINGS)
 
     def _stale(self) -> bool:
         patience = self.options.early_stopping_patience
@@ -141,7 +154,7 @@ class Trainer:
         plan = epoch_plan(self.train.sizes, options.batch_size, seed=options.random_seed, epoch=state.epoch)
         self.network.train()
         label = f"epoch {state.epoch + 1}"
-        started = time.perf_counter()
+        started, worked = time.perf_counter(), time.process_time()
         with Progress(label, len(plan)) as progress:
             progress.done = state.step_in_epoch
             for batch in self.train.batches(plan[state.step_in_epoch :], workers=options.num_workers):
@@ -149,7 +162,8 @@ class Trainer:
                 torch.manual_seed(options.random_seed * 1_000_003 + state.step)
                 loss, weight = self._step(batch)
                 state.seconds += time.perf_counter() - started
-                started = time.perf_counter()
+                state.processor_seconds += time.process_time() - worked
+                started, worked = time.perf_counter(), time.process_time()
                 state.loss_sum += loss * weight
                 state.loss_weight += weight
                 state.step += 1
