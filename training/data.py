@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from structures.subsets import fold_of, in_second_half
 from training.errors import DataError
 from training.saved_graphs import SavedGraph, SavedGraphs, saved_folder
 
@@ -45,13 +46,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Splits:
-    """Rows by use, the rows that could not be read with the reason, and what the user should know about them."""
+    """Rows by use, the rows that could not be read with the reason, and what the user should know about them.
+
+    ``holdout`` has the training rows of a fold left out, if one is.
+    """
 
     train: list[Row]
     val: list[Row]
     test: list[Row]
     skipped: list[tuple[str, str]]
     notes: list[str] = field(default_factory=list)
+    holdout: list[Row] = field(default_factory=list)
 
 
 def load_splits(options: TrainingOptions) -> Splits:
@@ -88,11 +93,22 @@ def load_splits(options: TrainingOptions) -> Splits:
         if options.only_described:
             rows = _described(rows)
         train, val, test = _split(rows, options)
+    train, held_out = _hold_out(train, options)
+    if options.val_half != "both":
+        val = [row for row in val if in_second_half(row.id) == (options.val_half == "second")]
     if not train or not val:
         raise DataError(
             f"{len(train)} training and {len(val)} validation rows are left; both are needed. {len(skipped)} rows were skipped."
         )
-    return Splits(train, val, test, skipped, notes)
+    return Splits(train, val, test, skipped, notes, held_out)
+
+
+def _hold_out(rows: list[Row], options: TrainingOptions) -> tuple[list[Row], list[Row]]:
+    """Rows to train on, and those of the fold left out."""
+    if options.holdout_fold is None:
+        return rows, []
+    fold, folds = options.holdout_fold
+    return [row for row in rows if fold_of(row.id, folds) != fold], [row for row in rows if fold_of(row.id, folds) == fold]
 
 
 def _described(rows: list[Row]) -> list[Row]:

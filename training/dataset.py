@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from models import GraphBatch, collate
+from structures import plain_numbers
 from training.graphs import GraphStore, graph_store
 from training.progress import Progress
 
@@ -116,7 +117,7 @@ class CrystalDataset:
     ) -> Self:
         """Build or find graphs and text vectors; ``rewrite`` changes descriptions first (stop words)."""
         store = graph_store(rows, cache_dir=cache_dir, flavour=flavour, cutoff=cutoff, max_neighbors=max_neighbors, label=f"{label} graphs")
-        descriptions = [row.description if read_texts else None for row in rows]
+        descriptions = [plain_numbers(row.description) if read_texts and row.description else None for row in rows]
         if rewrite is not None:
             descriptions = [text if text is None else rewrite(text) for text in descriptions]
         return cls(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from training.average import WeightAverage
 from training.dataset import CrystalDataset, TrainingBatch, epoch_plan
 from training.metrics import measure, predict
 from training.progress import Progress
@@ -87,6 +88,7 @@ class Trainer:
         self.scheduler = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, max_lr=options.learning_rate, total_steps=total, pct_start=share
         )
+        self.average = WeightAverage(network, options.ema_decay) if options.ema_decay else None
         self.state = RunState()
 
     def run(self, report: Callable[[str], None]) -> RunState:
@@ -187,6 +189,8 @@ class Trainer:
         nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self.optimizer.step()
         self.scheduler.step()
+        if self.average is not None:
+            self.average.update(self.network)
         return float(loss.detach()), float(batch.weight.sum())
 
     def _loss(self, output: NetworkOutput, target: Tensor, weight: Tensor) -> Tensor:
@@ -205,14 +209,18 @@ class Trainer:
     def _validate(self) -> dict[str, float]:
         results: dict[str, float] = {}
         for suffix, without_text in (("", False), ("_without_text", True)):
-            prediction = predict(self.network, self.val, batch_size=self.options.batch_size, without_text=without_text)
+            prediction = predict(self._kept(), self.val, batch_size=self.options.batch_size, without_text=without_text)
             values = measure(prediction, self.val.targets, threshold=self.options.threshold)
             results |= {f"val_{name}{suffix}": value for name, value in values.items()}
         return results
 
+    def _kept(self) -> CrystalTextNetwork:
+        """The network that is validated and kept: with averaged weights where an average is asked for."""
+        return self.network if self.average is None else self.average.network
+
     def _save_best(self, entry: dict[str, Any]) -> None:
         content = {
-            "model": {key: value.detach().cpu() for key, value in self.network.state_dict().items()},
+            "model": {key: value.detach().cpu() for key, value in self._kept().state_dict().items()},
             "config": self.network.config.model_dump(mode="json"),
             "options": self.options.model_dump(mode="json"),
             "epoch": entry["epoch"],
@@ -231,6 +239,8 @@ class Trainer:
             "run": copy.deepcopy(self.state.__dict__),
             "data": self.data,
         }
+        if self.average is not None:
+            content["average"] = self.average.state_dict()
         save_atomically(content, self.folder / LAST)
 
     def restore(self, content: dict[str, Any]) -> None:
@@ -238,6 +248,8 @@ class Trainer:
         self.network.load_state_dict(content["model"])
         self.optimizer.load_state_dict(content["optimizer"])
         self.scheduler.load_state_dict(content["scheduler"])
+        if self.average is not None:
+            self.average.load_state_dict(content["average"])
         self.state = RunState(**content["run"])
 
 

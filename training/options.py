@@ -129,11 +129,20 @@ class TrainingOptions(BaseModel):
     text_dropout: float = _added("share of training texts replaced by the vector for a missing text", default=0.3, ge=0, le=1)
     no_text: Literal["learned", "encode_empty"] = _added("what stands in for a missing description", default="learned")
     graph_flavour: Literal["symmetric", "jarvis"] = _added("crystal-graph flavour", default="symmetric")
+    cutoff: float = _added("neighbour search radius, Å", default=8.0)
+    max_neighbors: int = _added("nearest neighbours of an atom (ties are kept on top); the line graph grows with its square", default=12)
     embedding_features: int = _added("width between the radial basis and the hidden features", default=64)
     loss: Literal["mse", "huber", "mae"] = _added("loss of the regression", default="mse")
     huber_delta: float = _added("where the Huber loss turns linear, eV", default=0.5, gt=0)
     confidence_weights: str = _added("weights by label_confidence, for instance high=1,medium=0.7,low=0.4", default="")
     init_from: str = _added("start from the weights of this checkpoint where names and shapes agree", default="")
+    ema_decay: float = _added(
+        "validate and keep a running average of the weights, with this memory per step (0: the weights themselves)", default=0.0, ge=0, lt=1
+    )
+    val_half: Literal["both", "first", "second"] = _added(
+        "half of the validation rows to select on, drawn by id; the other stays for calibration", default="both"
+    )
+    holdout: str = _added("leave a fold of the training rows out, for instance 0/3, and write what the network says about them", default="")
     device: str = _added("cpu or cuda", default="cpu")
     amp: Literal["none", "bf16"] = _added("mixed precision", default="none")
     compile: bool = _added("compile the network with torch.compile", default=False)
@@ -156,6 +165,7 @@ class TrainingOptions(BaseModel):
             raise ValueError(f"train_ratio + val_ratio + test_ratio is {total:g}; together they are at most 1")
         if self.use_contrastive and self.batch_size < 2:
             raise ValueError("use_contrastive compares the crystals of a batch: batch_size has to be 2 or more")
+        self.holdout_fold  # noqa: B018  reading it checks it
         if bool(self.train_file) != bool(self.val_file):
             raise ValueError("train_file and val_file go together")
         if (self.mask_stopwords or self.remove_stopwords) and not self.stopwords_dir:
@@ -177,6 +187,20 @@ class TrainingOptions(BaseModel):
     def threshold(self) -> float | None:
         """What divides the targets into two classes; None where a number is learned."""
         return self.classification_threshold if self.classification else None
+
+    @builtins.property
+    def holdout_fold(self) -> tuple[int, int] | None:
+        """Fold to hold out and number of folds; None without.
+
+        Raises:
+            ValueError: If ``holdout`` is not such a pair.
+        """
+        if not self.holdout:
+            return None
+        first, _, second = self.holdout.partition("/")
+        if not (first.isdecimal() and second.isdecimal() and int(second) >= 2 and int(first) < int(second)):
+            raise ValueError(f"holdout is a fold and the number of folds, for instance 0/3, not {self.holdout!r}")
+        return int(first), int(second)
 
     @builtins.property
     def property_folder(self) -> str:

@@ -92,8 +92,9 @@ def run_training(
         write_json({"options": options.model_dump(mode="json"), "config": config.model_dump(mode="json")}, folder / CONFIG)
     state = trainer.run(report)
     report(f"best validation score {state.best:.5g} in epoch {state.best_epoch + 1}")
-    if len(sets["test"]):
-        _test(folder, sets["test"], options, report)
+    for name in ("test", "holdout"):
+        if len(sets[name]):
+            _test(folder, name, sets[name], options, report)
     return folder
 
 
@@ -171,7 +172,7 @@ def prepare(splits: Splits, options: TrainingOptions, config: FusionConfig, enco
                 rewrite=stopword_rewriter(options),
                 max_line_edges=options.max_line_edges if name == "train" else 0,
             )
-            for name, rows in (("train", splits.train), ("val", splits.val), ("test", splits.test))
+            for name, rows in (("train", splits.train), ("val", splits.val), ("test", splits.test), ("holdout", splits.holdout))
         }
 
 
@@ -208,6 +209,7 @@ def facts(train: CrystalDataset, encoder: TextEncoder) -> dict[str, Any]:
         "mean_target": float(train.targets.mean()),
         "elements": [Element.from_Z(z).symbol for z in sorted(train.elements())],
         "text_encoder": encoder.settings.model_dump(mode="json"),
+        "text_encoder_hash": encoder.content_hash,
     }
 
 
@@ -242,20 +244,22 @@ def _list_skipped(splits: Splits, sets: dict[str, CrystalDataset], folder: Path,
     report(f"{len(skipped)} rows were skipped, listed in {folder / 'skipped.csv'}; the first: {skipped[0][0]} ({skipped[0][1]})")
 
 
-def _test(folder: Path, test: CrystalDataset, options: TrainingOptions, report: Callable[[str], None]) -> None:
+def _test(folder: Path, name: str, test: CrystalDataset, options: TrainingOptions, report: Callable[[str], None]) -> None:
     network = read_checkpoint(folder / BEST).network.to(options.device)
     with_text = predict(network, test, batch_size=options.batch_size)
     without = predict(network, test, batch_size=options.batch_size, without_text=True)
     targets = test.targets if options.threshold is None else (test.targets > options.threshold).astype(np.float32)
     results = {
-        name: measure(prediction, test.targets, threshold=options.threshold)
-        for name, prediction in (("test", with_text), ("test_without_text", without))
+        key: measure(prediction, test.targets, threshold=options.threshold)
+        for key, prediction in ((name, with_text), (f"{name}_without_text", without))
     }
-    write_json(results, folder / "test_metrics.json")
-    with (folder / "prediction_results_test_set.csv").open("w", newline="", encoding="utf-8") as table:
+    write_json(results, folder / f"{name}_metrics.json")
+    # The published script's name of the file.
+    table_name = "prediction_results_test_set.csv" if name == "test" else f"prediction_results_{name}.csv"
+    with (folder / table_name).open("w", newline="", encoding="utf-8") as table:
         writer = csv.writer(table)
         writer.writerow(["id", "target", "prediction", "prediction_without_text"])
         for row, truth, one, other in zip(test.rows, targets, with_text, without, strict=True):
             writer.writerow([row.id, f"{truth:.6g}", f"{one:.6g}", f"{other:.6g}"])
-    for name, values in results.items():
-        report(f"{name}: " + ", ".join(f"{key} {value:.4f}" for key, value in values.items()))
+    for key, values in results.items():
+        report(f"{key}: " + ", ".join(f"{metric} {value:.4f}" for metric, value in values.items()))

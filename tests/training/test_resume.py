@@ -11,12 +11,12 @@ import torch
 from killed_runs import finish, start
 from small_data import textbook, write_jarvis
 
-FILES = ("history.json", "test_metrics.json", "prediction_results_test_set.csv")
+FILES = ("history.json", "test_metrics.json", "prediction_results_test_set.csv", "prediction_results_holdout.csv")
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
-    """Options of a small run with every kind of randomness: dropout, text dropout, shuffled batches."""
+    """Options of a small run with every kind of randomness (dropout, text dropout, shuffled batches) and of memory (averaged weights)."""
     root = tmp_path_factory.mktemp("data")
     return {
         "root_dir": str(write_jarvis(root)),
@@ -43,6 +43,8 @@ def base(tmp_path_factory):
         "n_test": 4,
         "checkpoint_steps": 1,
         "text_encoder": "tiny",
+        "ema_decay": 0.9,
+        "holdout": "0/4",
     }
 
 
@@ -61,6 +63,8 @@ def assert_same(folder, reference):
         one, other = (torch.load(place / name, weights_only=True) for place in (folder, reference))
         assert one["model"].keys() == other["model"].keys()
         assert all(torch.equal(one["model"][key], other["model"][key]) for key in one["model"]), name
+        averages = one.get("average", {"model": {}})["model"]
+        assert all(torch.equal(value, other["average"]["model"][key]) for key, value in averages.items()), name
     assert not [path.name for path in folder.iterdir() if path.name.startswith(".")], "half-written files are left"
 
 
