@@ -12,6 +12,7 @@ processes, so that pages which workers share count once.
 from __future__ import annotations
 
 import argparse
+import csv
 import gzip
 import itertools
 import json
@@ -27,6 +28,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data" / "hse" / "train.jsonl.gz"
 COMMAND = Path(sys.executable).parent / "hsegap"
+#: Where ``memory`` writes what it has seen, from ``--samples``.
+samples: Path | None = None
 SMALL = ("GaAs", "MgO", "NaCl", "Si", "ZnO", "Ge", "C", "CaF2")
 
 
@@ -101,18 +104,27 @@ def workers(folder: Path, n: int) -> None:
 
 
 def memory(folder: Path, n: int) -> None:
-    """Memory over many inputs: it must not grow with them."""
+    """Memory over many inputs, a folder with as many files: it must not grow with them."""
     texts = [(ROOT / "examples" / f"{name}.cif").read_text() for name in SMALL]
-    with (folder / "many.jsonl").open("w") as stream:
-        for number in range(n):
-            stream.write(json.dumps({"id": f"c{number}", "cif": texts[number % len(texts)]}) + "\n")
-    seconds, used = score(folder, "many.jsonl", "-o", "o.csv", "--workers", 2, every_s=2.0)
-    rows = sum(1 for _ in (folder / "o.csv").open()) - 1
-    print(f"{rows:,} rows in {seconds:.0f} s, {rows / seconds:.1f} rows/s")
+    many = folder / "many"
+    many.mkdir()
+    for number in range(n):
+        (many / f"c{number:06}.cif").write_text(texts[number % len(texts)])
+    seconds, used = score(folder, "many", "-o", "o.csv", "--workers", 2, every_s=2.0)
+    with (folder / "o.csv").open(newline="") as stream:
+        statuses = [row["status"] for row in csv.DictReader(stream)]
+    print(f"{len(statuses):,} rows, {statuses.count('ok'):,} ok, in {seconds:.0f} s, {n / seconds:.1f} rows/s")
     for share in range(10):
         part = [mb for at, mb in used if share * seconds / 10 <= at < (share + 1) * seconds / 10]
         if part:
             print(f"{10 * share:3d}–{10 * share + 10:3d} %  mean {sum(part) / len(part):6.1f} MB  peak {max(part):6.1f} MB")
+    # A straight line through what was seen after the start: how much the whole run would have grown by.
+    later = [(at, mb) for at, mb in used if at > 0.05 * seconds]
+    mean_at, mean_mb = (sum(column) / len(later) for column in zip(*later, strict=True))
+    slope = sum((at - mean_at) * (mb - mean_mb) for at, mb in later) / sum((at - mean_at) ** 2 for at, _ in later)
+    print(f"trend {slope * seconds:+.1f} MB over the whole run")
+    if samples is not None:
+        samples.write_text("seconds,pss_mb\n" + "".join(f"{at:.1f},{mb:.1f}\n" for at, mb in used))
 
 
 def kills(folder: Path, n: int) -> None:
@@ -171,7 +183,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["workers", "memory", "kills", "writer"])
     parser.add_argument("-n", type=int, help="crystals")
+    parser.add_argument("--samples", type=Path, help="for memory: CSV file of what was seen")
     chosen = parser.parse_args()
+    samples = chosen.samples
     os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE", RAY_USAGE_STATS_ENABLED="0")
     default = {"workers": 1000, "memory": 100_000, "kills": 1000, "writer": 20_000}
     with tempfile.TemporaryDirectory(prefix="hsegap-bench-") as place:
