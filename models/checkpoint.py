@@ -39,6 +39,8 @@ class LoadedCheckpoint:
     assumed: list[str] = field(default_factory=list)
 
 
+#: Where a file may keep its state dict; a file without any of them is taken as one itself.
+STATE_ENTRIES = ("model", "state_dict", "model_state_dict")
 #: Settings that no shape shows; a foreign checkpoint without them gets the default, and the user is told.
 UNSEEN_IN_SHAPES = ("classification", "cross_modal_num_heads", "fine_grained_num_heads", "link")
 #: Entries of foreign configurations that say nothing about the network.
@@ -64,7 +66,7 @@ def load_checkpoint(path: str | Path, *, overrides: Mapping[str, Any] | None = N
 def read_checkpoint(path: str | Path, *, overrides: Mapping[str, Any] | None = None) -> LoadedCheckpoint:
     """Like :func:`load_checkpoint`, and says what was assumed."""
     content = read_weights_only(path)
-    state = content.get("model", content.get("state_dict", content))
+    state = next((content[key] for key in STATE_ENTRIES if key in content), content)
     if not isinstance(state, dict) or not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise CheckpointError(f"{path} holds no state dict: expected a dict with a 'model' entry of tensors, found {_summary(content)}")
     state = {key.removeprefix("module."): value for key, value in state.items()}
@@ -114,7 +116,8 @@ def _configuration(state: dict[str, Tensor], given: dict[str, Any] | None, overr
         given = {}
     ours = "graph_flavour" in given
     inner = given.get("model")
-    nested: dict[str, Any] = inner if isinstance(inner, dict) else given
+    # An entry without a value says nothing.
+    nested: dict[str, Any] = {key: value for key, value in (inner if isinstance(inner, dict) else given).items() if value is not None}
     for key, value in nested.items():
         if key in known:
             values[key] = value
@@ -206,9 +209,9 @@ def infer_config(state: Mapping[str, Tensor]) -> dict[str, Any]:
             "middle_fusion_use_gate_norm": first + "gate_norm.weight" in state,
             # A learned scale and a constant one have the same name and shape; a constant is exactly 1.
             "middle_fusion_use_learnable_scale": _differs_from_one(state.get(first + "text_scale")),
-            "use_improved_middle_fusion": first + "node_scale" in state or first + "importance_modulation" in state,
+            "use_improved_middle_fusion": first + "node_scale" in state or first + "importance_predictor.0.weight" in state,
             "middle_fusion_use_residual_scaling": _differs_from_one(state.get(first + "node_scale")),
-            "middle_fusion_use_dynamic_gating": first + "importance_modulation" in state,
+            "middle_fusion_use_dynamic_gating": first + "importance_predictor.0.weight" in state,
         }
     return {key: value for key, value in found.items() if value is not None}
 
@@ -218,15 +221,19 @@ def _differs_from_one(value: Tensor | None) -> bool:
 
 
 def _without_constants(state: dict[str, Tensor], expected: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Bridge what versions of the family disagree on: constant scales, and counters that BatchNorm does not need."""
-    bridged = dict(state)
+    """Bridge what versions of the family disagree on: scales that do not act or have an axis, counters that BatchNorm does not need."""
+    scales = (".text_scale", ".node_scale", ".importance_modulation")
+    bridged = {key: value.reshape(()) if key.endswith(scales) and value.numel() == 1 else value for key, value in state.items()}
     for key in expected.keys() - state.keys():
         if key.endswith((".text_scale", ".node_scale")):
             bridged[key] = torch.ones(())
         elif key.endswith(".num_batches_tracked"):
             bridged[key] = torch.zeros((), dtype=torch.int64)
     for key in state.keys() - expected.keys():
-        if key.endswith(".node_scale") and not _differs_from_one(state[key]):
+        constant = key.endswith(".node_scale") and not _differs_from_one(state[key])
+        # Without a predictor of importance there is nothing to modulate.
+        idle = key.endswith(".importance_modulation") and key.replace("importance_modulation", "importance_predictor.0.weight") not in state
+        if constant or idle:
             del bridged[key]
     return bridged
 

@@ -51,7 +51,7 @@ FOREIGN = [
 ]
 
 
-@pytest.mark.parametrize("settings", FOREIGN[::4], ids=str)
+@pytest.mark.parametrize("settings", FOREIGN, ids=str)
 def test_a_foreign_state_dict_without_config_is_read_off_names_and_shapes(settings, tmp_path):
     network = random_network(
         no_text="encode_empty", graph_flavour="jarvis", fine_grained_use_projection=len(str(settings)) % 2 == 0, **settings
@@ -101,6 +101,39 @@ def test_constant_and_learned_scales_that_the_file_lacks_or_has_too_many(tmp_pat
     assert not torch.equal(gap_of(loaded), gap_of(network))
 
 
+def test_scales_with_an_axis_and_a_modulation_that_modulates_nothing(tmp_path):
+    network = random_network(no_text="encode_empty", **{**FULL_MIDDLE, "middle_fusion_use_dynamic_gating": False})
+    state = {key: value.reshape(1) if key.endswith("_scale") else value for key, value in network.state_dict().items()}
+    state["middle_fusion_modules.layer_2.importance_modulation"] = torch.tensor(1.0)
+    torch.save({"model": state}, tmp_path / "x.pt")
+    loaded = load_checkpoint(tmp_path / "x.pt")
+    assert not loaded.config.middle_fusion_use_dynamic_gating
+    assert torch.equal(gap_of(loaded), gap_of(network))
+
+
+@pytest.mark.parametrize("improved", [False, True])
+def test_constant_scales_act_with_the_value_they_have_in_the_file(improved, tmp_path):
+    """They are 1 where the family made them; whatever else stands in the file is what the network was trained with."""
+    settings = {"use_middle_fusion": True, "use_improved_middle_fusion": improved, "middle_fusion_use_residual_scaling": False}
+    network = random_network(no_text="encode_empty", middle_fusion_layers="0,2", **settings)
+    before = gap_of(network)
+    with torch.no_grad():
+        for name, value in network.named_buffers():
+            if name.endswith(("text_scale", "node_scale")):
+                value.fill_(1.7)
+    assert not torch.equal(gap_of(network), before)
+    for config in (None, {**SMALL, **settings, "middle_fusion_layers": [0, 2]}):
+        loaded = load_checkpoint(save(tmp_path / "x.pt", network, config=config))
+        assert torch.equal(gap_of(loaded), gap_of(network))
+
+
+def test_entries_without_a_value_say_nothing(tmp_path):
+    network = random_network(no_text="encode_empty", late_fusion_type="tucker")
+    loaded = read_checkpoint(save(tmp_path / "x.pt", network, config={"late_fusion_rank": None, "classification": None}))
+    assert torch.equal(gap_of(loaded.network), gap_of(network))
+    assert "classification = False" in loaded.assumed
+
+
 def test_counters_that_batch_norm_does_not_need_may_be_missing(tmp_path):
     network = random_network(no_text="encode_empty")
     state = {key: value for key, value in network.state_dict().items() if not key.endswith("num_batches_tracked")}
@@ -112,6 +145,9 @@ def test_bare_state_dicts_and_the_prefix_of_data_parallel(tmp_path):
     network = random_network(no_text="encode_empty")
     torch.save({f"module.{key}": value for key, value in network.state_dict().items()}, tmp_path / "x.pt")
     assert torch.equal(gap_of(load_checkpoint(tmp_path / "x.pt")), gap_of(network))
+    for entry in ("state_dict", "model_state_dict"):
+        torch.save({"epoch": 3, entry: network.state_dict()}, tmp_path / "x.pt")
+        assert torch.equal(gap_of(load_checkpoint(tmp_path / "x.pt")), gap_of(network))
 
 
 def test_plain_alignn_checkpoints_load_as_graph_only(tmp_path):
