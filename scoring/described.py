@@ -15,6 +15,8 @@ from service.errors import Failure
 from service.workers import WorkerPool
 
 if TYPE_CHECKING:
+    import threading
+
     import numpy as np
 
 #: Libraries whose versions may change the words.
@@ -55,13 +57,15 @@ class RememberingDescribers(WorkerPool):
         self._connection: sqlite3.Connection | None = None
         self._usable = True
 
-    def run(self, job: dict[str, Any], *, expires_at: float) -> tuple[dict[str, Any], dict[str, np.ndarray]] | Failure:
+    def run(
+        self, job: dict[str, Any], *, expires_at: float, abandoned: threading.Event | None = None
+    ) -> tuple[dict[str, Any], dict[str, np.ndarray]] | Failure:
         """Describe, or remember what was said about the same structure before."""
         key = self._key(job)
         known = self._find(key)
         if known is not None:
             return known, {}
-        answer = super().run(job, expires_at=expires_at)
+        answer = super().run(job, expires_at=expires_at, abandoned=abandoned)
         if not isinstance(answer, Failure):
             self._keep(key, answer[0])
         return answer

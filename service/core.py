@@ -12,13 +12,13 @@ import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from service.errors import Failure
 from service.schemas import INSULATOR_FROM_EV, MAX_ITEMS, METAL_BELOW_EV, DescribeRequest, ModelInfo, PredictRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from export.artifact import Artifact
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 State = Literal["starting", "ready", "failed", "draining"]
+Answer = TypeVar("Answer")
 logger = logging.getLogger("hsegap.service")
 
 
@@ -146,8 +147,16 @@ class Core:
 
     async def _predict_in_thread(self, request: PredictRequest, *, index: int | None) -> Prediction | Failure:
         expires_at = time.monotonic() + self.settings.request_timeout_s
-        work = functools.partial(self.predictor.predict_one, request, index=index, expires_at=expires_at)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        return await self._in_thread(functools.partial(self.predictor.predict_one, request, index=index, expires_at=expires_at))
+
+    async def _in_thread(self, work: Callable[..., Answer]) -> Answer:
+        """Run work in a thread; when the waiting task is cancelled, the work is told that nobody waits any more."""
+        abandoned = threading.Event()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, functools.partial(work, abandoned=abandoned))
+        except asyncio.CancelledError:
+            abandoned.set()
+            raise
 
     def describe(self, structure: str, format: StructureFormat | None = None) -> GeneratedDescription | Failure:  # noqa: A002 - the field's name
         """Generate a description in robocrystallographer's wording. Takes seconds, the first call some 15 s more.
@@ -163,8 +172,7 @@ class Core:
         if failure := self.not_ready():
             return failure
         expires_at = time.monotonic() + self.settings.request_timeout_s
-        work = functools.partial(self.predictor.describe, request, expires_at=expires_at)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        return await self._in_thread(functools.partial(self.predictor.describe, request, expires_at=expires_at))
 
     def model_info(self) -> ModelInfo:
         """What is known about the artifact that answers."""

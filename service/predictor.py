@@ -144,7 +144,12 @@ class Predictor:
             self.network()
 
     def predict_one(
-        self, request: PredictRequest | Failure, *, index: int | None = None, expires_at: float = math.inf
+        self,
+        request: PredictRequest | Failure,
+        *,
+        index: int | None = None,
+        expires_at: float = math.inf,
+        abandoned: threading.Event | None = None,
     ) -> Prediction | Failure:
         """Predict one crystal.
 
@@ -152,6 +157,7 @@ class Predictor:
             request: The crystal.
             index: Its place in a batch; None for a single request.
             expires_at: Moment (``time.monotonic``) after which nobody waits for it any more.
+            abandoned: Set by a caller who goes away before that; a description being generated is given up then.
 
         Returns:
             The prediction, or the named failure. Never raises.
@@ -159,13 +165,15 @@ class Predictor:
         if isinstance(request, Failure):
             return request.at(index)
         try:
-            prepared = self._prepare(request, index, min(expires_at, time.monotonic() + 3600))
+            prepared = self._prepare(request, index, min(expires_at, time.monotonic() + 3600), abandoned)
             result = prepared if isinstance(prepared, Failure) else self._infer(prepared, expires_at)
         except Exception as error:  # the boundary where a surprise becomes a named error
             return internal_error(error, "predicting a crystal").at(index)
         return result.at(index) if isinstance(result, Failure) else result
 
-    def _prepare(self, request: PredictRequest, index: int | None, expires_at: float) -> Prepared | Failure:
+    def _prepare(
+        self, request: PredictRequest, index: int | None, expires_at: float, abandoned: threading.Event | None
+    ) -> Prepared | Failure:
         started = time.perf_counter()
         manifest = self.artifact.manifest
         given = request.description if request.description and request.description.strip() else None
@@ -180,7 +188,7 @@ class Predictor:
         warnings = [Warn(code=code, message=message) for code, message in header["warnings"]]
         description = Description(text=given, origin="given" if given is not None else "none")
         if given is None and request.describe:
-            described = self.describers.run(self._job("describe", request), expires_at=expires_at)
+            described = self.describers.run(self._job("describe", request), expires_at=expires_at, abandoned=abandoned)
             if isinstance(described, Failure):
                 return described
             timings.describe = described[0]["timings"]["describe"]
@@ -221,10 +229,14 @@ class Predictor:
             return Failure.make("timeout", "The crystal waited too long for its turn.", "Try again later, or send fewer crystals at once.")
         return self._report(item, result)
 
-    def describe(self, request: DescribeRequest, *, expires_at: float = math.inf) -> GeneratedDescription | Failure:
-        """Generate a crystal's description. Never raises; a failure is named."""
+    def describe(
+        self, request: DescribeRequest, *, expires_at: float = math.inf, abandoned: threading.Event | None = None
+    ) -> GeneratedDescription | Failure:
+        """Generate a crystal's description. Never raises; a failure is named. Arguments as for :meth:`predict_one`."""
         started = time.perf_counter()
-        answer = self.describers.run(self._job("describe", request), expires_at=min(expires_at, time.monotonic() + 3600))
+        answer = self.describers.run(
+            self._job("describe", request), expires_at=min(expires_at, time.monotonic() + 3600), abandoned=abandoned
+        )
         if isinstance(answer, Failure):
             return answer
         header = answer[0]

@@ -32,6 +32,8 @@ START_DEADLINE_S = {"read": 120.0, "describe": 300.0}
 MEMORY_BYTES = {"read": 4 * 2**30, "describe": 6 * 2**30}
 #: Largest answer taken from a worker.
 MAX_ANSWER_BYTES = 2**30
+#: How often a waiting thread looks whether its caller has gone away, seconds.
+LOOK_S = 0.1
 
 
 class _Died(Exception):  # noqa: N818 - an event inside this file, not an error a caller sees
@@ -40,6 +42,27 @@ class _Died(Exception):  # noqa: N818 - an event inside this file, not an error 
 
 class _Expired(Exception):  # noqa: N818 - as above
     """The moment to stop waiting has passed."""
+
+
+class _Abandoned(_Expired):
+    """The caller has gone away."""
+
+
+def _wait(selector: selectors.BaseSelector, expires_at: float, abandoned: threading.Event | None) -> None:
+    """Wait until a pipe is ready.
+
+    Raises:
+        _Expired: If ``expires_at`` passes first.
+        _Abandoned: If the caller goes away first.
+    """
+    while True:
+        remaining = max(0.0, expires_at - time.monotonic())
+        if selector.select(remaining if abandoned is None else min(LOOK_S, remaining)):
+            return
+        if abandoned is not None and abandoned.is_set():
+            raise _Abandoned
+        if time.monotonic() >= expires_at:
+            raise _Expired
 
 
 class Worker:
@@ -84,29 +107,33 @@ class Worker:
         """Whether the process still runs."""
         return self._process.poll() is None
 
-    def wait_ready(self, expires_at: float) -> None:
+    def wait_ready(self, expires_at: float, abandoned: threading.Event | None = None) -> None:
         """Wait until the imports are done.
 
         Raises:
-            _Expired: If ``expires_at`` passes first; the process goes on starting.
+            _Expired: If ``expires_at`` passes first or the caller goes away; the process goes on starting.
             _Died: If it ends, or takes longer than any start may.
         """
         if self.ready:
             return
         limit = self._started + START_DEADLINE_S[self.role]
         try:
-            self._receive(min(expires_at, limit))
+            self._receive(min(expires_at, limit), abandoned)
+        except _Abandoned:
+            raise
         except _Expired:
             if time.monotonic() >= limit:
                 raise _Died from None
             raise
         self.ready = True
 
-    def ask(self, job: dict[str, Any], expires_at: float) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def ask(
+        self, job: dict[str, Any], expires_at: float, abandoned: threading.Event | None = None
+    ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Send one job and wait for its answer.
 
         Raises:
-            _Expired: If it takes too long; the process must be killed then.
+            _Expired: If it takes too long or the caller goes away; the process must be killed then.
             _Died: If the process ends.
         """
         from service.worker_main import pack
@@ -115,17 +142,16 @@ class Worker:
         with selectors.DefaultSelector() as selector:
             selector.register(self._jobs, selectors.EVENT_WRITE)
             while view:
-                if not selector.select(max(0.0, expires_at - time.monotonic())):
-                    raise _Expired
+                _wait(selector, expires_at, abandoned)
                 try:
                     view = view[os.write(self._jobs.fileno(), view) :]
                 except BlockingIOError:
                     continue
                 except OSError:
                     raise _Died from None
-        return self._receive(expires_at)
+        return self._receive(expires_at, abandoned)
 
-    def _receive(self, expires_at: float) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def _receive(self, expires_at: float, abandoned: threading.Event | None) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         from service.worker_main import PREFIX, unpack
 
         with selectors.DefaultSelector() as selector:
@@ -133,8 +159,7 @@ class Worker:
 
             def fill(wanted: int) -> None:
                 while len(self._buffer) < wanted:
-                    if not selector.select(max(0.0, expires_at - time.monotonic())):
-                        raise _Expired
+                    _wait(selector, expires_at, abandoned)
                     try:
                         chunk = os.read(self._answers.fileno(), 2**20)
                     except BlockingIOError:
@@ -205,26 +230,39 @@ class WorkerPool:
         """Process ids of the workers that run now."""
         return [worker.pid for slot in self._all if (worker := slot[0]) is not None and worker.alive]
 
-    def run(self, job: dict[str, Any], *, expires_at: float) -> tuple[dict[str, Any], dict[str, np.ndarray]] | Failure:
+    def run(
+        self, job: dict[str, Any], *, expires_at: float, abandoned: threading.Event | None = None
+    ) -> tuple[dict[str, Any], dict[str, np.ndarray]] | Failure:
         """Do one job in a worker.
 
         Args:
             job: What :mod:`service.worker_main` understands.
             expires_at: Moment (``time.monotonic``) after which nobody waits for the answer any more.
+            abandoned: Set by a caller who goes away before that: the job ends within a fraction of a second, its process with it.
 
         Returns:
             The answer's header and arrays, or the named error: of the structure, ``timeout``, or ``internal`` if the process died.
         """
-        try:
-            slot = self._slots.get(timeout=max(0.0, expires_at - time.monotonic()))
-        except queue.Empty:
+        slot = self._free_slot(expires_at, abandoned)
+        if slot is None:
             return Failure.make("timeout", "No worker was free in time.", "Try again later, or send fewer crystals at once.")
         try:
-            return self._run_in(slot, job, expires_at)
+            return self._run_in(slot, job, expires_at, abandoned)
         finally:
             self._slots.put(slot)
 
-    def _run_in(self, slot: list[Worker | None], job: dict[str, Any], expires_at: float) -> Any:
+    def _free_slot(self, expires_at: float, abandoned: threading.Event | None) -> list[Worker | None] | None:
+        """A slot that is ours until it is put back; None if the wait ends first."""
+        while not (abandoned is not None and abandoned.is_set()):
+            remaining = max(0.0, expires_at - time.monotonic())
+            try:
+                return self._slots.get(timeout=remaining if abandoned is None else min(LOOK_S, remaining))
+            except queue.Empty:
+                if time.monotonic() >= expires_at:
+                    break
+        return None
+
+    def _run_in(self, slot: list[Worker | None], job: dict[str, Any], expires_at: float, abandoned: threading.Event | None) -> Any:
         if self._closed.is_set():
             return Failure.make("not_ready", "The server is shutting down.")
         worker = slot[0]
@@ -234,8 +272,12 @@ class WorkerPool:
         if worker is None:
             worker = slot[0] = self._spawn()
         try:
-            worker.wait_ready(expires_at)
-            answer, arrays = worker.ask(job, min(expires_at, time.monotonic() + self.deadline_s))
+            worker.wait_ready(expires_at, abandoned)
+            answer, arrays = worker.ask(job, min(expires_at, time.monotonic() + self.deadline_s), abandoned)
+        except _Abandoned:
+            if worker.ready:  # one that is still starting works for whoever comes next
+                self._replace(slot)
+            return Failure.make("timeout", "The caller did not wait for the answer.")
         except _Expired:
             if worker.ready:
                 self._replace(slot)

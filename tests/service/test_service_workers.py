@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,6 +114,31 @@ def test_a_caller_that_waits_no_longer_frees_the_worker(pool: WorkerPool) -> Non
     assert code_of(pool.run(job(NACL), expires_at=soon(0.2))) == "timeout"
     assert time.monotonic() - started < 5
     assert read(pool, MGO)["formula"] == "MgO"
+
+
+def test_a_caller_that_goes_away_ends_the_job_and_a_job_still_waiting(pool: WorkerPool) -> None:
+    pid = hang(pool)
+    gone = threading.Event()
+    with ThreadPoolExecutor(2) as callers:
+        asked = [callers.submit(pool.run, job(NACL), expires_at=soon(), abandoned=gone) for _ in range(2)]
+        time.sleep(0.3)
+        assert not any(future.done() for future in asked)
+        gone.set()
+        assert [code_of(future.result(timeout=5)) for future in asked] == ["timeout"] * 2
+    assert pid not in pool.pids()
+    assert read(pool, MGO)["formula"] == "MgO"
+
+
+def test_a_worker_still_starting_outlives_a_caller_that_goes_away() -> None:
+    starting = WorkerPool("read", size=1, deadline_s=30)
+    starting.start()
+    [pid] = starting.pids()
+    os.kill(pid, signal.SIGSTOP)
+    gone = threading.Event()
+    threading.Timer(0.3, gone.set).start()
+    assert code_of(starting.run(job(NACL), expires_at=soon(), abandoned=gone)) == "timeout"
+    assert starting.pids() == [pid]
+    starting.close()
 
 
 def test_a_worker_killed_in_the_middle_of_a_job_costs_that_job_only(pool: WorkerPool) -> None:
