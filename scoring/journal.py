@@ -152,6 +152,11 @@ class Journal:
         if seen < first and not force:
             raise _changed()
 
+    @property
+    def written(self) -> int:
+        """Batches whose rows stand in the output."""
+        return self.state.batches
+
     def commit(self, scored: Scored) -> None:
         """Write a batch's rows, or keep them until it is their turn.
 

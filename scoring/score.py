@@ -136,7 +136,7 @@ def score(options: ScoreOptions, *, stdout: TextIO | None = None, stderr: TextIO
         if isinstance(output, Journal):
             batches = output.remaining(batches, force=options.force)
         stopped = _run(_engine(options, artifact, stack)(batches), output, progress.advance, fail_fast=options.fail_fast)
-        if not tally.rows:
+        if not tally.rows and stopped is None:
             hint = "Check the path; a folder is searched for .cif, .vasp, POSCAR*, .xyz and .json files."
             raise ScoringError("no_inputs", "There is no structure among the inputs.", hint)
         if stopped is not None:
@@ -187,6 +187,11 @@ class Stream:
             self.tally.add(ready.rows)
             self.tally.seconds += ready.seconds
 
+    @property
+    def written(self) -> int:
+        """Batches whose rows have been printed."""
+        return self._next
+
     def close(self) -> None:
         """Nothing to let go of."""
 
@@ -194,13 +199,17 @@ class Stream:
 def _run(scored: Iterable[Scored], output: Journal | Stream, advance: Callable[[Tally], None], *, fail_fast: bool) -> dict[str, Any] | None:
     """Write what the engine gives; the failed row that stopped the run, if one did."""
     tally = output.state.tally if isinstance(output, Journal) else output.tally
+    stop: tuple[int, dict[str, Any]] | None = None
     for batch in scored:
-        failed = next((row for row in batch.rows if row["status"] != "ok"), None) if fail_fast else None
         output.commit(batch)
         advance(tally)
-        if failed is not None:
-            return failed
-    return None
+        failed = next((row for row in batch.rows if row["status"] != "ok"), None) if fail_fast else None
+        if failed is not None and (stop is None or batch.number < stop[0]):
+            stop = batch.number, failed
+        # Batches end in any order: the rows before the failed one are waited for, and the first of several that fail is named.
+        if stop is not None and output.written > stop[0]:
+            break
+    return None if stop is None else stop[1]
 
 
 def _engine(options: ScoreOptions, artifact: Artifact, stack: ExitStack) -> Callable[[Iterator[Batch]], Iterator[Scored]]:

@@ -154,6 +154,17 @@ def test_stops_at_the_first_failure_when_asked_to(cifs: Path, tmp_path: Path, sc
     assert len(csv_rows(tmp_path / "o.csv")) == 9
 
 
+def test_a_failure_known_at_once_waits_for_the_rows_before_it(cifs: Path, tmp_path: Path, score: Callable[..., Outcome]) -> None:
+    names = [cifs / "GaAs.cif", cifs / "gone.cif", cifs / "ZnO.cif", cifs / "gone too.cif"]
+    listed = "".join(f"{name}\n" for name in names).encode()
+    for out in ("o.jsonl", "-"):
+        outcome = score("-", "-o", out, "--batch-size", 1, "--workers", 1, "--fail-fast", stdin=listed)
+        assert outcome.status == 2, outcome.stderr
+        assert f"Stopped at {names[1]}: There is no file" in outcome.stderr
+        lines = outcome.stdout.splitlines() if out == "-" else (tmp_path / out).read_text().splitlines()
+        assert [json.loads(line)["status"] for line in lines][:2] == ["ok", "error"]
+
+
 def test_descriptions_are_generated_once_and_kept(cifs: Path, tmp_path: Path, score: Callable[..., Outcome]) -> None:
     pytest.importorskip("robocrys")
     outcome = score(cifs / "MgO.cif", "-o", "a.jsonl", "--describe")
