@@ -32,7 +32,7 @@ def run(options: ScoreOptions) -> int:
         was interrupted.
     """
     from export.artifact import ArtifactError
-    from scoring.problems import ScoringError
+    from scoring.problems import ScoringError, harmless
     from scoring.score import COULD_NOT_RUN, SOME_FAILED, FailedFastError, score
 
     logging.basicConfig(level=logging.ERROR if options.quiet else logging.WARNING, format="hsegap score: %(message)s", stream=sys.stderr)
@@ -42,7 +42,7 @@ def run(options: ScoreOptions) -> int:
         try:
             return score(options, stdout=out, stderr=sys.stderr)
         except (ScoringError, ArtifactError) as error:
-            output.note(f"hsegap score: {error.message} {error.hint}".rstrip())
+            output.note(harmless(f"hsegap score: {error.message} {error.hint}".rstrip()))
             return SOME_FAILED if isinstance(error, FailedFastError) else COULD_NOT_RUN
         except Exception:
             logging.getLogger("hsegap.cli").exception("the run ended unexpectedly")

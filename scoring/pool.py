@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from scoring import wire
 from scoring.batches import Scored
 from scoring.nursery import Link, Nursery
-from scoring.problems import Problem, ScoringError
+from scoring.problems import Problem, ScoringError, harmless
 from scoring.rows import atoms_of, row_of
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ class Pool:
         job.tries += 1
         self._deaths += 1
         first = job.assembly.batch.items[job.places[0]].id
-        logger.warning("a scoring worker ended (%s) on %d inputs from %s on", how, len(job.places), first)
+        logger.warning("a scoring worker ended (%s) on %d inputs from %s on", how, len(job.places), harmless(first))
         if self._deaths > MOST_DEATHS:
             message = f"{self._deaths} worker processes ended one after the other ({how}), the last one at {first}."
             raise ScoringError("workers", message, "Check the memory of the machine, then run the same command with --resume.")

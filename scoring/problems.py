@@ -57,6 +57,11 @@ def reason_of(error: BaseException) -> str:
     return text[:200] or type(error).__name__
 
 
+def harmless(text: str) -> str:
+    """Text for a terminal: what a file's name could steer it with is spelled out."""
+    return "".join(character if character.isprintable() or character == "\n" else ascii(character)[1:-1] for character in text)
+
+
 def need(module: str, *, purpose: str, extra: str = "batch") -> ModuleType:
     """Import a module of an optional extra.
 

@@ -7,6 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
+from scoring.problems import harmless
 from scoring.tally import BIN_EV
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class Lines:
 
     def note(self, text: str) -> None:
         """Print it."""
-        self._out.write(f"hsegap score: {text}\n")
+        self._out.write(f"hsegap score: {harmless(text)}\n")
         self._out.flush()
 
 
@@ -158,7 +159,7 @@ class Bar:
 
     def note(self, text: str) -> None:
         """Print it above the bar."""
-        self._console.print(text, markup=False, style="yellow")
+        self._console.print(harmless(text), markup=False, style="yellow")
 
 
 def progress_on(out: TextIO, count: Callable[[], int | None], *, done: int, quiet: bool) -> Progress:

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 STDIN = "-"
-#: Names that structures have in a folder. Other files there are passed over, and told.
+#: Names that structures have in a folder. Others there are passed over, and told; so is the record that a run leaves beside its output.
 STRUCTURE_NAME = re.compile(
-    r"(\.(m?cif|vasp|poscar|contcar|xyz|extxyz|json)(\.(gz|bz2|xz))?|^(POSCAR|CONTCAR)[^/]*|_(POSCAR|CONTCAR))$", re.IGNORECASE
+    r"(\.(m?cif|vasp|poscar|contcar|xyz|extxyz|(?<!\.run\.)json)(\.(gz|bz2|xz))?|^(POSCAR|CONTCAR)[^/]*|_(POSCAR|CONTCAR))$", re.IGNORECASE
 )
 _PATTERN = re.compile(r"[*?\[]")
 

@@ -190,7 +190,7 @@ def test_the_members_of_a_long_tar_are_forgotten(tmp_path: Path) -> None:
 
 
 def test_the_names_taken_for_structures() -> None:
-    wanted = ("a.cif", "POSCAR", "CONTCAR.relaxed", "x.vasp", "a.CIF.gz", "mp-1_POSCAR", "b.extxyz", "c.json")
-    others = ("a.txt", "README.md", "INCAR", "a.cif.bak", "png.png", "cif")
+    wanted = ("a.cif", "POSCAR", "CONTCAR.relaxed", "x.vasp", "a.CIF.gz", "mp-1_POSCAR", "b.extxyz", "c.json", "run.json", "a.run.cif")
+    others = ("a.txt", "README.md", "INCAR", "a.cif.bak", "png.png", "cif", "gaps.csv.run.json")
     assert all(STRUCTURE_NAME.search(name) for name in wanted)
     assert not any(STRUCTURE_NAME.search(name) for name in others)

@@ -85,6 +85,25 @@ def test_summary_exit_status_and_record(cifs: Path, tmp_path: Path, score: Calla
     assert record["settings"]["inputs"] == [str(cifs)]
 
 
+def test_the_name_of_a_file_does_not_steer_the_terminal(cifs: Path, score: Callable[..., Outcome]) -> None:
+    (cifs / "\x1b[2J\a.txt").write_text("passed over, and told")
+    (cifs / "\x1b[31m.cif").write_text("no structure")
+    outcome = score(cifs, "-o", "o.csv", "--fail-fast")
+    assert outcome.status == 2
+    assert "\\x1b[31m.cif" in outcome.stderr
+    assert not [character for character in outcome.stderr if not character.isprintable() and character != "\n"]
+    outcome = score(cifs, "-o", "o.csv", "--force")
+    assert "\\x1b[2J\\x07.txt" in outcome.stderr
+    assert not [character for character in outcome.stderr if not character.isprintable() and character != "\n"]
+
+
+def test_the_outputs_of_an_earlier_run_are_no_inputs(cifs: Path, score: Callable[..., Outcome]) -> None:
+    for out in ("gaps.csv", "again.jsonl"):
+        outcome = score(".", "-o", out, "--limit", 20, cwd=cifs)
+        assert outcome.status == 0, outcome.stderr
+        assert "8 ok, 0 errors" in outcome.stderr
+
+
 def test_a_list_on_standard_input_and_lines_on_standard_output(cifs: Path, score: Callable[..., Outcome]) -> None:
     names = [cifs / "ZnO.cif", cifs / "gone.cif", cifs / "C.cif"]
     outcome = score("-", "-o", "-", stdin="".join(f"{name}\n" for name in names).encode())
