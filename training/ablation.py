@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import multiprocessing.connection
 import os
 import sys
 import time
+import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -115,9 +117,13 @@ def train_one(options: TrainingOptions, load_encoder: Callable[[TrainingOptions]
     keep_memory()
     torch.set_num_threads(options.threads or 1)
     options.output_folder.mkdir(parents=True, exist_ok=True)
-    with (options.output_folder / "log.txt").open("a", encoding="utf-8", buffering=1) as log:
-        sys.stderr = log
-        folder = run_training(options, load_encoder=load_encoder, report=lambda line: print(line, file=log))
+    with (options.output_folder / "log.txt").open("a", encoding="utf-8", buffering=1) as log, contextlib.redirect_stderr(log):
+        try:
+            folder = run_training(options, load_encoder=load_encoder, report=lambda line: print(line, file=log))
+        except Exception:
+            # Said here: the process would say it after the log is closed.
+            traceback.print_exc(file=log)
+            sys.exit(1)
     write_json(result_of(folder, options, names), folder / RESULT)
 
 

@@ -203,3 +203,15 @@ def test_a_recipe_that_is_not_there(tmp_path):
     assert process.returncode == 1
     assert "nowhere.yaml" in stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_fails_says_why_in_its_log_and_the_others_are_kept(recipe, tmp_path):
+    path, values = recipe
+    path.write_text(yaml.safe_dump({**values, "epochs": 1, "variants": {"sound": {}, "broken": {"init_from": "nowhere.pt"}}}))
+    process = ablate("--config", path, "--seeds", 0, "-o", tmp_path / "out", "--jobs", 1, cwd=tmp_path)
+    stdout, stderr = process.communicate(timeout=280)
+    assert process.returncode == 1
+    assert "| sound | 1 |" in stdout
+    assert "1 of 2 runs failed: broken-seed0" in stderr
+    assert "closed file" not in stderr
+    assert "there is no checkpoint nowhere.pt" in (tmp_path / "out" / "runs" / "broken-seed0" / "gap" / "log.txt").read_text()
