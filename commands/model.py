@@ -1,4 +1,4 @@
-"""`hsegap export` and `hsegap ablate`: their names, options and help. What they do stands in files of their own, imported when they run."""
+"""`hsegap train`, `hsegap export` and `hsegap ablate`: names, options and help. What they do stands in files of their own."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,9 +7,30 @@ import typer
 
 
 def register(app: typer.Typer) -> None:
-    """Add the two commands."""
+    """Add the commands."""
+    app.command()(train)
     app.command()(export)
     app.command()(ablate)
+
+
+def train(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="YAML file of steps.", show_default=False)],
+    *,
+    only: Annotated[list[str] | None, typer.Option(metavar="STEP", help="Only these steps; repeatable.", show_default=False)] = None,
+) -> None:
+    """Run the steps of a recipe: trainings, averages of weights, export.
+
+    A finished training is not repeated, an interrupted one goes on where it stopped: the same command until it ends. A single
+    training with flags is started with train_with_cross_modal_attention.py. Needs the extra `train`.
+
+    \b
+    Examples:
+        hsegap train training/recipes/shipped.yaml
+        hsegap train training/recipes/shipped.yaml --only pretrain
+    """  # noqa: D301  # typer reads the backslash as "leave this paragraph as it is"
+    from commands import train as job
+
+    raise typer.Exit(job.run(recipe, only=only or []))
 
 
 def export(

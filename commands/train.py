@@ -1,0 +1,50 @@
+"""`hsegap train`: the steps of a recipe, from data to an artifact. Needs the extra `train`."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+from commands import output
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def run(recipe: Path, *, only: Sequence[str]) -> int:
+    """Run what is not finished.
+
+    Args:
+        recipe: YAML file of steps.
+        only: Names of steps; empty takes all.
+
+    Returns:
+        Exit status: 0 if every step is finished, 1 otherwise.
+    """
+    try:
+        import torch  # noqa: F401  # asked first, so that its absence is said in words
+    except ImportError:
+        output.note("hsegap: training needs torch and transformers. Install them with: pip install -c constraints.txt -e '.[train]'")
+        return 1
+    from export.encoder_choice import load_training_encoder
+    from models import CheckpointError
+    from text import TextEncoderError
+    from training.errors import DataError
+    from training.memory import keep_memory
+    from training.options import OptionsError
+    from training.pipeline import read_recipe, run_recipe
+
+    keep_memory()
+    try:
+        run_recipe(read_recipe(recipe), load_encoder=load_training_encoder, report=output.note, only=only)
+    except (OptionsError, DataError, TextEncoderError, CheckpointError) as error:
+        output.note(f"hsegap: {error}")
+        return 1
+    except subprocess.CalledProcessError as error:
+        output.note(f"hsegap: step failed: {' '.join(error.cmd[2:])} ended with {error.returncode}")
+        return 1
+    except KeyboardInterrupt:
+        output.note("stopped; the same command goes on from here")
+        return 1
+    return 0
