@@ -116,11 +116,12 @@ def score(
     \b
     Examples:
       hsegap score cifs/ -o gaps.csv
+      hsegap score GaAs.cif POSCAR more.tar.gz -o gaps.csv --fail-fast --quiet
       hsegap score 'relaxed/**/CONTCAR' -o gaps.parquet --workers 8 --resume
       hsegap score crystals.zip -o gaps.jsonl --descriptions texts.csv
       hsegap score crystals.csv --column cif --id-column material_id -o gaps.csv
       hsegap score crystals.jsonl.gz -o gaps.parquet --atoms --limit 1000
-      hsegap score crystals.db -o gaps.csv --describe
+      hsegap score crystals.db -o gaps.csv --describe --batch-size 4
       find . -name '*.cif' | hsegap score - -o - | jq -r '[.id, .gap_ev] | @tsv'
       hsegap score s3://bucket/cifs/ -o s3://bucket/gaps.parquet --engine ray --ray-address auto
     """  # noqa: D301 - the backspace tells the help to leave the lines as they are
