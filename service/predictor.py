@@ -54,6 +54,7 @@ class Prepared:
     formula: str
     symbols: list[str]
     frac_coords: np.ndarray
+    lattice: np.ndarray
     network_input: NetworkInput
     description: Description
     text_vector: np.ndarray | None
@@ -172,7 +173,7 @@ class Predictor:
         return result.at(index) if isinstance(result, Failure) else result
 
     def _prepare(
-        self, request: PredictRequest, index: int | None, expires_at: float, abandoned: threading.Event | None
+        self, request: PredictRequest, index: int | None, expires_at: float, abandoned: threading.Event | None = None
     ) -> Prepared | Failure:
         started = time.perf_counter()
         manifest = self.artifact.manifest
@@ -197,12 +198,13 @@ class Predictor:
         if truncated:
             text = f"The text has more than {manifest.text_encoder.max_tokens} tokens; its end was not read."
             warnings.append(Warn(code="text_truncated", message=text))
-        frac_coords = arrays.pop("frac_coords")
+        frac_coords, lattice = arrays.pop("frac_coords"), arrays.pop("lattice")
         return Prepared(
             index=index,
             formula=header["formula"],
             symbols=header["symbols"],
             frac_coords=frac_coords,
+            lattice=lattice,
             network_input=NetworkInput(CrystalGraph(**arrays), tokens, has_text=description.text is not None),
             description=description,
             text_vector=text_vector,
@@ -337,7 +339,7 @@ class Predictor:
             warnings=[*item.warnings, *outside],
             model=ModelName(name=manifest.name, version=manifest.version, sha256=self.artifact.sha256),
             timings_ms=Timings(**{name: round(value, 3) for name, value in timings.model_dump().items()}),
-        )
+        ).with_lattice(item.lattice.tolist())
 
     def _atoms(self, item: Prepared, result: NetworkResult) -> list[AtomReport]:
         layers = fusion_layer_names(self.artifact.manifest.config, columns=result.gates.shape[1])

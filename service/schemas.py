@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     SerializerFunctionWrapHandler,
     ValidationError,
     ValidatorFunctionWrapHandler,
@@ -141,6 +142,18 @@ class Prediction(BaseModel):
     warnings: list[Warn]
     model: ModelName
     timings_ms: Timings
+    # Not part of the answer: what the page draws without reading the structure a second time.
+    _lattice: list[list[float]] | None = PrivateAttr(default=None)
+
+    @property
+    def lattice(self) -> list[list[float]] | None:
+        """Lattice vectors as rows, Å, as read; None for a prediction that came as JSON. Never serialised."""
+        return self._lattice
+
+    def with_lattice(self, lattice: list[list[float]]) -> Self:
+        """The same object, knowing its cell."""
+        self._lattice = lattice
+        return self
 
     @model_serializer(mode="wrap")
     def _without_absent_id(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

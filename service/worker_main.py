@@ -75,7 +75,8 @@ def read_job(job: Mapping[str, Any]) -> bytes:
         "timings": {"read": 1e3 * (was_read - started), "graph": 1e3 * (built - was_read)},
     }
     arrays = {name: getattr(graph, name) for name in GRAPH_ARRAYS}
-    return pack(header, {**arrays, "frac_coords": np.asarray(crystal.frac_coords, dtype=np.float64)})
+    places = {"frac_coords": np.asarray(crystal.frac_coords, dtype=np.float64), "lattice": np.asarray(crystal.lattice, dtype=np.float64)}
+    return pack(header, {**arrays, **places})
 
 
 def describe_job(job: Mapping[str, Any]) -> bytes:

@@ -8,6 +8,7 @@ import io
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 from pydantic import ValidationError
 
 from service.errors import Failure, internal_error
@@ -58,24 +59,23 @@ async def ask(core: Core, request: PredictRequest | Failure) -> Prediction | Fai
     return request if isinstance(request, Failure) else await core.predict_one_async(request)
 
 
-def _crystal(structure: str, format: str | None) -> Crystal:  # noqa: A002 - the field's name
-    from structures import read
+def crystal_of(prediction: Prediction) -> Crystal:
+    """The crystal that was predicted, as a process that may be killed has read it: a stranger's file is never parsed here.
 
-    return read(structure, format=format)
-
-
-async def crystal_of(request: PredictRequest) -> Crystal | Failure:
-    """The crystal of a request that was answered, or why it cannot be read.
-
-    Only called after the core answered the very same text: a reader process that may be killed has got through it within its deadline,
-    so reading it again here is harmless.
+    Raises:
+        ValueError: If the prediction carries no atoms or no cell.
     """
-    from structures import StructureError
+    from pymatgen.core import Element
 
-    try:
-        return await asyncio.to_thread(_crystal, request.structure, request.format)
-    except StructureError as error:
-        return Failure.make(error.code, error.message, error.hint)
+    from structures import Crystal
+
+    if prediction.atoms is None or prediction.lattice is None:
+        raise ValueError("the prediction was made without atoms")
+    return Crystal(
+        lattice=np.array(prediction.lattice),
+        frac_coords=np.array([atom.frac_coords for atom in prediction.atoms]),
+        atomic_numbers=np.array([Element(atom.element).Z for atom in prediction.atoms]),
+    )
 
 
 async def predict(core: Core, request: PredictRequest | Failure) -> Answer | Failure:
@@ -101,17 +101,15 @@ async def _predict(core: Core, request: PredictRequest) -> Answer | Failure:
         prediction, alone = await asyncio.gather(core.predict_one_async(request), core.predict_one_async(bare))
     if isinstance(prediction, Failure):
         return prediction
-    crystal = await crystal_of(request)
-    if isinstance(crystal, Failure):
-        return crystal
-    payload = await asyncio.to_thread(_payload, request, prediction, crystal)
+    payload = await asyncio.to_thread(_payload, request, prediction)
     return Answer(prediction, None if isinstance(alone, Failure) else alone, payload)
 
 
-def _payload(request: PredictRequest, prediction: Prediction, crystal: Crystal) -> dict[str, Any]:
+def _payload(request: PredictRequest, prediction: Prediction) -> dict[str, Any]:
     """What the browser gets beside the answer's HTML: the picture, the maps, the table and the files to take away."""
     from ui.crystal_view import scene
 
+    crystal = crystal_of(prediction)
     maps = maps_of(prediction)
     table = atom_table(prediction, maps)
     return {
@@ -167,9 +165,7 @@ async def _strain_curve(core: Core, request: PredictRequest) -> dict[str, Any] |
     first = await core.predict_one_async(request)
     if isinstance(first, Failure):
         return first
-    crystal = await crystal_of(request)
-    if isinstance(crystal, Failure):
-        return crystal
+    crystal = await asyncio.to_thread(crystal_of, first)
     steps = [
         request.model_copy(update={"structure": _strained(crystal, percent), "format": "pymatgen", "atoms": False})
         for percent in STRAINS_PERCENT

@@ -12,6 +12,8 @@ EV_NM = 1239.841984
 VISIBLE_NM = (380.0, 750.0)
 #: The scale ends here unless the answer lies beyond.
 USUAL_END_EV = 10.0
+#: Least distance of two names in one row, as a share of the scale: on a narrow screen (288 px, large names only) and on a wide one.
+LEAST_APART_NARROW, LEAST_APART_WIDE = 0.115, 0.045
 
 
 class Landmark(NamedTuple):
@@ -61,6 +63,24 @@ def scale_end(*energies: float) -> float:
     return USUAL_END_EV if largest <= USUAL_END_EV - 0.5 else 2.0 * math.ceil((largest + 0.5) / 2)
 
 
+def landmarks_for(end: float) -> list[Landmark]:
+    """Landmarks of a scale that ends at ``end`` eV, thinned where their names would run into each other.
+
+    Returns:
+        In ascending order. Those still marked as major have room on a narrow screen too; the others stand in a row of their own, on wide
+        screens only.
+    """
+    chosen: list[Landmark] = []
+    for major, apart in ((True, LEAST_APART_NARROW * end), (False, LEAST_APART_WIDE * end)):
+        # A large name that found no room among its like comes first among the small ones.
+        for landmark in sorted((entry for entry in LANDMARKS if entry.gap_ev < end), key=lambda entry: not entry.major):
+            row = [entry.gap_ev for entry in chosen if entry.major is major]
+            fits = all(abs(landmark.gap_ev - other) >= apart for other in row)
+            if fits and (landmark.major or not major) and landmark not in chosen:
+                chosen.append(landmark._replace(major=major))
+    return sorted(chosen, key=lambda entry: entry.gap_ev)
+
+
 def _percent(energy: float, end: float) -> str:
     return f"{100 * min(max(energy, 0.0), end) / end:.2f}%"
 
@@ -97,7 +117,7 @@ def scale_html(gap_ev: float, interval_ev: tuple[float, float] | None, *, withou
             f'title="structure alone: {without_text_ev:.2f} eV"></div>'
         )
     parts.append(f'<div class="hs-mark" style="left:{_percent(gap_ev, end)}" title="predicted: {gap_ev:.2f} eV"></div>')
-    landmarks = [landmark for landmark in LANDMARKS if landmark.gap_ev < end]
+    landmarks = landmarks_for(end)
     spoken.append("Measured: " + ", ".join(f"{entry.name} {entry.gap_ev:g}" for entry in landmarks) + ".")
     named = "".join(
         f'<div class="hs-landmark{"" if entry.major else " hs-minor"}" style="left:{_percent(entry.gap_ev, end)}" '
