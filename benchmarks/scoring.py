@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,40 +67,62 @@ def pss_mb(pid: int) -> float:
     return total / 1024
 
 
-def score(folder: Path, *arguments: object, every_s: float = 0.5) -> tuple[float, list[tuple[float, float]]]:
-    """Run the command; returns seconds and memory over time."""
+@dataclass(frozen=True)
+class Run:
+    """What one run of the command took.
+
+    Attributes:
+        seconds: From start to end.
+        driver_s: Processor time of the run's own process, that of its workers not counted.
+        memory: Seconds since the start, and memory of all processes in MB.
+    """
+
+    seconds: float
+    driver_s: float
+    memory: list[tuple[float, float]]
+
+
+def score(folder: Path, *arguments: object, every_s: float = 0.5) -> Run:
+    """Run the command."""
     started = time.perf_counter()
     process = subprocess.Popen([COMMAND, "score", *map(str, arguments), "--force", "--quiet"], cwd=folder, start_new_session=True)
     memory = []
-    while process.poll() is None:
+    while True:
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            break
         memory.append((time.perf_counter() - started, pss_mb(process.pid)))
         time.sleep(every_s)
+    process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in {0, 2}:
         sys.exit(f"hsegap score ended with {process.returncode}")
-    return time.perf_counter() - started, memory
+    return Run(time.perf_counter() - started, usage.ru_utime + usage.ru_stime, memory)
+
+
+def compare(folder: Path, name: str, n: int, *arguments: object) -> None:
+    """Run over all inputs and over one, and print what each further one took: starting takes seconds whatever their number."""
+    whole = score(folder, *arguments, every_s=0.25)
+    start = score(folder, *(argument if argument != "o.csv" else "s.csv" for argument in arguments), "--limit", 1, every_s=0.05)
+    rate = (n - 1) / (whole.seconds - start.seconds)
+    driver = 1e3 * (whole.driver_s - start.driver_s) / (n - 1)
+    print(
+        f"{name:24} {whole.seconds:5.1f} s ({start.seconds:.1f} s to the first row)  {rate:6.1f} rows/s  "
+        f"peak {max(used for _, used in whole.memory):4.0f} MB  driver {driver:.2f} ms a row",
+        flush=True,
+    )
 
 
 def workers(folder: Path, n: int) -> None:
-    """Rate and peak memory by number of workers, without and with texts."""
+    """Rate and peak memory by number of workers, without and with texts, and on Ray."""
     cifs = unpack(folder, n)
     outputs = set()
     for name, more in (("without text", ()), ("with text", ("--descriptions", "texts.jsonl"))):
         for count in (1, 2):
-            # The second half of a run, from its own clock: starting takes seconds whatever the number of inputs.
-            seconds, memory = score(folder, cifs, "-o", "o.csv", "--workers", count, *more)
-            start, _ = score(folder, cifs, "-o", "s.csv", "--workers", count, "--limit", 1, *more)
-            rate = (n - 1) / (seconds - start)
-            peak = max(used for _, used in memory)
-            print(
-                f"{name:12}  {count} workers  {seconds:6.1f} s ({start:.1f} s to the first row)  {rate:6.1f} rows/s  peak {peak:5.0f} MB",
-                flush=True,
-            )
+            compare(folder, f"{name}, {count} workers", n, cifs, "-o", "o.csv", "--workers", count, *more)
             outputs.add((name, (folder / "o.csv").read_bytes()))
     print("1 and 2 workers gave the same file" if len(outputs) == 2 else "1 AND 2 WORKERS GAVE DIFFERENT FILES")
-    seconds, _ = score(folder, cifs, "-o", "r.csv", "--workers", 2, "--engine", "ray")
-    start, _ = score(folder, cifs, "-o", "s.csv", "--workers", 2, "--engine", "ray", "--limit", 1)
-    print(f"without text  2 actors   {seconds:6.1f} s ({start:.1f} s to the first row)  {(n - 1) / (seconds - start):6.1f} rows/s  (Ray)")
-    same = ("without text", (folder / "r.csv").read_bytes()) in outputs
+    compare(folder, "without text, 2 actors", n, cifs, "-o", "o.csv", "--workers", 2, "--engine", "ray")
+    same = ("without text", (folder / "o.csv").read_bytes()) in outputs
     print("Ray gave the same file" if same else "RAY GAVE ANOTHER FILE")
 
 
@@ -110,7 +133,8 @@ def memory(folder: Path, n: int) -> None:
     many.mkdir()
     for number in range(n):
         (many / f"c{number:06}.cif").write_text(texts[number % len(texts)])
-    seconds, used = score(folder, "many", "-o", "o.csv", "--workers", 2, every_s=2.0)
+    run = score(folder, "many", "-o", "o.csv", "--workers", 2, every_s=2.0)
+    seconds, used = run.seconds, run.memory
     with (folder / "o.csv").open(newline="") as stream:
         statuses = [row["status"] for row in csv.DictReader(stream)]
     print(f"{len(statuses):,} rows, {statuses.count('ok'):,} ok, in {seconds:.0f} s, {n / seconds:.1f} rows/s")
@@ -130,7 +154,7 @@ def memory(folder: Path, n: int) -> None:
 def kills(folder: Path, n: int) -> None:
     """Killed at random moments and resumed: the same file, and how much was done twice."""
     cifs = unpack(folder, n)
-    whole, _ = score(folder, cifs, "-o", "whole.csv", "--workers", 2)
+    whole = score(folder, cifs, "-o", "whole.csv", "--workers", 2).seconds
     dice = random.Random(2026)
     spent = 0.0
     for attempt in range(5):
@@ -157,26 +181,31 @@ def kills(folder: Path, n: int) -> None:
 
 
 def writer(folder: Path, n: int) -> None:
-    """How fast rows are made durable, batch after batch, without anybody computing them."""
+    """How fast rows of real crystals are made durable, batch after batch, and how large they are."""
     sys.path.insert(0, str(ROOT))
     from scoring.batches import Scored
     from scoring.journal import Journal
     from scoring.target import target_of
 
-    one = folder / "one.jsonl"
-    score(folder, ROOT / "examples" / "GaAs.cif", "-o", one.name)
-    row = json.loads(one.read_text())
-    for suffix in ("csv", "jsonl", "parquet"):
-        journal = Journal.open(target_of(str(folder / f"w.{suffix}")), settings={}, layers=None, resume=False, force=True)
+    score(folder, unpack(folder, 1000), "-o", "real.jsonl")
+    rows = [json.loads(line) for line in (folder / "real.jsonl").read_text().splitlines()]
+
+    def write(out: Path, count: int) -> float:
+        journal = Journal.open(target_of(str(out)), settings={}, layers=None, resume=False, force=True)
         started = time.perf_counter()
-        for number in range(n // 64):
-            journal.commit(Scored(number, "", [{**row, "index": 64 * number + place} for place in range(64)]))
+        for number, first in enumerate(range(0, count, 64)):
+            journal.commit(Scored(number, "", [rows[place % len(rows)] for place in range(first, min(first + 64, count))]))
         journal.finish()
-        seconds = time.perf_counter() - started
         journal.close()
-        print(
-            f"{suffix:8} {n // 64 * 64 / seconds:8.0f} rows/s, {(folder / f'w.{suffix}').stat().st_size / (n // 64 * 64):.0f} bytes a row"
-        )
+        return count / (time.perf_counter() - started)
+
+    for suffix in ("csv", "jsonl", "parquet"):
+        rate = write(folder / f"w.{suffix}", n)
+        write(folder / f"s.{suffix}", len(rows))
+        print(f"{suffix:8} {rate:8.0f} rows/s, {(folder / f's.{suffix}').stat().st_size / len(rows):.0f} bytes a row")
+    for suffix in ("csv", "jsonl", "parquet"):
+        score(folder, "cifs", "-o", f"a.{suffix}", "--atoms")
+        print(f"{suffix:8} with --atoms {(folder / f'a.atoms.{suffix}').stat().st_size / len(rows):.0f} bytes a crystal more")
 
 
 if __name__ == "__main__":

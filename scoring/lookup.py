@@ -5,6 +5,7 @@ Each is a temporary SQLite database that its page cache keeps small and that is 
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import itertools
 import json
@@ -36,6 +37,21 @@ def _temporary() -> sqlite3.Connection:
     return connection
 
 
+@contextlib.contextmanager
+def _on_disk() -> Iterator[None]:
+    """Turn what SQLite says about its temporary file into the run's own error.
+
+    Raises:
+        ScoringError: ``disk_full`` if the file cannot grow.
+    """
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        message = f"The run's temporary files cannot be written: {error}."
+        hint = "Free some of the temporary folder, or name another with TMPDIR, then run the same command with --resume."
+        raise ScoringError("disk_full", message, hint) from error
+
+
 def sorted_names(names: Iterable[str]) -> Iterator[str]:
     """Names in the order of their bytes, however many there are."""
     names = iter(names)
@@ -47,9 +63,10 @@ def sorted_names(names: Iterable[str]) -> Iterator[str]:
         return
     connection = _temporary()
     try:
-        connection.execute("CREATE TABLE names (name BLOB PRIMARY KEY) WITHOUT ROWID")
-        rows = ((os.fsencode(name),) for name in itertools.chain(few, [more], names))
-        connection.executemany("INSERT OR IGNORE INTO names VALUES (?)", rows)
+        with _on_disk():
+            connection.execute("CREATE TABLE names (name BLOB PRIMARY KEY) WITHOUT ROWID")
+            rows = ((os.fsencode(name),) for name in itertools.chain(few, [more], names))
+            connection.executemany("INSERT OR IGNORE INTO names VALUES (?)", rows)
         del few
         yield from (os.fsdecode(name) for (name,) in connection.execute("SELECT name FROM names ORDER BY name"))
     finally:
@@ -64,7 +81,15 @@ class SeenIds:
         self._connection.execute("CREATE TABLE seen (id TEXT PRIMARY KEY, times INTEGER) WITHOUT ROWID")
 
     def unique(self, identifier: str) -> str:
-        """The identifier itself the first time, else one that no input has had."""
+        """The identifier itself the first time, else one that no input has had.
+
+        Raises:
+            ScoringError: ``disk_full``.
+        """
+        with _on_disk():
+            return self._unique(identifier)
+
+    def _unique(self, identifier: str) -> str:
         count = "INSERT INTO seen VALUES (?, 1) ON CONFLICT (id) DO UPDATE SET times = times + 1 RETURNING times"
         (times,) = self._connection.execute(count, (identifier,)).fetchone()
         if times == 1:
@@ -88,7 +113,7 @@ class Descriptions:
             same names; or one JSON object of texts by name.
 
     Raises:
-        ScoringError: ``descriptions`` if it cannot be read or has no such columns.
+        ScoringError: ``descriptions`` if it cannot be read or has no such columns, ``disk_full``.
     """
 
     def __init__(self, path: Path) -> None:
@@ -102,8 +127,8 @@ class Descriptions:
                 if not text.strip():
                     continue
                 self.loaded += 1
-                for name in names:
-                    self._connection.execute("INSERT OR IGNORE INTO texts VALUES (?, ?)", (name, text))
+                with _on_disk():
+                    self._connection.executemany("INSERT OR IGNORE INTO texts VALUES (?, ?)", ((name, text) for name in names))
         except (OSError, ValueError, csv.Error, EOFError) as error:
             raise ScoringError("descriptions", f"{path} cannot be read: {reason_of(error)}.", "Check the file.") from error
         if not self.loaded:

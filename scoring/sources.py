@@ -238,6 +238,22 @@ def _entries(folder: Path) -> Iterator[str]:
                 yield f"{entry.name}/{'d' if is_folder else 'f'}"
 
 
+def _count_folder(folder: Path) -> int:
+    """Structures in a folder and below, links to folders not followed; no list of names is made, since there may be millions."""
+    count = 0
+    folders = [folder]
+    while folders:
+        with suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(Path(entry.path))
+                elif STRUCTURE_NAME.search(entry.name):
+                    count += 1
+    return count
+
+
 def count_inputs(names: Iterable[str], *, limit: int | None = None) -> int | None:
     """How many inputs there will be, where that can be told quickly; for the time left.
 
@@ -256,7 +272,7 @@ def count_inputs(names: Iterable[str], *, limit: int | None = None) -> int | Non
         if _PATTERN.search(name) and not os.path.lexists(name):
             total += sum(1 for _ in _matches(name))
         elif path.is_dir():
-            total += sum(1 for _, _, files in os.walk(path, followlinks=False) for file in files if STRUCTURE_NAME.search(file))
+            total += _count_folder(path)
         elif is_archive(name) or is_table(name):
             counted = count_members(path, STRUCTURE_NAME) if is_archive(name) else count_rows(path)
             if counted is None:
