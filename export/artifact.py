@@ -32,6 +32,7 @@ __all__ = ["ARTIFACT_ENV", "Artifact", "ArtifactError", "GoldenCase", "Manifest"
 #: Environment variable that names another default artifact; read when an artifact is asked for, never at import.
 ARTIFACT_ENV = "HSEGAP_ARTIFACT"
 DEFAULT_NAME = "hsegap-hse"
+CARD_NAME = "MODEL_CARD.md"
 
 #: Codes of :class:`ArtifactError`, documented in docs/errors.md.
 ARTIFACT_ERROR_CODES = (
@@ -140,6 +141,10 @@ class Artifact:
         if name not in self.manifest.files:
             raise ArtifactError("artifact_file_missing", f"The artifact {self.manifest.name} has no file {name!r}.")
         return self.folder / name
+
+    def model_card(self) -> str:
+        """The model card, Markdown; empty where the artifact carries none."""
+        return self.path(CARD_NAME).read_text(encoding="utf-8") if CARD_NAME in self.manifest.files else ""
 
 
 def _read_manifest(root: Path) -> tuple[Manifest, str]:

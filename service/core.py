@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from service.errors import Failure
-from service.schemas import INSULATOR_FROM_EV, MAX_ITEMS, METAL_BELOW_EV, DescribeRequest, ModelInfo, PredictRequest
+from service.schemas import INSULATOR_FROM_EV, MAX_ITEMS, DescribeRequest, ModelInfo, PredictRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -192,6 +192,7 @@ class Core:
             elements=manifest.elements,
             metrics=manifest.metrics,
             calibration=manifest.calibration,
+            card=self.artifact.model_card(),
             limits={**{key: value for key, value in limits.items() if isinstance(value, int)}, **server},
-            kinds={"metal_below": METAL_BELOW_EV, "insulator_from": INSULATOR_FROM_EV},
+            kinds={"metal_below": self.predictor.metal_below_ev, "insulator_from": INSULATOR_FROM_EV},
         )

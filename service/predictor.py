@@ -12,14 +12,17 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from service.errors import Failure, internal_error
+from service.fingerprint import fingerprint
 from service.network import Network, NetworkInput, NetworkResult
+from service.observed import Observation
+from service.prepared import Prepared
 from service.schemas import (
+    METAL_BELOW_EV,
     AtomReport,
     DescribeRequest,
     Description,
@@ -44,24 +47,6 @@ if TYPE_CHECKING:
 
 #: Crystals worked on ahead of the one whose turn it is. Bounds memory when a caller hands over many thousands.
 WINDOW = 64
-
-
-@dataclass
-class Prepared:
-    """A crystal ready for the network, with all that its answer will say beside the numbers."""
-
-    index: int | None
-    formula: str
-    symbols: list[str]
-    frac_coords: np.ndarray
-    lattice: np.ndarray
-    network_input: NetworkInput
-    description: Description
-    text_vector: np.ndarray | None
-    warnings: list[Warn]
-    timings: Timings
-    want_atoms: bool
-    started: float
 
 
 class Predictor:
@@ -93,12 +78,17 @@ class Predictor:
         self.describers = WorkerPool("describe", size=1, deadline_s=describe_deadline_s)
         self._workers = workers
         self._threads = threads
-        self._calibration = read_calibration(artifact.manifest)
+        self._calibration = read_calibration(artifact)
         self._network: Network | None = None
         self._encoder: TextEncoder | None = None
         self._loading = threading.Lock()
         # ONNX Runtime keeps scratch memory for every thread that ever ran it (20 to 50 MB each): only these do, whoever asks.
         self._computing = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="hsegap-compute")
+
+    @property
+    def metal_below_ev(self) -> float:
+        """Predicted gap below which a crystal is called a metal, eV."""
+        return self._calibration.metal_below_ev if self._calibration else METAL_BELOW_EV
 
     def predict(self, requests: Sequence[PredictRequest | Failure], *, ids: Sequence[str] | None = None) -> list[Prediction | Failure]:
         """Predict crystals, in the order given.
@@ -214,22 +204,49 @@ class Predictor:
             started=started,
         )
 
+    def observe(self, request: PredictRequest) -> Observation | Failure:
+        """What is seen of a crystal on the way to its prediction: what calibration is fitted to. Never raises."""
+        try:
+            prepared = self._prepare(request, None, time.monotonic() + 3600)
+            seen = prepared if isinstance(prepared, Failure) else self._run_network(prepared, math.inf, compare=True)
+        except Exception as error:  # the boundary where a surprise becomes a named error
+            return internal_error(error, "observing a crystal")
+        return seen if isinstance(seen, Failure) else seen[1]
+
     def _infer(self, item: Prepared, expires_at: float) -> Prediction | Failure:
         """Run the network on a prepared crystal."""
-        network = self.network()
+        compare = self._calibration is not None and self._calibration.model is not None
+        answer = self._run_network(item, expires_at, compare=compare)
+        return answer if isinstance(answer, Failure) else self._report(item, *answer)
 
-        def run() -> NetworkResult | None:
+    def _run_network(self, item: Prepared, expires_at: float, *, compare: bool) -> tuple[NetworkResult, Observation] | Failure:
+        """Run the network, where ``compare`` and there is a text a second time without it: the error is estimated from both."""
+        network = self.network()
+        inputs = [item.network_input]
+        if compare and item.network_input.has_text:
+            inputs.append(NetworkInput(item.network_input.graph, self._encode(None)[0], has_text=False))
+
+        def run() -> list[NetworkResult] | None:
             if time.monotonic() > expires_at:
                 return None
             clock = time.perf_counter()
-            result = network.run(item.network_input)
+            results = [network.run(given) for given in inputs]
             item.timings.network = 1e3 * (time.perf_counter() - clock)
-            return result
+            return results
 
-        result = self._computing.submit(run).result()
-        if result is None:
+        results = self._computing.submit(run).result()
+        if results is None:
             return Failure.make("timeout", "The crystal waited too long for its turn.", "Try again later, or send fewer crystals at once.")
-        return self._report(item, result)
+        seen = Observation(
+            symbols=item.symbols,
+            gap_raw_ev=results[0].gap,
+            gap_without_text_ev=results[-1].gap,
+            graph_embedding=results[-1].graph_embedding,
+            fingerprint=fingerprint(item.network_input.graph, item.lattice, item.frac_coords),
+            text=item.description.text,
+            text_vector=item.text_vector,
+        )
+        return results[0], seen
 
     def describe(
         self, request: DescribeRequest, *, expires_at: float = math.inf, abandoned: threading.Event | None = None
@@ -312,17 +329,13 @@ class Predictor:
 
         return self._computing.submit(run).result()
 
-    def _report(self, item: Prepared, result: NetworkResult) -> Prediction | Failure:
+    def _report(self, item: Prepared, result: NetworkResult, seen: Observation) -> Prediction | Failure:
         """Put the network's numbers into words."""
         if not math.isfinite(result.gap):
             return internal_error(ValueError(f"gap {result.gap}"), "running the network").at(item.index)
-        manifest = self.artifact.manifest
-        with_text = item.network_input.has_text
+        manifest, calibration = self.artifact.manifest, self._calibration
         gap_ev = max(0.0, result.gap)
-        outside = applicability_warnings(
-            manifest, self._calibration, symbols=item.symbols, graph_embedding=result.graph_embedding, text_vector=item.text_vector
-        )
-        calibration = self._calibration
+        outside = applicability_warnings(manifest, calibration, seen)
         timings = item.timings.model_copy(update={"total": 1e3 * (time.perf_counter() - item.started)})
         return Prediction(
             index=item.index or 0,
@@ -330,9 +343,9 @@ class Predictor:
             n_atoms=len(item.symbols),
             gap_ev=gap_ev,
             gap_raw_ev=result.gap,
-            interval_ev=calibration.interval(result.gap, with_text=with_text) if calibration else None,
+            interval_ev=calibration.interval_of(seen) if calibration else None,
             coverage=calibration.coverage if calibration else None,
-            kind=kind_of(gap_ev),
+            kind=kind_of(gap_ev, metal_below_ev=self.metal_below_ev),
             description=item.description,
             modality_weights=ModalityWeights(graph=float(result.modality_weights[0]), text=float(result.modality_weights[1])),
             atoms=self._atoms(item, result) if item.want_atoms else None,

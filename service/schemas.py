@@ -25,7 +25,8 @@ MAX_DESCRIPTION_CHARS = 100_000
 #: Most items of one ``/predict_batch``.
 MAX_ITEMS = 256
 
-#: A gap below this is reported as a metal. A semilocal or hybrid calculation on a finite k-mesh resolves no smaller gap.
+#: A gap below this is reported as a metal before an artifact is calibrated; calibration chooses a threshold on validation rows. A semilocal
+#: or hybrid calculation on a finite k-mesh resolves no smaller gap.
 METAL_BELOW_EV = 0.1
 #: A gap of this or more is reported as an insulator: beyond the ultraviolet-emitting semiconductors (GaN 3.4, ZnO 3.4 eV).
 INSULATOR_FROM_EV = 4.0
@@ -34,9 +35,9 @@ StructureFormat = Literal["cif", "poscar", "xyz", "pymatgen", "jarvis"]
 Kind = Literal["metal", "semiconductor", "insulator"]
 
 
-def kind_of(gap_ev: float) -> Kind:
-    """Name the kind of material by its gap: metal below 0.1 eV, insulator from 4 eV on, semiconductor between."""
-    if gap_ev < METAL_BELOW_EV:
+def kind_of(gap_ev: float, *, metal_below_ev: float = METAL_BELOW_EV) -> Kind:
+    """Name the kind of material by its gap: metal below a threshold, insulator from 4 eV on, semiconductor between."""
+    if gap_ev < metal_below_ev:
         return "metal"
     return "insulator" if gap_ev >= INSULATOR_FROM_EV else "semiconductor"
 
@@ -135,7 +136,7 @@ class Prediction(BaseModel):
     coverage: float | None = Field(
         description="Share of crystals whose true gap the interval is built to contain; null without an interval."
     )
-    kind: Kind = Field(description="metal below 0.1 eV, insulator from 4 eV on, semiconductor between.")
+    kind: Kind = Field(description="metal below the threshold of `kinds` in `GET /model`, insulator from 4 eV on, semiconductor between.")
     description: Description
     modality_weights: ModalityWeights
     atoms: list[AtomReport] | None = Field(description="Per-atom maps in input order; null when not asked for.")
@@ -211,6 +212,7 @@ class ModelInfo(BaseModel):
     elements: list[str]
     metrics: dict[str, Any]
     calibration: dict[str, Any] | None
+    card: str = Field(description="The model card, Markdown; empty where the artifact carries none.")
     limits: dict[str, int] = Field(description="Artifact's limits and the server's: atoms, edges, characters, items, bytes.")
     kinds: dict[str, float] = Field(description="Thresholds of `kind` in eV: metal_below, insulator_from.")
 

@@ -1,0 +1,92 @@
+"""A crystal in two dozen plain numbers: what it is made of, how dense it is, where it is empty.
+
+A network trained for gaps drops from its embedding what gaps do not depend on: three layers of MgO in vacuum look to it like MgO. These
+numbers see what it does not, so that a crystal unlike all training crystals is noticed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from structures.graph import CrystalGraph
+
+#: Atomic numbers at which a period of the table ends.
+_PERIOD_ENDS = np.array([2, 10, 18, 36, 54, 86, 118])
+_NOBLE = [2, 10, 18, 36, 54, 86]
+_NONMETALS = [1, 5, 6, 7, 8, 9, 14, 15, 16, 17, 33, 34, 35, 52, 53, *_NOBLE]
+_KINDS = {
+    "hydrogen": [1],
+    "boron": [5],
+    "carbon": [6],
+    "nitrogen": [7],
+    "oxygen": [8],
+    "halogens": [9, 17, 35, 53],
+    "chalcogens but oxygen": [16, 34, 52],
+    "noble gases": _NOBLE,
+    "alkali and alkaline earth metals": [3, 4, 11, 12, 19, 20, 37, 38, 55, 56, 87, 88],
+    "transition metals": [*range(21, 31), *range(39, 49), *range(72, 81)],
+    "lanthanides": [*range(57, 72)],
+    "actinides": [*range(89, 104)],
+}
+#: What each number says, in the order of :func:`fingerprint`.
+NAMES = (
+    "volume per atom",
+    "shortest distance",
+    "mean nearest distance",
+    "mean distance of the 12th neighbour",
+    "largest nearest distance",
+    "spread of distances around an atom",
+    "widest empty layer",
+    "number of elements",
+    "mean period of its elements",
+    "share of nonmetals",
+    *(f"share of {name}" for name in _KINDS),
+)
+
+
+def widest_empty_layer(lattice: np.ndarray, frac_coords: np.ndarray) -> float:
+    """Thickness of the widest layer along a lattice plane that holds no atom's centre, Å.
+
+    Args:
+        lattice: Lattice vectors as rows, Å, ``[3, 3]``.
+        frac_coords: Fractional coordinates ``[atoms, 3]``.
+    """
+    heights = 1 / np.linalg.norm(np.linalg.inv(lattice), axis=0)
+    places = np.sort(frac_coords % 1.0, axis=0)
+    gaps = np.diff(np.vstack([places, places[:1] + 1.0]), axis=0).max(axis=0)
+    return float((gaps * heights).max())
+
+
+def fingerprint(graph: CrystalGraph, lattice: np.ndarray, frac_coords: np.ndarray) -> np.ndarray:
+    """The numbers of a crystal, ``[len(NAMES)]`` float64; the same for any cell of it but for the empty layer of a long cell.
+
+    Args:
+        graph: Its crystal graph.
+        lattice: Lattice vectors as rows, Å, ``[3, 3]``.
+        frac_coords: Fractional coordinates ``[atoms, 3]``.
+    """
+    numbers = np.asarray(graph.atomic_numbers)
+    atoms = len(numbers)
+    lengths = np.linalg.norm(np.asarray(graph.r, dtype=np.float64), axis=1)
+    nearest, farthest = np.full(atoms, np.inf), np.zeros(atoms)
+    np.minimum.at(nearest, graph.src, lengths)
+    np.maximum.at(farthest, graph.src, lengths)
+    periods = np.searchsorted(_PERIOD_ENDS, numbers) + 1
+    return np.array(
+        [
+            np.log(abs(np.linalg.det(lattice)) / atoms),
+            np.log(nearest.min()),
+            np.log(nearest.mean()),
+            np.log(farthest.mean()),
+            np.log(nearest.max()),
+            float(np.log(farthest / nearest).mean()),
+            np.log1p(widest_empty_layer(lattice, frac_coords)),
+            len(set(numbers.tolist())),
+            periods.mean(),
+            np.isin(numbers, _NONMETALS).mean(),
+            *(np.isin(numbers, members).mean() for members in _KINDS.values()),
+        ]
+    )
