@@ -5,14 +5,14 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from ui.model_card import model_card
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from service.core import Core
     from service.schemas import ModelInfo
 
-#: Longest model card shown.
-MAX_CARD_CHARS = 200_000
 #: A fact longer than this (a list of quantiles, say) is left to ``GET /model``.
 LONGEST_FACT = 120
 #: How measured figures are called in print.
@@ -28,15 +28,7 @@ def build(core: Core) -> None:
         with gr.Column(scale=5, min_width=320, elem_classes="hs-card"):
             gr.HTML(facts_html(info), elem_id="hs-model", apply_default_css=False)
         with gr.Column(scale=7, min_width=320, elem_classes="hs-card hs-card-text"):
-            gr.Markdown(model_card(core), elem_id="hs-model-card", container=False)
-
-
-def model_card(core: Core) -> str:
-    """The artifact's own card; a sentence in its place where it has none. Its files were checked when the artifact was loaded."""
-    path = core.artifact.folder / "MODEL_CARD.md"
-    if not path.is_file():
-        return "## Model card\n\nThis artifact carries no model card."
-    return path.read_text(encoding="utf-8")[:MAX_CARD_CHARS]
+            gr.Markdown(model_card(core.artifact), elem_id="hs-model-card", container=False)
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -66,20 +58,42 @@ def _table(title: str, pairs: list[tuple[str, str]]) -> str:
 
 
 def _measured(metrics: dict[str, Any]) -> str:
-    """Errors by data set: one line each, one column per figure; whatever has another shape as plain facts."""
+    """Errors by data set: one line each, one column per figure. Breakdowns inside a set (errors by chemistry) are folded away."""
     title = "How wrong it is"
     sets = {name: figures for name, figures in metrics.items() if isinstance(figures, dict)}
+    plain = {name: {key: value for key, value in figures.items() if not isinstance(value, dict | list)} for name, figures in sets.items()}
+    plain = {name: figures for name, figures in plain.items() if figures}
+    rest = list(_flat({key: value for key, value in metrics.items() if key not in sets}))
+    if not plain and not rest:
+        rest = [("measured", "not yet" if not sets else "see below")]
+    made = f"<h3>{title}</h3>{_figures_table(title, plain)}{_table('', rest)}"
+    for name, figures in sets.items():
+        for key, section in figures.items():
+            if isinstance(section, dict) and section:
+                made += _section(f"{name}: {key.replace('_', ' ')}", section)
+    return made
+
+
+def _section(title: str, section: dict[str, Any]) -> str:
+    """One breakdown of the errors: a table where each part holds plain figures, else plain facts."""
+    nested = (value for figures in section.values() for value in (figures.values() if isinstance(figures, dict) else [[]]))
+    if not any(isinstance(value, dict | list) for value in nested):
+        return f'<details class="hs-fold"><summary>{escape(title)}</summary>{_figures_table(title, section)}</details>'
+    return _folded(title, [(name, value) for name, value in _flat(section) if len(value) < LONGEST_FACT])
+
+
+def _figures_table(title: str, sets: dict[str, dict[str, Any]]) -> str:
+    """Lines by name, columns by figure."""
+    if not sets:
+        return ""
     columns = list(dict.fromkeys(key for figures in sets.values() for key in figures))
-    if not sets or any(isinstance(figures.get(key), dict | list) for figures in sets.values() for key in columns):
-        return _table(title, list(_flat(metrics)) or [("measured", "not yet")])
     head = "".join(f'<th scope="col">{escape(FIGURES.get(key, key.replace("_", " ")))}</th>' for key in columns)
     lines = []
     for name, figures in sets.items():
         cells = "".join(f"<td>{escape(_figure(figures.get(key)))}</td>" for key in columns)
-        lines.append(f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>')
+        lines.append(f'<tr><th scope="row">{escape(str(name))}</th>{cells}</tr>')
     table = f'<table class="hs-measured"><thead><tr><th scope="col">data</th>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
-    rest = [(name, value) for name, value in _flat({key: value for key, value in metrics.items() if key not in sets})]
-    return f'<h3>{title}</h3><div class="hs-scroll-x" tabindex="0" role="region" aria-label="{title}">{table}</div>{_table("", rest)}'
+    return f'<div class="hs-scroll-x" tabindex="0" role="region" aria-label="{escape(title)}">{table}</div>'
 
 
 def _figure(value: Any) -> str:

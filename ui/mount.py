@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from ui import texts
 from ui.components import STATIC_FOLDER, STATIC_ROUTE, static_text
+from ui.model_card import CARD_ROUTE, pictures_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from export.artifact import Artifact
     from service.core import Core
 
 logger = logging.getLogger("hsegap.page")
@@ -59,8 +61,8 @@ def plotly_script() -> bytes:
     return gzip.compress((Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_bytes(), compresslevel=6)
 
 
-def _add_static(app: FastAPI) -> None:
-    """Serve the scripts of ``static/`` and the plotting library."""
+def _add_static(app: FastAPI, artifact: Artifact) -> None:
+    """Serve the scripts of ``static/``, the plotting library and the pictures of the model card."""
     from starlette.responses import PlainTextResponse, Response
 
     keep = {"Cache-Control": "public, max-age=604800, immutable"}
@@ -78,6 +80,16 @@ def _add_static(app: FastAPI) -> None:
             return Response(packed, media_type="text/javascript", headers={**keep, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"})
         return Response(gzip.decompress(packed), media_type="text/javascript", headers={**keep, "Vary": "Accept-Encoding"})
 
+    pictures = pictures_of(artifact)
+
+    async def picture(request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in pictures:  # a name of the manifest or nothing: no path is made of what a stranger sends
+            return PlainTextResponse("There is no such picture.", status_code=404)
+        content = await asyncio.to_thread(artifact.path(name).read_bytes)
+        return Response(content, media_type=pictures[name], headers=keep)
+
+    app.add_route(CARD_ROUTE + "/{version}/{name}", picture, methods=["GET"])
     app.add_route(STATIC_ROUTE + "/{version}/plotly.min.js", plotly, methods=["GET"])
     app.add_route(STATIC_ROUTE + "/{version}/{name}", script, methods=["GET"])
 
@@ -169,7 +181,9 @@ async def _first_visit(app: FastAPI, core: Core) -> None:
     if core.state != "ready" or not examples:
         return
     await actions.predict(core, actions.make_request(examples[0]["structure"], "cif", examples[0]["description"] or "A crystal."))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=httpx.URL(scheme="http", host="localhost"), timeout=60) as visitor:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url=httpx.URL(scheme="http", host="localhost"), timeout=60
+    ) as visitor:
         await visitor.get("/")
         asked = await visitor.post("/gradio_api/call/predict", json={"data": [examples[0]["structure"], "", "cif", False, True]})
         await visitor.get(f"/gradio_api/call/predict/{asked.json()['event_id']}")
@@ -214,7 +228,7 @@ def ui_app(core: Core) -> FastAPI:
     app = FastAPI(title="hsegap page", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
 
     app.add_middleware(_Polish)
-    _add_static(app)
+    _add_static(app, core.artifact)
     gr.mount_gradio_app(
         app,
         page.build(core),

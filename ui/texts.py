@@ -37,8 +37,8 @@ DESCRIBE_CANCELLED = "Cancelled. The description box was left as it was."
 DESCRIBE_SLOW = "the first description loads the generator, 15 s or more"
 
 KINDS = {
-    "metal": ("metal", "predicted gap below 0.1 eV"),
-    "semiconductor": ("semiconductor", "predicted gap from 0.1 to below 4 eV"),
+    "metal": ("metal", "predicted gap too small to tell from none; the Model tab names the threshold"),
+    "semiconductor": ("semiconductor", "predicted gap between the metals' threshold and 4 eV"),
     "insulator": ("insulator", "predicted gap of 4 eV or more"),
 }
 

@@ -78,13 +78,13 @@ class Visit:
 def visit(browser: Browser, shared_context: BrowserContext, server_url: str) -> Iterator[Callable[..., Visit]]:
     """Open the page: ``visit(width=360, dark=True)``. At the end no request may have left the host and no error been logged.
 
-    ``alone`` gives a visit a profile of its own.
+    ``alone`` gives a visit a profile of its own, ``url`` another server.
     """
-    host = urlsplit(server_url).netloc
     made: list[Visit] = []
     contexts: list[BrowserContext] = []
 
-    def open_page(*, width: int = 1400, height: int = 1000, dark: bool = False, alone: bool = False) -> Visit:
+    def open_page(*, width: int = 1400, height: int = 1000, dark: bool = False, alone: bool = False, url: str = server_url) -> Visit:
+        host = urlsplit(url).netloc
         if alone:
             contexts.append(browser.new_context(permissions=PERMISSIONS))
         page = (contexts[-1] if alone else shared_context).new_page()
@@ -103,7 +103,7 @@ def visit(browser: Browser, shared_context: BrowserContext, server_url: str) -> 
         page.on("websocket", lambda socket: note_request(socket.url))
         page.on("pageerror", lambda error: found.errors.append(str(error)))
         page.on("console", lambda message: found.errors.append(message.text) if message.type == "error" else None)
-        page.goto(f"{server_url}/ui/")
+        page.goto(f"{url}/ui/")
         page.wait_for_selector("#hs-source .hs-drop")
         page.wait_for_function("() => window.hsegap")
         return found

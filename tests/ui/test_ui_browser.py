@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import math
 import os
+import shlex
+import signal
+import statistics
 import tempfile
 import time
 import zipfile
@@ -20,10 +25,25 @@ if TYPE_CHECKING:
 
     import httpx
     from conftest import Visit
+    from serving_fixtures import RunningServer
 
     Open = Callable[..., Visit]
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+
+
+#: Time from the click on Predict to the frame that shows the picture, as the browser sees it: ``window.took``, ms.
+STOPWATCH = """() => {
+  let clicked = null;
+  window.took = null;
+  document.querySelector("#hs-predict").addEventListener("click", () => { clicked = performance.now(); }, true);
+  new MutationObserver(() => {
+    if (clicked === null || !document.querySelector("#hs-maps [data-role=picture][data-drawn]")) return;
+    const start = clicked;
+    clicked = null;
+    requestAnimationFrame(() => requestAnimationFrame(() => { window.took = performance.now() - start; }));
+  }).observe(document.querySelector("#hs-maps"), { subtree: true, attributes: true, attributeFilter: ["data-drawn"] });
+}"""
 
 
 def upload(found: Visit, name: str, text: str) -> None:
@@ -140,6 +160,29 @@ def test_each_map_and_layer_is_drawn_with_its_true_range(visit: Open, client: ht
     assert tried >= 2
 
 
+def test_every_atom_has_the_colour_and_the_words_of_its_own_site(visit: Open, client: httpx.Client) -> None:
+    found = visit()
+    paste(found, PEROVSKITE, DESCRIPTION)
+    found.page.click("#hs-predict")
+    found.answered()
+    found.page.uncheck("#hs-maps [data-role=bonds]")
+    atoms = client.post("/predict", json={"structure": PEROVSKITE, "description": DESCRIPTION}).json()["atoms"]
+    assert len({round(atom["text_share"][layer], 4) for atom in atoms for layer in atom["text_share"]}) > 1
+    trace = "() => { const t = document.querySelector('#hs-maps [data-role=picture]').data[0]; return [t.x, t.y, t.z, t.intensity, t.text].map((a) => [...a]); }"
+    for name in ("text_share", "gate"):
+        found.page.locator(f"#hs-maps [data-role=maps] input[value={name}]").check()
+        found.wait_drawn(f"{name}/")
+        [layer] = atoms[0][name]
+        *places, values, words = found.page.evaluate(trace)
+        for atom in atoms:
+            centre = [3.905 * part for part in atom["frac_coords"]]  # a cubic cell
+            near = [v for v, point in enumerate(zip(*places, strict=True)) if math.dist(point, centre) < 0.9]
+            assert len(near) > 20
+            assert {values[v] for v in near} == pytest.approx({atom[name][layer]})
+            for part in (f"<b>{atom['element']}</b> · atom {atom['index'] + 1}<", f"{atom[name][layer]:.4f}"):
+                assert all(part in words[v] for v in near), (part, words[near[0]])
+
+
 def test_two_by_two_by_two_bonds_and_the_table_talk_to_the_picture(visit: Open) -> None:
     found = visit()
     upload(found, "POSCAR", POSCAR)
@@ -181,6 +224,52 @@ def test_describing_shows_progress_can_be_cancelled_and_then_fills_the_box(visit
     assert "description" in found.page.inner_text(".hs-from")
 
 
+def describers(server: RunningServer) -> list[int]:
+    """Process ids of the server's describing workers."""
+    return [pid for pid in server.children() if b"describe" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
+
+
+def gone(pid: int, *, within_s: float) -> bool:
+    """Whether a process ends in time."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if not Path(f"/proc/{pid}").exists():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.mark.parametrize("how", ["cancel", "leave", "batch"])
+def test_cancelling_ends_the_work_itself(visit: Open, client: httpx.Client, server: RunningServer, tmp_path: Path, how: str) -> None:
+    assert client.post("/describe", json={"structure": SILICON}, timeout=300).status_code == 200
+    [pid] = describers(server)
+    os.kill(pid, signal.SIGSTOP)  # a description that would take for ever
+    found = visit()
+    if how == "batch":
+        (tmp_path / "SrTiO3.cif").write_text(PEROVSKITE)
+        found.page.get_by_role("tab", name="Batch").click()
+        found.page.set_input_files("#hs-batch-files input[type=file]", tmp_path / "SrTiO3.cif")
+        found.page.wait_for_function("() => document.querySelector('#hs-batch-files').innerText.includes('SrTiO3')")
+        found.page.check("#hs-batch-describe input")
+        found.page.click("#hs-batch-go")
+        found.page.wait_for_selector("#hs-batch-status progress")
+        time.sleep(1)  # the worker has its job by now
+        found.page.click("#hs-batch-cancel")
+    else:
+        paste(found, PEROVSKITE)
+        found.page.click("#hs-describe")
+        found.page.wait_for_selector("#hs-status .hs-busy")
+        time.sleep(1)
+        if how == "cancel":
+            found.page.click("#hs-cancel")
+        else:
+            found.page.goto("about:blank")
+    # Measured on two busy cores: 0.1 to 0.4 s after Cancel. A page that is left is noticed with its next sign of life.
+    limit = 10 if how == "leave" else 1
+    assert gone(pid, within_s=limit), "the describing process still runs"
+    assert client.post("/predict", json={"structure": SILICON}).status_code == 200
+
+
 def test_strain_moves_the_gap_under_the_slider(visit: Open) -> None:
     found = visit()
     upload(found, "POSCAR", POSCAR)
@@ -206,8 +295,15 @@ def test_the_answer_can_be_taken_along(visit: Open, client: httpx.Client, tmp_pa
         saved[what] = tmp_path / download.value.suggested_filename
         download.value.save_as(saved[what])
     assert json.loads(saved["json"].read_text())["gap_ev"] == pytest.approx(gap, abs=1e-6)
-    assert saved["csv"].read_text().count("\n") == 6
-    assert client.post("/predict", json={"structure": saved["cif"].read_text()}).json()["formula"] == "SrTiO3"
+    atoms = client.post("/predict", json={"structure": PEROVSKITE, "description": DESCRIPTION}).json()["atoms"]
+    [layer] = atoms[0]["gate"]
+    rows = list(csv.DictReader(saved["csv"].open()))
+    assert [row["Element"] for row in rows] == [atom["element"] for atom in atoms]
+    assert [float(row["Gate"]) for row in rows] == pytest.approx([atom["gate"][layer] for atom in atoms], abs=1e-6)
+    cif = saved["cif"].read_text()
+    assert client.post("/predict", json={"structure": cif}).json()["formula"] == "SrTiO3"
+    assert f"_atom_site_text_share_{layer}" in cif
+    assert f"{atoms[1]['gate'][layer]:.4f}"[:5] in cif
     assert saved["png"].read_bytes().startswith(b"\x89PNG")
     found.page.click("[data-hs-share=python]")
     found.page.wait_for_function("() => document.querySelector('.hs-said').innerText === 'Copied.'")
@@ -215,6 +311,11 @@ def test_the_answer_can_be_taken_along(visit: Open, client: httpx.Client, tmp_pa
     printed: list[str] = []
     exec(script, {"print": lambda *words: printed.append(" ".join(map(str, words)))})
     assert float(printed[0].split()[0]) == pytest.approx(gap, abs=1e-6)
+    found.page.click("[data-hs-share=curl]")
+    found.page.wait_for_function("async () => (await navigator.clipboard.readText()).startsWith('curl ')")
+    command = shlex.split(found.page.evaluate("() => navigator.clipboard.readText()"))
+    assert command[2] == f"{str(client.base_url).rstrip('/')}/predict"
+    assert client.post("/predict", json=json.loads(command[-1])).json()["gap_ev"] == pytest.approx(gap, abs=1e-6)
 
 
 def test_a_batch_of_files_and_a_zip_with_a_broken_one(visit: Open, tmp_path: Path) -> None:
@@ -282,17 +383,21 @@ def test_the_model_tab_says_what_answers(visit: Open, client: httpx.Client) -> N
 def test_from_click_to_picture_in_a_second(visit: Open) -> None:
     if os.getloadavg()[0] > 3 * (os.cpu_count() or 1):
         pytest.skip(f"the machine is too busy to time anything (load {os.getloadavg()[0]:.0f})")
-    found = visit()
+    found = visit(alone=True)
+    found.page.evaluate(STOPWATCH)
+    found.page.wait_for_selector(
+        "#hs-maps [data-role=picture] canvas", state="attached"
+    )  # the page has used the time of reading and pasting
     times = []
     for structure in (SILICON, PEROVSKITE, SILICON, PEROVSKITE):
         paste(found, structure, DESCRIPTION)
-        found.page.evaluate("() => document.querySelector('[data-drawn]')?.removeAttribute('data-drawn')")
-        started = time.monotonic()
+        found.page.evaluate("() => { window.took = null; document.querySelector('[data-drawn]')?.removeAttribute('data-drawn'); }")
         found.page.click("#hs-predict")
-        found.page.wait_for_selector("#hs-maps [data-role=picture][data-drawn]")
-        times.append(time.monotonic() - started)
+        found.page.wait_for_function("() => window.took !== null")
+        times.append(found.page.evaluate("() => window.took") / 1000)
     print("from click to picture, s:", [round(seconds, 2) for seconds in times])
-    assert sorted(times)[1] <= 1.0, times
+    assert statistics.median(times) <= 1.0, times
+    assert times[0] <= 2.0, times
 
 
 def test_nothing_of_one_visitor_is_seen_by_another(visit: Open) -> None:

@@ -1,0 +1,186 @@
+"""The Model tab and the interval on an artifact as rich as artifacts get: calibrated, with breakdowns, long tables and pictures in its card."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from ui_samples import PEROVSKITE, SILICON, prediction
+
+from service.schemas import Description
+from ui.answer import answer_html
+from ui.model_card import model_card, pictures_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import httpx
+    from serving_fixtures import RunningServer
+
+    from export.artifact import Artifact
+
+pytestmark = pytest.mark.timeout(400)
+
+CARD = (
+    """# Rich card
+
+![Predicted against calculated gap](parity.png)
+![away](https://away.example/picture.png) ![by reference][there] <img src="https://away.example/tag.png">
+
+[there]: https://away.example/reference.png
+
+| chemistry | crystals | MAE (eV) | median error (eV) | RMSE (eV) | a column that is long | another column that is long |
+|---|---|---|---|---|---|---|
+"""
+    + "".join(f"| class {row} | {row} | 0.{row:03d} | 0.3 | 0.5 | 0.123456 | 0.654321 |\n" for row in range(1, 41))
+    + "\n<script>window.broken = true</script>\n"
+)
+HALF_WIDTH_EV = 1.25
+
+
+def picture() -> bytes:
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.new("RGB", (900, 700), "white").save(stream, "PNG")
+    return stream.getvalue()
+
+
+@pytest.fixture(scope="module")
+def rich_folder(artifact_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped artifact with a calibration of one width, errors by chemistry and a card with pictures."""
+    folder = tmp_path_factory.mktemp("rich") / "artifact"
+    shutil.copytree(artifact_folder, folder)
+    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+    written = {"MODEL_CARD.md": CARD.encode(), "parity.png": picture()}
+    for name, content in written.items():
+        (folder / name).write_bytes(content)
+        manifest["files"][name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    figures = {"mae": 0.41, "rmse": 0.7, "n": 120}
+    chemistry = {"oxides": figures, "halides": {**figures, "mae": 0.52}}
+    manifest["metrics"] = {"test (855 crystals)": {**figures, "by_chemistry": chemistry}, "validation": figures}
+    manifest["calibration"] = {"coverage": 0.9, "half_width_ev": HALF_WIDTH_EV}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def rich_artifact(rich_folder: Path) -> Artifact:
+    from export.artifact import Artifact
+
+    return Artifact.load(rich_folder)
+
+
+@pytest.fixture(scope="module")
+def rich_server(rich_folder: Path, start_server: Callable[..., RunningServer]) -> RunningServer:
+    return start_server(page=True, artifact=rich_folder)
+
+
+def test_only_pictures_of_the_manifest_are_shown(rich_artifact: Artifact) -> None:
+    assert pictures_of(rich_artifact) == {"parity.png": "image/png"}
+    text = model_card(rich_artifact)
+    assert f"/hsegap/card/{rich_artifact.sha256[:12]}/parity.png)" in text
+    assert "![away]" not in text
+    assert "[away](https://away.example" in text
+    assert "![by" not in text
+    assert "<img" not in text
+    assert "<script" not in text
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [360, 1400])
+def test_the_card_shows_its_pictures_and_long_tables_and_asks_nobody_else(visit, rich_server: RunningServer, width: int) -> None:
+    import httpx
+
+    found = visit(width=width, alone=True, url=rich_server.url)
+    found.page.get_by_role("tab", name="Model").click()
+    found.page.wait_for_function("() => document.querySelector('#hs-model-card img')?.naturalWidth === 900")
+    shown = found.page.locator("#hs-model-card img")
+    assert shown.count() == 1
+    assert shown.get_attribute("alt") == "Predicted against calculated gap"
+    assert shown.bounding_box()["width"] <= width
+    assert found.page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
+    assert found.page.evaluate("() => window.broken === undefined")
+    assert found.page.locator("#hs-model-card td").count() == 40 * 7
+    assert "0.520" not in found.page.inner_text("#hs-model")
+    found.page.get_by_text("test (855 crystals): by chemistry").click()
+    assert "0.520" in found.page.inner_text("#hs-model")
+    client = httpx.Client(base_url=rich_server.url)
+    address = shown.evaluate("(image) => image.src").removeprefix(rich_server.url)
+    assert client.get(address).headers["content-type"] == "image/png"
+    for name in ("unlisted.png", "manifest.json", "network.onnx", "../manifest.json", "..%2f..%2fpyproject.toml"):
+        assert client.get(address.replace("parity.png", name)).status_code == 404, name
+    assert client.get("/model").json()["metrics"]["test (855 crystals)"]["by_chemistry"]["halides"]["mae"] == 0.52
+
+
+@pytest.mark.browser
+def test_a_calibrated_answer_draws_the_very_interval_of_the_api(visit, rich_server: RunningServer) -> None:
+    import httpx
+
+    found = visit(alone=True, url=rich_server.url)
+    found.page.fill("#hs-structure textarea", SILICON)
+    found.page.click("#hs-predict")
+    found.answered()
+    answer = httpx.post(f"{rich_server.url}/predict", json={"structure": SILICON}, timeout=60).json()
+    low, high = answer["interval_ev"]
+    assert low == 0  # this crystal's interval touches zero
+    assert high == pytest.approx(answer["gap_raw_ev"] + HALF_WIDTH_EV)
+    assert f"{low:.2f} – {high:.2f} eV" in found.page.inner_text(".hs-interval-words")
+    assert "90 % interval" in found.page.inner_text(".hs-interval-words")
+    track, drawn, mark = (found.page.locator(f"#hs-answer {name}").bounding_box() for name in (".hs-track", ".hs-interval", ".hs-mark"))
+    assert drawn["x"] == pytest.approx(track["x"], abs=2)
+    assert drawn["width"] / track["width"] == pytest.approx(high / 10, abs=0.01)
+    assert drawn["x"] <= mark["x"] + mark["width"] / 2 <= drawn["x"] + drawn["width"]
+    found.page.get_by_role("tab", name="Batch").click()
+    found.page.set_input_files(
+        "#hs-batch-files input[type=file]", {"name": "a.cif", "mimeType": "text/plain", "buffer": PEROVSKITE.encode()}
+    )
+    found.page.wait_for_function("() => document.querySelector('#hs-batch-files').innerText.includes('a.cif')")
+    found.page.click("#hs-batch-go")
+    found.page.wait_for_selector("#hs-batch-status .hs-done")
+    assert found.page.locator("#hs-batch thead th").all_inner_texts()[4:6] == ["From", "To"]
+
+
+#: Gap, interval, gap without text: a metal, intervals at zero, narrow, very wide, and beyond the usual scale.
+DRAWN = [
+    (0.0, (0.0, 0.0), None),
+    (0.02, (0.0, 0.7), 0.3),
+    (1.1, (0.0, 3.4), 1.4),
+    (3.2, (3.1, 3.3), None),
+    (5.5, (0.0, 11.9), 5.4),
+    (9.9, (8.0, 11.8), None),
+    (13.9, (11.0, 17.0), 12.0),
+    (20.0, (14.0, 27.5), 21.0),
+]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [360, 640, 900, 1400])
+def test_no_interval_leaves_its_scale_and_no_two_names_collide(visit, client: httpx.Client, width: int, dark: bool) -> None:
+    found = visit(width=width, dark=dark)
+    for gap, interval, alone in DRAWN:
+        text = Description(text="x", origin="given" if alone else "none")
+        made = answer_html(prediction(gap=gap, interval=interval, description=text), prediction(gap=alone) if alone else None)
+        found.page.evaluate("(made) => { document.querySelector('#hs-answer').innerHTML = made; }", made)
+        boxes = found.page.evaluate(
+            """() => { const box = (e) => { const b = e.getBoundingClientRect(); return [b.left, b.right, b.top, b.bottom, e.innerText]; };
+            const all = (name) => [...document.querySelectorAll(`#hs-answer ${name}`)].filter((e) => e.offsetParent).map(box);
+            return { track: all('.hs-track'), interval: all('.hs-interval'), names: all('.hs-landmark'), ticks: all('.hs-tick'), card: all('.hs-scale') }; }"""
+        )
+        [[left, right, *_]], [[start, end, *_]] = boxes["track"], boxes["interval"]
+        assert left - 1 <= start < end <= right + 4, (gap, interval, width)
+        for kind in ("names", "ticks"):
+            found_boxes = boxes[kind]
+            assert found_boxes
+            for place, one in enumerate(found_boxes):
+                assert one[0] >= -1, one
+                assert one[1] <= width + 1, one
+                for other in found_boxes[place + 1 :]:
+                    apart = one[1] <= other[0] + 1 or other[1] <= one[0] + 1 or one[3] <= other[2] + 1 or other[3] <= one[2] + 1
+                    assert apart, (width, gap, one, other)
