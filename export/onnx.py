@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from export.flat import INPUT_NAMES, OUTPUT_NAMES, FlatNetwork, example_inputs
+from export.flat import INPUT_NAMES, OUTPUT_NAMES, example_inputs
+from export.inference import InferenceNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +59,7 @@ def export_onnx(network: CrystalTextNetwork, path: Path) -> None:
     free = {name: {axis: sizes[size] for axis, size in enumerate(SIZES[name]) if size is not None} for name in INPUT_NAMES}
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
-            FlatNetwork(network),
+            InferenceNetwork(network),
             inputs,
             input_names=list(INPUT_NAMES),
             output_names=list(OUTPUT_NAMES),
@@ -70,9 +71,31 @@ def export_onnx(network: CrystalTextNetwork, path: Path) -> None:
     if program is None:
         raise RuntimeError("the ONNX exporter gave no program")
     model = program.model_proto
+    _gather_rows(model)
     _strip(model)
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _gather_rows(model: Any) -> None:
+    """Turn ``GatherND(rows, Unsqueeze(index, -1))``, the exporter's form of ``rows[index]``, into ``Gather``: the same in half the time."""
+    from onnx import numpy_helper
+
+    graph = model.graph
+    constants = {value.name: value for value in graph.initializer}
+    constants |= {node.output[0]: node.attribute[0].t for node in graph.node if node.op_type == "Constant"}
+    made_by = {node.output[0]: node for node in graph.node}
+    for node in graph.node:
+        index = made_by.get(node.input[1]) if node.op_type == "GatherND" else None
+        if index is None or index.op_type != "Unsqueeze" or any(option.i for option in node.attribute) or index.input[1] not in constants:
+            continue
+        if numpy_helper.to_array(constants[index.input[1]]).tolist() == [-1]:
+            node.op_type = "Gather"
+            node.input[1] = index.input[0]
+            del node.attribute[:]
+    used = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
+    for node in [node for node in graph.node if node.op_type == "Unsqueeze" and node.output[0] not in used]:
+        graph.node.remove(node)
 
 
 def _strip(model: Any) -> None:
