@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from commands import batch, model
+from commands import batch, model, quality
 
 app = typer.Typer(
     name="hsegap",
@@ -169,31 +169,51 @@ def serve(
 
 @app.command()
 def evaluate(
-    file: Annotated[
-        Path,
+    files: Annotated[
+        list[Path],
         typer.Argument(
             metavar="FILE", help="A .jsonl or .jsonl.gz file with one crystal a line: cif, description, hse_gap_ev.", show_default=False
         ),
     ],
     *,
     target: Annotated[str, typer.Option(metavar="COLUMN", help="Column with the known gap in eV.")] = "hse_gap_ev",
-    without_text: Annotated[bool, typer.Option("--without-text", help="Leave the file's descriptions out.")] = False,
-    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N rows.", show_default=False)] = None,
+    without_text: Annotated[bool, typer.Option("--without-text", help="Leave the files' descriptions out.")] = False,
+    generated: Annotated[
+        bool, typer.Option("--generated", help="Predict with generated descriptions, too (seconds per crystal, kept between runs).")
+    ] = False,
+    shuffled: Annotated[bool, typer.Option("--shuffled", help="Predict with another crystal's description, too.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N rows of each file.", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Write figures, predictions and plots here.", show_default=False)
+    ] = None,
     json: JsonOption = False,
     artifact: ArtifactOption = None,
 ) -> None:
     """Compare predictions with known gaps.
 
-    Prints mean and median absolute errors with and without the descriptions, beside those of predicting the mean.
+    Prints mean and median absolute errors with and without the descriptions, beside those of predicting the mean; coverage and width of
+    the intervals by chemistry and gap; how well metals are told; how often there are warnings. --out writes what `hsegap card` reads.
 
     \b
     Examples:
       hsegap evaluate test.jsonl.gz
       hsegap evaluate test.jsonl.gz --limit 50 --json
+      hsegap evaluate test.jsonl.gz test_metals.jsonl.gz --generated --shuffled -o runs/evaluation
     """
     from commands import evaluate as command
 
-    raise typer.Exit(command.run(file, target=target, without_text=without_text, limit=limit, as_json=json, artifact=artifact))
+    status = command.run(
+        files,
+        target=target,
+        without_text=without_text,
+        generated=generated,
+        shuffled=shuffled,
+        limit=limit,
+        as_json=json,
+        out=out,
+        artifact=artifact,
+    )
+    raise typer.Exit(status)
 
 
 @app.command()
@@ -223,6 +243,7 @@ def verify(
 
 batch.register(app)
 model.register(app)
+quality.register(app)
 
 if __name__ == "__main__":
     app()

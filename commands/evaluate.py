@@ -1,25 +1,42 @@
-"""`hsegap evaluate`: the errors of an artifact on a file of labelled crystals."""
+"""`hsegap evaluate`: the errors of an artifact on files of labelled crystals, and all else that tells how far it can be trusted."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from commands import output
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from scoring.evaluate import Answers
 
-def run(file: Path, *, target: str, without_text: bool, limit: int | None, as_json: bool, artifact: Path | None) -> int:
+
+def run(
+    files: Sequence[Path],
+    *,
+    target: str,
+    without_text: bool,
+    generated: bool,
+    shuffled: bool,
+    limit: int | None,
+    as_json: bool,
+    out: Path | None,
+    artifact: Path | None,
+) -> int:
     """Evaluate an artifact and print its errors; a progress bar runs on standard error.
 
     Args:
-        file: JSON lines, packed with gzip or not.
+        files: JSON lines, packed with gzip or not.
         target: Column with the known gap, eV.
         without_text: Leave descriptions out.
-        limit: Only the first so many rows.
+        generated: Predict with generated descriptions, too.
+        shuffled: Predict with another crystal's description, too.
+        limit: Only the first so many rows of each file.
         as_json: One JSON object instead of a table.
+        out: Folder for the figures, the plots and the table of predictions; None writes none.
         artifact: Artifact folder; None takes the default one.
 
     Returns:
@@ -28,32 +45,73 @@ def run(file: Path, *, target: str, without_text: bool, limit: int | None, as_js
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from commands.predict import open_predictor
-    from commands.tables import show_error, show_evaluation
-    from export.artifact import ArtifactError
-    from scoring.evaluate import EvaluationError, evaluate, predictions_needed, read_rows
+    from commands.tables import show_error, show_evaluation, show_figures
+    from export.artifact import Artifact, ArtifactError
+    from scoring.evaluate import EvaluationError, ask, predictions_needed, read_rows, summarise
+    from scoring.evaluation_report import report_of, write_report
+    from scoring.texts import ScoringPredictor
 
     columns = (TextColumn("predicting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with output.answers_only() as out:
+    texts = not without_text
+    variants = {"with_text": texts, "generated": generated and texts, "shuffled": shuffled and texts}
+    with output.answers_only() as console:
         try:
-            rows = read_rows(file, target=target, limit=limit)
+            by_file = {path.name: read_rows(path, target=target, limit=limit) for path in files}
             with (
-                open_predictor(artifact, jobs=len(rows)) as predictor,
+                ScoringPredictor(Artifact.load(artifact), workers=2, threads=2) as predictor,
                 Progress(*columns, console=Console(file=sys.stderr), transient=True) as bar,
             ):
-                task = bar.add_task("", total=predictions_needed(rows, with_text=not without_text))
-                report = evaluate(
-                    rows, predictor, file=file.name, target=target, with_text=not without_text, advance=lambda: bar.advance(task)
-                )
+                total = sum(predictions_needed(some, **variants) for some in by_file.values())
+                task = bar.add_task("", total=total)
+                answers = {name: ask(some, predictor, **variants, advance=lambda: bar.advance(task)) for name, some in by_file.items()}
+                everything = _together(answers)
+                evaluation = summarise(everything, predictor, file=", ".join(by_file), target=target)
+                report = evaluation.as_json() | report_of(answers, everything, threshold_ev=predictor.metal_below_ev)
+            if out is not None:
+                report["command"] = " ".join(_command(files, target=target, limit=limit, variants=variants))
+                write_report(report, everything, out)
         except (ArtifactError, EvaluationError) as error:
-            entry = {"id": str(file), "error": {"code": error.code, "message": error.message, "hint": error.hint}}
+            entry = {"id": str(files[0]), "error": {"code": error.code, "message": error.message, "hint": error.hint}}
             if as_json:
-                output.write_json(entry, out)
+                output.write_json(entry, console)
             else:
-                show_error(entry, out=out)
+                show_error(entry, out=console)
             return 1
         if as_json:
-            output.write_json(report.as_json(), out)
+            output.write_json(report, console)
         else:
-            show_evaluation(report, out=out)
-    return int(bool(report.failures))
+            show_evaluation(evaluation, out=console)
+            show_figures(report["figures"], out=console)
+            if out is not None:
+                output.note(f"wrote {out}")
+    return int(bool(evaluation.failures))
+
+
+def _together(answers: dict[str, Answers]) -> Answers:
+    """The answers of all files as those of one."""
+    from scoring.evaluate import Answers as Joined
+
+    parts = list(answers.values())
+    if len(parts) == 1:
+        return parts[0]
+    rows: list[Any] = []
+    by_variant: dict[str, dict[int, Any]] = {"without": {}}
+    failed: dict[int, Any] = {}
+    for part in parts:
+        start = len(rows)
+        rows += part.rows
+        for name, found in part.by_variant.items():
+            by_variant.setdefault(name, {}).update({start + index: answer for index, answer in found.items()})
+        failed |= {start + index: failure for index, failure in part.failed.items()}
+    return Joined(rows, by_variant, failed)
+
+
+def _command(files: Sequence[Path], *, target: str, limit: int | None, variants: dict[str, Any]) -> list[str]:
+    """The command as it can be typed again, files by name."""
+    from scoring.evaluate import TARGET
+
+    parts = ["hsegap evaluate", *(path.name for path in files)]
+    parts += ["--without-text"] if not variants["with_text"] else []
+    parts += [f"--{name}" for name in ("generated", "shuffled") if variants[name]]
+    parts += [f"--target {target}"] if target != TARGET else []
+    return [*parts, f"--limit {limit}"] if limit is not None else parts

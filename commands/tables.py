@@ -166,3 +166,37 @@ def show_evaluation(report: Evaluation, *, out: TextIO) -> None:
     if len(report.failures) > 10:
         grid.add_row("", f"{len(report.failures) - 10} more in the output of --json")
     console(out).print(Group(grid, table))
+
+
+def show_figures(figures: Mapping[str, Any], *, out: TextIO) -> None:
+    """Print what an evaluation says beside the errors: intervals by chemistry, metal or not, warnings, the part of the text."""
+    together = figures["all"]
+    name = "given" if "given" in together else "without"
+    main = together.get(name)
+    if main is None:
+        return
+    parts: list[RenderableType] = []
+    if main["intervals"]:
+        table = Table(box=SIMPLE, pad_edge=False)
+        table.add_column(f"intervals ({name} text)" if name == "given" else "intervals (without text)", no_wrap=True)
+        for heading in ("n", "coverage", "mean width, eV", "MAE, eV"):
+            table.add_column(heading, justify="right")
+        rows = {"all": main, **main["chemistry"], **main["gap_ranges"]} if len(main["chemistry"]) > 1 else {"all": main}
+        for label, entry in rows.items():
+            found = entry["intervals"]
+            table.add_row(label, str(found["n"]), f"{found['coverage']:.1%}", f"{found['width_ev']:.2f}", f"{entry['errors']['mae']:.3f}")
+        parts.append(table)
+    grid = facts()
+    for variant in ("generated", "shuffled"):
+        if variant in together:
+            entry = together[variant]
+            moved = entry.get("moved_from_given_ev")
+            told = f"MAE {entry['errors']['mae']:.3f} eV" + (f", answers move by {moved:.3f} eV" if moved is not None else "")
+            grid.add_row({"generated": "generated text", "shuffled": "another's text"}[variant], told)
+    told = main["has_gap"]
+    if told["metals"] and told["metals"] < told["n"]:
+        wrong = f"{len(told['metals_with_interval_above_1_ev'])} of {told['metals']} metals with an interval above 1 eV"
+        said = f"accuracy {told['accuracy']:.1%}, precision {told['precision'] or 0:.1%}, recall {told['recall']:.1%}"
+        grid.add_row("has a gap", f"{said} at {told['threshold_ev']:g} eV; {wrong}")
+    grid.add_row("warnings", ", ".join(f"{code} {share:.1%}" for code, share in main["warnings"].items()) or "none")
+    console(out).print(Group(*parts, grid))

@@ -178,6 +178,81 @@ def _lines(path: Path) -> Iterator[tuple[int, Any]]:
         raise EvaluationError(f"{path} is not JSON lines.", "Give one JSON object a line, packed with gzip or not.") from None
 
 
+@dataclass(frozen=True)
+class Answers:
+    """Predictions of labelled rows, by what was said of each crystal.
+
+    Attributes:
+        rows: The rows.
+        by_variant: ``without`` every row's prediction without a text, by position; ``given`` those of the rows with a description;
+            ``generated`` with a description made from the structure; ``shuffled`` with another row's description.
+        failed: Rows without a prediction.
+    """
+
+    rows: Sequence[Row]
+    by_variant: dict[str, dict[int, Prediction]]
+    failed: dict[int, RowFailure]
+
+    @property
+    def kept(self) -> list[int]:
+        """Positions of the rows that were predicted."""
+        return [index for index in range(len(self.rows)) if index not in self.failed]
+
+    def complete(self, variant: str) -> dict[int, Prediction]:
+        """Predictions of a variant, of the rows that have no text there those without."""
+        found, bare = self.by_variant.get(variant, {}), self.by_variant["without"]
+        return {index: found.get(index, bare[index]) for index in self.kept}
+
+
+def passes(
+    rows: Sequence[Row], *, with_text: bool = True, generated: bool = False, shuffled: bool = False
+) -> list[tuple[str, int, str | None]]:
+    """What is to be predicted: variant, position of the row, text.
+
+    Args:
+        rows: Labelled crystals.
+        with_text: Use the descriptions of the rows.
+        generated: Have descriptions generated as well.
+        shuffled: Give each described row the description of another one, too.
+    """
+    described = [index for index, row in enumerate(rows) if row.description is not None] if with_text else []
+    found: list[tuple[str, int, str | None]] = [("without", index, None) for index in range(len(rows))]
+    found += [("given", index, rows[index].description) for index in described]
+    if generated:
+        found += [("generated", index, None) for index in range(len(rows))]
+    if shuffled and len(described) > 1:
+        # The row half way round: never its own, and not its neighbour, which sorted files make a relative.
+        half = len(described) // 2
+        others = described[half:] + described[:half]
+        found += [("shuffled", index, rows[other].description) for index, other in zip(described, others, strict=True)]
+    return found
+
+
+def ask(
+    rows: Sequence[Row],
+    predictor: Predictor,
+    *,
+    with_text: bool = True,
+    generated: bool = False,
+    shuffled: bool = False,
+    advance: Callable[[], None] | None = None,
+) -> Answers:
+    """Predict every row, once per variant. Arguments as for :func:`passes`; ``advance`` is called after each prediction."""
+    wanted = passes(rows, with_text=with_text, generated=generated, shuffled=shuffled)
+    requests = (_request(rows[index].structure, text, describe=variant == "generated") for variant, index, text in wanted)
+    by_variant: dict[str, dict[int, Prediction]] = {"without": {}}
+    failed: dict[int, RowFailure] = {}
+    for (variant, index, _), answer in zip(wanted, predictor.predict_iter(requests), strict=True):
+        if not isinstance(answer, Failure):
+            by_variant.setdefault(variant, {})[index] = answer
+        elif variant in {"without", "given"}:
+            # A crystal that finds no words is predicted without them.
+            failed.setdefault(index, RowFailure(rows[index].id, answer.error.code, answer.error.message))
+        if advance:
+            advance()
+    return Answers(rows, by_variant, failed)
+
+
 def evaluate(
     rows: Sequence[Row],
     predictor: Predictor,
@@ -200,22 +275,14 @@ def evaluate(
     Returns:
         The errors. Rows that failed are listed and counted in none of them.
     """
-    described = {index for index, row in enumerate(rows) if row.description is not None} if with_text else set()
-    passes = [(index, None) for index in range(len(rows))] + [(index, rows[index].description) for index in sorted(described)]
-    requests = (_request(rows[index].structure, text) for index, text in passes)
-    bare: dict[int, Prediction] = {}
-    texted: dict[int, Prediction] = {}
-    failed: dict[int, RowFailure] = {}
-    for (index, text), answer in zip(passes, predictor.predict_iter(requests), strict=True):
-        if isinstance(answer, Failure):
-            failed.setdefault(index, RowFailure(rows[index].id, answer.error.code, answer.error.message))
-        else:
-            (bare if text is None else texted)[index] = answer
-        if advance:
-            advance()
-    kept = [index for index in range(len(rows)) if index not in failed]
-    kept_described = [index for index in kept if index in described]
-    given = {index: texted.get(index, bare[index]) for index in kept}
+    return summarise(ask(rows, predictor, with_text=with_text, advance=advance), predictor, file=file, target=target)
+
+
+def summarise(answers: Answers, predictor: Predictor, *, file: str = "", target: str = TARGET) -> Evaluation:
+    """The plain errors of some predictions."""
+    rows, kept = answers.rows, answers.kept
+    bare, texted, given = answers.by_variant["without"], answers.by_variant.get("given", {}), answers.complete("given")
+    kept_described = [index for index in kept if index in texted]
     mean = fmean(rows[index].gap_ev for index in kept) if kept else 0.0
     intervals = [(given[index].interval_ev, rows[index].gap_ev) for index in kept]
     bounded = [(interval, gap) for interval, gap in intervals if interval is not None]
@@ -237,18 +304,18 @@ def evaluate(
         mean_predictor=Errors.of([mean] * len(kept), [rows[index].gap_ev for index in kept]),
         coverage=fmean(low <= gap <= high for (low, high), gap in bounded) if bounded else None,
         interval_width_ev=fmean(high - low for (low, high), _ in bounded) if bounded else None,
-        failures=list(failed.values()),
+        failures=list(answers.failed.values()),
     )
 
 
-def _request(structure: str, description: str | None) -> PredictRequest | Failure:
+def _request(structure: str, description: str | None, *, describe: bool = False) -> PredictRequest | Failure:
     """The request of one row, or the failure a server would answer with."""
     try:
-        return PredictRequest(structure=structure, description=description, atoms=False)
+        return PredictRequest(structure=structure, description=description, describe=describe, atoms=False)
     except ValidationError as error:
         return failure_from_validation(error.errors(include_url=False, include_context=False, include_input=False))
 
 
-def predictions_needed(rows: Sequence[Row], *, with_text: bool = True) -> int:
-    """How many predictions :func:`evaluate` makes for these rows."""
-    return len(rows) + (sum(row.description is not None for row in rows) if with_text else 0)
+def predictions_needed(rows: Sequence[Row], *, with_text: bool = True, generated: bool = False, shuffled: bool = False) -> int:
+    """How many predictions :func:`ask` makes for these rows."""
+    return len(passes(rows, with_text=with_text, generated=generated, shuffled=shuffled))
