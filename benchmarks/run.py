@@ -1,0 +1,426 @@
+"""How long hsegap takes, stage by stage and end to end, beside the libraries it could have been made of.
+
+    python benchmarks/run.py                  # all stages, a table and the targets; about 20 minutes on two idle cores
+    python benchmarks/run.py --quick          # few rounds and crystals: does everything run?
+    python benchmarks/run.py --only network   # one stage (may be repeated)
+    python benchmarks/run.py --json out.json  # the figures as well
+
+Peers (alignn 2026.8.11 with its DGL and its DGL-free network, jarvis-tools' graph builder, robocrys's default) run in their own environment
+under .cache/peers, which the first run installs. Contenders take turns round by round; medians are printed, and the median of the
+rounds' ratios. The crystals are those of ../shared/data/hse; cells of 200 atoms and more are supercells of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[0] = str(ROOT)  # in place of this folder, whose scoring.py would hide the package of that name
+
+import numpy as np  # noqa: E402 - after the path
+
+from benchmarks.measuring import Peer, alternate, machine, row, seconds_of  # noqa: E402 - as above
+from benchmarks.scoring import pss_mb  # noqa: E402 - as above
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from structures import Crystal
+
+DATA = ROOT.parent / "shared" / "data" / "hse"
+COMMAND = Path(sys.executable).parent / "hsegap"
+#: What the project set itself: stage, case, figure, bound. At least for ratios and rates, at most for the rest.
+TARGETS = (
+    ("graph", "10 atoms", "ratio jarvis-tools", 10), ("graph", "50 atoms", "ratio jarvis-tools", 10), ("graph", "200 atoms", "ratio jarvis-tools", 10),
+    ("describe", "all", "ratio robocrys", 5), ("network", "batch 32", "ratio alignn", 2.5), ("network", "batch 1", "ratio alignn", 1.3),
+    ("network", "shipped, 10 atoms", "ms hsegap", 10), ("end", "10 atoms", "ratio alignn", 5), ("end", "10 atoms", "ms hsegap", 20),
+    ("end", "10 atoms, new text of 256 tokens", "ms hsegap", 80), ("score", "2 workers", "crystals/s", 60), ("cold", "hsegap predict", "s", 2.5),
+    ("memory", "after 1000", "MB", 700),
+)  # fmt: skip
+
+
+class Bench:
+    """Crystals, folders and lengths of one run."""
+
+    def __init__(self, folder: Path, *, quick: bool) -> None:
+        self.folder = folder
+        self.quick = quick
+        self.rounds = 3 if quick else 9
+        self.cores = os.cpu_count() or 1
+        self._peer: Peer | None = None
+
+    @property
+    def peer(self) -> Peer:
+        """The peers' process, started when first asked."""
+        self._peer = self._peer or Peer(threads=self.cores)
+        return self._peer
+
+    def close(self) -> None:
+        if self._peer is not None:
+            self._peer.close()
+
+    def rows(self, *, of: str = "test") -> list[dict[str, Any]]:
+        with gzip.open(DATA / f"{of}.jsonl.gz", "rt") as stream:
+            return [json.loads(line) for line in stream]
+
+    def sized(self, n_atoms: int) -> tuple[str, Path, Crystal, Path]:
+        """A crystal of about so many atoms: its name, CIF file, itself, and its arrays for the peers."""
+        from export.parity import supercell
+        from structures import read
+
+        given = min(self.rows(), key=lambda entry: abs(entry["n_sites"] - min(n_atoms, 50)))
+        crystal = read(given["cif"])
+        path = self.folder / f"{n_atoms}.cif"
+        path.write_text(given["cif"])
+        if n_atoms > 50:
+            repeats = {100: (2, 1, 1), 200: (2, 2, 1), 500: (5, 2, 1), 1000: (5, 2, 2)}[n_atoms]
+            crystal = supercell(crystal, repeats)
+            path.write_text(str(crystal.to_pymatgen().to(fmt="cif")))
+        arrays = self.folder / f"{n_atoms}.npz"
+        np.savez(arrays, lattice=crystal.lattice, frac_coords=crystal.frac_coords, symbols=np.array(crystal.symbols))
+        return f"{n_atoms} atoms", path, crystal, arrays
+
+
+def peer_seconds(bench: Bench, do: str, **job: Any) -> float:
+    return bench.peer.ask(do, **job)[0]
+
+
+def read(bench: Bench) -> Iterator[dict[str, Any]]:
+    """A CIF file becomes a crystal."""
+    from structures import read as ours
+
+    for n_atoms in (10, 50, 200):
+        case, path, _, _ = bench.sized(n_atoms)
+        contenders = {
+            "hsegap": lambda p=path: seconds_of(lambda: ours(p)),
+            "jarvis-tools": lambda p=path: peer_seconds(bench, "read", path=str(p)),
+        }
+        yield row("read", case, alternate(contenders, rounds=bench.rounds))
+    files = [entry["cif"] for entry in bench.rows()[: 32 if bench.quick else 256]]
+    taken = alternate({"hsegap": lambda: seconds_of(lambda: [ours(text) for text in files])}, rounds=1 if bench.quick else 3)
+    yield row("read", "256 real crystals, each", taken, per=len(files))
+
+
+def graph(bench: Bench) -> Iterator[dict[str, Any]]:
+    """A crystal becomes a crystal graph and its line graph."""
+    from structures import build_graph
+    from structures import read as read_one
+
+    for n_atoms in (10, 50, 200):
+        case, _, crystal, arrays = bench.sized(n_atoms)
+        contenders = {
+            "hsegap": lambda c=crystal: seconds_of(lambda: build_graph(c)),
+            "jarvis-tools": lambda a=arrays: peer_seconds(bench, "graph", builder="jarvis", path=str(a), numbers=""),
+            "alignn": lambda a=arrays: peer_seconds(bench, "graph", builder="alignn", path=str(a), numbers=""),
+        }
+        yield row("graph", case, alternate(contenders, rounds=bench.rounds))
+    crystals = [read_one(entry["cif"]) for entry in bench.rows()[: 32 if bench.quick else 256]]
+    taken = alternate({"hsegap": lambda: seconds_of(lambda: [build_graph(one) for one in crystals])}, rounds=1 if bench.quick else 3)
+    yield row("graph", "256 real crystals, each", taken, per=len(crystals))
+
+
+def describe(bench: Bench) -> Iterator[dict[str, Any]]:
+    """A crystal becomes robocrystallographer's description; the words are compared as well."""
+    from structures import describe as ours
+    from structures import plain_numbers
+    from structures import read as read_one
+
+    chosen = [entry for entry in bench.rows(of="train") if entry["description"] and 2 <= entry["n_sites"] <= 20]
+    totals: dict[str, list[float]] = {"hsegap": [], "robocrys": []}
+    ours(read_one(chosen[0]["cif"]))  # imports and tables
+    for number in range(2 if bench.quick else 8):
+        entry = chosen[1 + number * (len(chosen) // 9)]
+        path = bench.folder / f"describe-{number}.cif"
+        path.write_text(entry["cif"])
+        said: dict[str, str] = {}
+
+        def theirs(path: Path = path, said: dict[str, str] = said) -> float:
+            seconds, said["robocrys"] = bench.peer.ask("describe", path=str(path))
+            return seconds
+
+        def mine(text: str = entry["cif"], said: dict[str, str] = said) -> float:
+            started = time.perf_counter()
+            said["hsegap"] = ours(read_one(text))
+            return time.perf_counter() - started
+
+        taken = alternate({"hsegap": mine, "robocrys": theirs}, rounds=1, warm=int(number == 0))
+        for name, seconds in taken.items():
+            totals[name] += seconds
+        result = row("describe", f"{entry['formula']}, {entry['n_sites']} atoms", taken)
+        yield result | {"note": "same words" if plain_numbers(said.get("robocrys", "")) == said["hsegap"] else "OTHER WORDS"}
+    if totals["robocrys"]:
+        yield row("describe", "all", totals)
+
+
+def text(bench: Bench) -> Iterator[dict[str, Any]]:
+    """A description becomes vectors: the artifact's encoder, one thread."""
+    from export.artifact import Artifact
+    from service.predictor import Predictor
+
+    with Predictor(Artifact.load()) as predictor:
+        encoder = predictor.encoder()
+        long = max((entry["description"] or "" for entry in bench.rows()), key=len)
+        for n_tokens, share in ((64, 0.06), (128, 0.12), (256, 1.0)):
+            base = long[: int(len(long) * share)]
+            count = iter(range(10**6))
+            taken = alternate({"hsegap": lambda b=base, c=count: seconds_of(lambda: encoder.encode(f"{next(c)} {b}"))}, rounds=bench.rounds)
+            yield row("text", f"new, up to {n_tokens} tokens ({len(encoder.encode(base))})", taken)
+        yield row("text", "met before", alternate({"hsegap": lambda: seconds_of(lambda: encoder.encode(long))}, rounds=bench.rounds))
+
+
+def save_batch(path: Path, graphs: Sequence[Any]) -> str:
+    """Joined graphs with their element features, for the peers."""
+    from models.elements import element_features
+    from structures import collate_arrays
+
+    joined = collate_arrays(graphs)
+    np.savez(
+        path,
+        features=element_features()[joined.atomic_numbers],
+        n_atoms=[len(one.atomic_numbers) for one in graphs],
+        n_bonds=[len(one.src) for one in graphs],
+        **{name: getattr(joined, name) for name in ("r", "src", "dst", "line_src", "line_dst")},
+    )
+    return str(path)
+
+
+def network(bench: Bench) -> Iterator[dict[str, Any]]:
+    """A crystal graph becomes numbers: ALIGNN's own architecture with the same weights, then the shipped network."""
+    import torch
+
+    from export.artifact import Artifact
+    from export.onnx import export_onnx
+    from models import CrystalTextNetwork, FusionConfig
+    from service.network import Network, NetworkInput
+    from structures import build_graph
+    from structures import read as read_one
+
+    torch.manual_seed(0)
+    plain = CrystalTextNetwork(FusionConfig(use_text=False, hidden_features=256, alignn_layers=4, gcn_layers=4)).eval()
+    weights = bench.folder / "weights.npz"
+    np.savez(weights, **{name: value.numpy() for name, value in plain.state_dict().items()})
+    export_onnx(plain, bench.folder / "network.onnx")
+    same: Any = SimpleNamespace(path=lambda name: bench.folder / name, manifest=SimpleNamespace(config={}))
+    ours = Network(same)
+    nothing = np.zeros((1, 1), dtype=np.float32)
+    tens = [entry for of in ("test", "val", "train") for entry in bench.rows(of=of) if 9 <= entry["n_sites"] <= 11][:32]
+    graphs = [build_graph(read_one(entry["cif"])) for entry in tens]
+    for size in (1, 32):
+        some = graphs[:size]
+        path = save_batch(bench.folder / f"batch-{size}.npz", some)
+        said: dict[str, Any] = {}
+
+        def mine(some: list[Any] = some, said: dict[str, Any] = said) -> float:
+            started = time.perf_counter()
+            with ThreadPoolExecutor(min(bench.cores, len(some))) as threads:
+                said["hsegap"] = list(threads.map(lambda one: ours.run(NetworkInput(one, nothing, has_text=False)).gap, some))
+            return time.perf_counter() - started
+
+        def theirs(kind: str, *, path: str = path, said: dict[str, Any] = said) -> float:
+            seconds, said[kind] = bench.peer.ask(
+                "network", kind=kind, path=path, threads=bench.cores, weights=str(weights) if kind == "dgl" else ""
+            )
+            return seconds
+
+        contenders = {"hsegap": mine, "alignn": lambda t=theirs: t("dgl"), "alignn without DGL": lambda t=theirs: t("torch")}
+        taken = alternate(contenders, rounds=bench.rounds if size == 1 else max(1, bench.rounds // 3))
+        apart = np.abs(np.array(said["hsegap"]) - said["dgl"]).max() if "dgl" in said else np.nan
+        yield row("network", f"batch {size}", taken) | {"note": f"256 wide, 4 + 4 layers; answers differ by {apart:.0e}"}
+    shipped = Artifact.load()
+    net, manifest = Network(shipped), shipped.manifest
+    width = np.zeros((1, manifest.text_encoder.width), dtype=np.float32)
+    options = {"flavour": manifest.graph.flavour, "cutoff": manifest.graph.cutoff, "max_neighbors": manifest.graph.max_neighbors}
+    for n_atoms in (10, 50, 200):
+        case, _, crystal, _ = bench.sized(n_atoms)
+        item = NetworkInput(build_graph(crystal, **options), width, has_text=False)
+        taken = alternate({"hsegap": lambda i=item: seconds_of(lambda: net.run(i))}, rounds=bench.rounds, warm=3)
+        yield row("network", f"shipped, {case}", taken) | {"note": f"{len(item.graph.line_src)} bond pairs"}
+
+
+def end(bench: Bench) -> Iterator[dict[str, Any]]:
+    """From the file to the number, everything loaded: the predictor of server and command beside alignn's path at its published size."""
+    from export.artifact import Artifact
+    from service.predictor import Predictor
+    from service.schemas import Prediction, PredictRequest
+
+    def predicted(predictor: Predictor, path: Path, description: str | None = None) -> float:
+        started = time.perf_counter()
+        answer = predictor.predict_one(PredictRequest(structure=path.read_text(), description=description))
+        assert isinstance(answer, Prediction), answer
+        return time.perf_counter() - started
+
+    rows = bench.rows()
+    long = max((entry["description"] or "" for entry in rows), key=len)
+    with Predictor(Artifact.load()) as predictor:
+        for n_atoms in (10, 50, 200):
+            case, path, _, _ = bench.sized(n_atoms)
+            contenders = {
+                "hsegap": lambda p=path: predicted(predictor, p),
+                "alignn": lambda p=path: peer_seconds(bench, "end", kind="dgl", path=str(p), threads=bench.cores),
+                "alignn without DGL": lambda p=path: peer_seconds(bench, "end", kind="torch", path=str(p), threads=bench.cores),
+            }
+            yield row("end", case, alternate(contenders, rounds=bench.rounds, warm=2))
+        _, path, _, _ = bench.sized(10)
+        count = iter(range(10**6))
+        taken = alternate({"hsegap": lambda: predicted(predictor, path, f"{next(count)} {long}")}, rounds=bench.rounds, warm=2)
+        yield row("end", "10 atoms, new text of 256 tokens", taken)
+        taken = alternate({"hsegap": lambda: predicted(predictor, path, long)}, rounds=bench.rounds, warm=2)
+        yield row("end", "10 atoms, text met before", taken)
+    requests = [PredictRequest(structure=entry["cif"], atoms=False) for entry in rows[: 32 if bench.quick else 256]]
+    with Predictor(Artifact.load(), threads=bench.cores, workers=bench.cores) as predictor:
+        taken = alternate({"hsegap": lambda: seconds_of(lambda: predictor.predict(requests))}, rounds=1 if bench.quick else 3)
+        yield row("end", f"batch of {len(requests)} real crystals, each", taken, per=len(requests))
+
+
+def growth(bench: Bench) -> Iterator[dict[str, Any]]:
+    """How time grows with the size of the cell."""
+    from export.artifact import Artifact
+    from service.predictor import Predictor
+    from service.schemas import Prediction, PredictRequest
+
+    with Predictor(Artifact.load()) as predictor:
+        for n_atoms in (10, 50, 100, 200, 500, 1000):
+            case, path, crystal, _ = bench.sized(n_atoms)
+            request = PredictRequest(structure=path.read_text(), atoms=False)
+            parts: list[dict[str, float]] = []
+
+            def once(request: PredictRequest = request, parts: list[dict[str, float]] = parts) -> None:
+                answer = predictor.predict_one(request)
+                assert isinstance(answer, Prediction), answer
+                parts.append(answer.timings_ms.model_dump())
+
+            taken = alternate({"hsegap": lambda o=once: seconds_of(o)}, rounds=3)
+            middle = {name: round(statistics.median(part[name] or 0 for part in parts), 1) for name in ("read", "graph", "network")}
+            yield row("growth", case, taken) | {"note": f"{crystal.n_atoms} atoms; {middle}"}
+
+
+def cold(bench: Bench) -> Iterator[dict[str, Any]]:
+    """A whole process, from the command to its end."""
+    command = [COMMAND, "predict", ROOT / "examples" / "GaAs.cif"]
+
+    def once() -> None:
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+    taken = alternate({"hsegap": lambda: seconds_of(once)}, rounds=3 if bench.quick else 7)
+    result = row("cold", "hsegap predict", taken)
+    yield result | {"s": result["ms"]["hsegap"] / 1e3}
+
+
+def memory(bench: Bench) -> Iterator[dict[str, Any]]:
+    """Proportional set size of the server and its workers, over predictions of different crystals."""
+    import socket
+
+    import httpx
+
+    from service.launch import server_command, server_environment
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(server_command(host="127.0.0.1", port=port), env=server_environment(), stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        server.stdout.readline()
+        rows = bench.rows()
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            done = 0
+            for goal in (0, 50) if bench.quick else (0, 250, 500, 1000, 1500):
+                for number in range(done, goal):
+                    client.post("/predict", json={"structure": rows[number % len(rows)]["cif"]}).raise_for_status()
+                done = goal
+                yield {
+                    "stage": "memory",
+                    "case": f"after {goal}",
+                    "MB": round(pss_mb(server.pid)),
+                    "note": "predictions, largest cell 70 atoms",
+                }
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+def score(bench: Bench) -> Iterator[dict[str, Any]]:
+    """Crystals a second of `hsegap score`, from the first row on."""
+    from benchmarks.scoring import score as run
+    from benchmarks.scoring import unpack
+
+    n = 100 if bench.quick else 1000
+    cifs = unpack(bench.folder, n)
+    for workers in (1, 2):
+        start, _ = run(bench.folder, cifs, "-o", "start.csv", "--workers", workers, "--limit", 1)
+        seconds, _ = run(bench.folder, cifs, "-o", "out.csv", "--workers", workers)
+        rate = (n - 1) / (seconds - start)
+        note = f"{n} crystals in {seconds:.1f} s, {start:.1f} s of them to the first row"
+        yield {"stage": "score", "case": f"{workers} workers", "crystals/s": round(rate, 1), "note": note}
+
+
+STAGES = {stage.__name__: stage for stage in (read, graph, describe, text, network, end, growth, cold, memory, score)}
+
+
+def show(result: dict[str, Any]) -> None:
+    parts = [f"{name} {value:.2f} ms" for name, value in result.get("ms", {}).items()]
+    parts += [f"{name} {result[name]}" for name in ("MB", "crystals/s") if name in result]
+    parts += [f"{value:.2f}× {name}" for name, value in result.get("ratio", {}).items()]
+    print(
+        f"{result['stage']:9} {result['case']:34} {' · '.join(parts)}{'  (' + result['note'] + ')' if 'note' in result else ''}", flush=True
+    )
+
+
+def figure(result: dict[str, Any], name: str) -> float | None:
+    kind, _, of = name.partition(" ")
+    if kind == "ratio" and of == "alignn":  # the faster of its two networks counts
+        return min((value for key, value in result.get("ratio", {}).items() if key.startswith("alignn")), default=None)
+    return result.get(kind, {}).get(of) if of else result.get(name)
+
+
+def targets(results: list[dict[str, Any]]) -> None:
+    """Print which targets were reached."""
+    print("\ntargets")
+    for stage, case, name, bound in TARGETS:
+        for result in results:
+            if (result["stage"], result["case"]) == (stage, case) and (value := figure(result, name)) is not None:
+                least = name.startswith("ratio") or name.endswith("/s")
+                reached = value >= bound if least else value <= bound
+                print(
+                    f"  {'reached' if reached else 'MISSED '}  {stage}, {case}: {name} {value:.2f}, {'at least' if least else 'at most'} {bound}"
+                )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", action="append", choices=list(STAGES), help="run this stage alone; may be repeated")
+    parser.add_argument("--quick", action="store_true", help="few rounds and crystals")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    chosen = parser.parse_args()
+    os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE")
+    described = machine()
+    print("\n".join(f"{name}: {value}" for name, value in described.items()) + "\n", flush=True)
+    results = []
+    with tempfile.TemporaryDirectory(prefix="hsegap-bench-") as place:
+        bench = Bench(Path(place), quick=chosen.quick)
+        try:
+            for name in chosen.only or STAGES:
+                for result in STAGES[name](bench):
+                    results.append(result)
+                    show(result)
+        finally:
+            bench.close()
+            if chosen.json:
+                chosen.json.write_text(json.dumps({"machine": described, "results": results}, indent=1))
+    targets(results)
+
+
+if __name__ == "__main__":
+    main()
