@@ -15,6 +15,22 @@ if TYPE_CHECKING:
 
 #: A fact longer than this (a list of quantiles, say) is left to ``GET /model``.
 LONGEST_FACT = 120
+#: How facts are called in print.
+FACTS = {
+    "n_rows": "crystals",
+    "n_described": "with a description",
+    "median_atoms": "median cell (atoms)",
+    "mean_target": "mean gap (eV)",
+    "epoch": "epoch chosen",
+    "half_width_ev": "half width (eV)",
+    "half_width_no_text_ev": "half width without text (eV)",
+    "max_atoms": "largest cell (atoms)",
+    "max_edges": "graph edges",
+    "max_text_chars": "characters of a description",
+    "max_items": "crystals in a batch",
+    "max_body_bytes": "request (bytes)",
+    "max_upload_bytes": "upload (bytes)",
+}
 #: How measured figures are called in print.
 FIGURES = {"mae": "MAE (eV)", "median_ae": "median error (eV)", "rmse": "RMSE (eV)", "r2": "R²", "n": "crystals"}
 
@@ -34,7 +50,7 @@ def build(core: Core) -> None:
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Nested facts as pairs of words."""
     for key, value in values.items():
-        name = f"{prefix}{key}".replace("_", " ")
+        name = f"{prefix}{FACTS.get(key, key)}".replace("_", " ")
         if isinstance(value, dict):
             yield from _flat(value, f"{name}: ")
         elif isinstance(value, bool) or value is None:

@@ -168,6 +168,14 @@ def test_every_atom_has_the_colour_and_the_words_of_its_own_site(visit: Open, cl
     found.page.uncheck("#hs-maps [data-role=bonds]")
     atoms = client.post("/predict", json={"structure": PEROVSKITE, "description": DESCRIPTION}).json()["atoms"]
     assert len({round(atom["text_share"][layer], 4) for atom in atoms for layer in atom["text_share"]}) > 1
+    # The crystal stands whole inside its axes: a picture that shows a corner of it has all the right numbers too.
+    inside = found.page.evaluate(
+        """() => { const p = document.querySelector('#hs-maps [data-role=picture]'); const shown = p._fullLayout.scene; return ['x', 'y', 'z'].map(
+          (n) => [shown[`${n}axis`].range, shown._scene.fullSceneLayout[`${n}axis`].range, [Math.min(...p.data[0][n]), Math.max(...p.data[0][n])]]); }"""
+    )
+    for wanted, real, (low, high) in inside:
+        assert wanted == real
+        assert wanted[0] < low < high < wanted[1]
     trace = "() => { const t = document.querySelector('#hs-maps [data-role=picture]').data[0]; return [t.x, t.y, t.z, t.intensity, t.text].map((a) => [...a]); }"
     for name in ("text_share", "gate"):
         found.page.locator(f"#hs-maps [data-role=maps] input[value={name}]").check()

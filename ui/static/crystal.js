@@ -37,15 +37,10 @@ class CrystalView {
   // The first picture of a page costs a second of compiling shaders; an atom nobody sees pays for it while the visitor reads.
   async warmUp() {
     const Plotly = await loadPlotly();
-    const { x, y, z, i, j, k } = sphereMesh([[0, 0, 0]], [1]);
-    const ball = { type: "mesh3d", x, y, z, i, j, k };
-    const line = { type: "scatter3d", x: [0, 1], y: [0, 1], z: [0, 1], showlegend: false };
-    // The same kinds in the same order as a crystal has, so that drawing one changes these instead of making others.
-    const traces = [
-      { ...ball, intensity: x, colorscale: PLOTLY_VIRIDIS, cmin: -1, cmax: 1, colorbar: { orientation: "h", len: 0.7, thickness: 12, tickfont: font(), title: { text: "a" } } },
-      { ...line, mode: "lines", line: { width: 2 } }, { ...line, mode: "text", text: ["a", "b"], textfont: font() }, { ...ball, color: "#888888", opacity: 0.38, showscale: false },
-    ];
-    await Plotly.newPlot(this.find("picture"), traces, { width: 300, height: 300, font: font(), scene: { xaxis: HIDDEN, yaxis: HIDDEN, zaxis: HIDDEN } }, OPTIONS);
+    const mesh = sphereMesh([[0, 0, 0]], [1]);
+    const ball = { type: "mesh3d", x: mesh.x, y: mesh.y, z: mesh.z, i: mesh.i, j: mesh.j, k: mesh.k, intensity: mesh.x, colorscale: PLOTLY_VIRIDIS, showscale: false };
+    const line = { type: "scatter3d", mode: "lines+text", x: [0, 1], y: [0, 1], z: [0, 1], text: ["a", "b"], showlegend: false };
+    await Plotly.newPlot(this.find("picture"), [ball, line], { width: 300, height: 300, scene: { xaxis: HIDDEN, yaxis: HIDDEN, zaxis: HIDDEN } }, OPTIONS);
   }
 
   show(payload) {
