@@ -28,6 +28,8 @@ _SUFFIX = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz))$", re.IGNORECA
 #: many copies of one structure to a three-hundredth.
 MAX_RATIO = 1000
 FREE_BYTES = 2**30
+#: Longest name or set of extended attributes of a tar's member.
+MAX_HEADER_BYTES = 2**20
 BROKEN = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -153,12 +155,39 @@ class _Counted:
         return data
 
 
+class _Header(tarfile.TarInfo):
+    """A member's header that takes no more memory than an honest one.
+
+    The library reads long names and extended attributes whole, and the map of a sparse file into a list, however long they claim to be.
+    """
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        extended = self.type in {
+            tarfile.XHDTYPE,
+            tarfile.XGLTYPE,
+            tarfile.SOLARIS_XHDTYPE,
+            tarfile.GNUTYPE_LONGNAME,
+            tarfile.GNUTYPE_LONGLINK,
+        }
+        if extended and self.size > MAX_HEADER_BYTES:
+            raise tarfile.ReadError(f"a header of {self.size} bytes")
+        if self.type == tarfile.GNUTYPE_SPARSE:
+            self._refuse_sparse()
+        member: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]  # the stubs do not have it
+        return member
+
+    def _refuse_sparse(self, *_: object) -> None:
+        raise tarfile.ReadError("a sparse file, which no structure is")
+
+    _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_sparse
+
+
 def _tar(stream: BinaryIO, name: str, wanted: re.Pattern[str]) -> Generator[_Member, None, None]:
     """Members of a tar, packed or not: name and text, or None for one that is no structure by its name."""
     size = stream.seek(0, os.SEEK_END)
     stream.seek(0)
     counted: Any = _Counted(open_plain(stream), max(FREE_BYTES, MAX_RATIO * size))
-    with tarfile.open(fileobj=counted, mode="r|") as archive:
+    with tarfile.open(fileobj=counted, mode="r|", tarinfo=_Header) as archive:
         for info in archive:
             # A tar remembers its members; a hundred thousand of them would not be forgotten otherwise.
             archive.members = []  # type: ignore[attr-defined]  # the attribute is there, the stubs do not have it

@@ -8,6 +8,7 @@ import gzip
 import io
 import lzma
 import os
+import re
 import stat
 import sys
 import zlib
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 4 * MAX_STRUCTURE_CHARS
 #: Longest line of a JSON-lines file and longest field of a CSV file.
 MAX_LINE_BYTES = 2 * MAX_BYTES
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _UNPACKERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 #: What the decompressors raise on damaged data.
 UNPACKING_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
@@ -117,11 +119,21 @@ def csv_dicts(stream: BinaryIO, *, delimiter: str) -> Iterator[dict[str, str]]:
 
     Raises:
         csv.Error: On a field that does not end within bounds.
+        ValueError: On a line that does not.
     """
     csv.field_size_limit(min(sys.maxsize, MAX_LINE_BYTES))
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
-    for row in csv.DictReader(text, delimiter=delimiter):
+    # Not the text layer of io: it takes a line whole, and a packed file may hold one of any length.
+    for row in csv.DictReader(_csv_lines(stream), delimiter=delimiter):
         yield {key: value for key, value in row.items() if key is not None and value is not None}
+
+
+def _csv_lines(stream: BinaryIO) -> Iterator[str]:
+    """Lines that end in any of the three ways."""
+    for line in text_lines(stream):
+        if "\r" in line[:-2]:
+            yield from _LINE.findall(line)
+        else:
+            yield line
 
 
 def safe_name(name: str) -> str:

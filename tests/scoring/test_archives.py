@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import struct
@@ -109,6 +110,39 @@ def test_a_member_larger_than_any_structure_is_not_unpacked(tmp_path: Path, crys
         assert problems(items)["big.cif"].startswith("payload_too_large")
         assert items[1].structure == crystals["Si"]
         assert peak < 2 * MAX_BYTES
+
+
+@pytest.mark.parametrize("kind", ["attributes", "long name", "map of a sparse file", "sparse file"])
+def test_a_header_larger_than_any_is_not_read(tmp_path: Path, kind: str) -> None:
+    def header(name: str, kind: bytes, size: int) -> bytes:
+        info = tarfile.TarInfo(name)
+        info.type, info.size = kind, size
+        return info.tobuf(tarfile.USTAR_FORMAT)
+
+    good, long = b"data_x\n".ljust(512), 100 * 2**20
+    records = b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n24 GNU.sparse.name=a.cif\n"
+    parts = {
+        "attributes": [header("x", tarfile.XHDTYPE, long), bytes(long)],
+        "long name": [header("x", tarfile.GNUTYPE_LONGNAME, long), bytes(long)],
+        "map of a sparse file": [
+            header("x", tarfile.XHDTYPE, len(records)), records.ljust(512, b"\0"),
+            header("a.cif", tarfile.REGTYPE, long), b"100000000\n".ljust(512, b"1") + b"1\n" * ((long - 512) // 2),
+        ],
+        "sparse file": [header("a.cif", tarfile.GNUTYPE_SPARSE, 512), bytes(512)],
+    }[kind]  # fmt: skip
+    path = tmp_path / "a.tar.gz"
+    with gzip.open(path, "wb", compresslevel=1) as stream:
+        stream.writelines([header("good.cif", tarfile.REGTYPE, 512), good, *parts, bytes(1024)])
+    del parts
+    tracemalloc.start()
+    first, second = read(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert first.structure is not None
+    assert second.problem is not None
+    assert second.problem.code == "unreadable_input"
+    assert ("header of" if kind in {"attributes", "long name"} else "sparse file") in second.problem.message
+    assert peak < 10_000_000
 
 
 def test_a_zip_whose_size_is_a_lie_is_not_believed(tmp_path: Path) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
 
 from scoring.problems import ScoringError
 from scoring.sources import InputOptions, Inputs, count_inputs
+from scoring.streams import MAX_LINE_BYTES
 from scoring.tables import TableOptions
 from structures import read as read_structure
 
@@ -109,6 +111,31 @@ def test_a_quote_that_never_closes_does_not_swallow_memory(
     assert items[0].problem is None
     assert len(items) == 2
     assert "field larger than" in items[1].problem.message
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_packed_table_of_one_endless_line_does_not_swallow_memory(tmp_path: Path, crystals: dict[str, str], suffix: str) -> None:
+    rows = rows_of({"Si": crystals["Si"]})
+    whole = write(tmp_path / f"t.{suffix}", rows).read_bytes()
+    path = tmp_path / f"packed.{suffix}.gz"
+    with gzip.open(path, "wb", compresslevel=1) as stream:
+        stream.write(whole)
+        for _ in range(200):
+            stream.write(b"x" * 2**20)
+    tracemalloc.start()
+    items = read(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [item.problem is None for item in items] == [True, False]
+    assert "a line is longer than" in items[1].problem.message
+    assert peak < 6 * MAX_LINE_BYTES
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_of_a_table_may_end_in_three_ways(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(f'\ufeffid,cif{end}a,"data_x{end}loop_"{end}b,data_y{end}'.encode())
+    assert [(item.id, item.structure) for item in read(path)] == [("a", f"data_x{end}loop_"), ("b", "data_y")]
 
 
 @pytest.mark.parametrize("name", ["t.parquet", "t.db", "t.jsonl.gz"])
