@@ -186,7 +186,7 @@ def test_every_atom_has_the_colour_and_the_words_of_its_own_site(visit: Open, cl
             centre = [3.905 * part for part in atom["frac_coords"]]  # a cubic cell
             near = [v for v, point in enumerate(zip(*places, strict=True)) if math.dist(point, centre) < 0.9]
             assert len(near) > 20
-            assert {values[v] for v in near} == pytest.approx({atom[name][layer]})
+            assert [values[v] for v in near] == pytest.approx([atom[name][layer]] * len(near))
             for part in (f"<b>{atom['element']}</b> · atom {atom['index'] + 1}<", f"{atom[name][layer]:.4f}"):
                 assert all(part in words[v] for v in near), (part, words[near[0]])
 
@@ -247,7 +247,7 @@ def gone(pid: int, *, within_s: float) -> bool:
     return False
 
 
-@pytest.mark.parametrize("how", ["cancel", "leave", "batch"])
+@pytest.mark.parametrize("how", ["describe", "batch"])
 def test_cancelling_ends_the_work_itself(visit: Open, client: httpx.Client, server: RunningServer, tmp_path: Path, how: str) -> None:
     assert client.post("/describe", json={"structure": SILICON}, timeout=300).status_code == 200
     [pid] = describers(server)
@@ -261,20 +261,13 @@ def test_cancelling_ends_the_work_itself(visit: Open, client: httpx.Client, serv
         found.page.check("#hs-batch-describe input")
         found.page.click("#hs-batch-go")
         found.page.wait_for_selector("#hs-batch-status progress")
-        time.sleep(1)  # the worker has its job by now
-        found.page.click("#hs-batch-cancel")
     else:
         paste(found, PEROVSKITE)
         found.page.click("#hs-describe")
         found.page.wait_for_selector("#hs-status .hs-busy")
-        time.sleep(1)
-        if how == "cancel":
-            found.page.click("#hs-cancel")
-        else:
-            found.page.goto("about:blank")
-    # Measured on two busy cores: 0.1 to 0.4 s after Cancel. A page that is left is noticed with its next sign of life.
-    limit = 10 if how == "leave" else 1
-    assert gone(pid, within_s=limit), "the describing process still runs"
+    time.sleep(1)  # the worker has its job by now
+    found.page.click("#hs-batch-cancel" if how == "batch" else "#hs-cancel")
+    assert gone(pid, within_s=1), "the describing process still runs"
     assert client.post("/predict", json={"structure": SILICON}).status_code == 200
 
 
