@@ -66,7 +66,8 @@ def run(
                 answers = {name: ask(some, predictor, **variants, advance=lambda: bar.advance(task)) for name, some in by_file.items()}
                 everything = _together(answers)
                 evaluation = summarise(everything, predictor, file=", ".join(by_file), target=target)
-                report = evaluation.as_json() | report_of(answers, everything, threshold_ev=predictor.metal_below_ev)
+                identity = {"measured_on": predictor.artifact.prediction_sha256()}
+                report = evaluation.as_json() | identity | report_of(answers, everything, threshold_ev=predictor.metal_below_ev)
             if out is not None:
                 report["command"] = " ".join(_command(files, target=target, limit=limit, variants=variants))
                 write_report(report, everything, out)

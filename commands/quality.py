@@ -9,6 +9,7 @@ import typer
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(calibrate)
+    app.command()(card)
 
 
 def split_paths(values: list[str] | None) -> list[Path]:
@@ -62,3 +63,32 @@ def calibrate(
         cache_dir=cache_dir,
     )
     raise typer.Exit(status)
+
+
+def card(
+    artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="Artifact whose card is written.", show_default=False)],
+    *,
+    evaluation: Annotated[
+        list[str],
+        typer.Option(metavar="FOLDER", help="What `hsegap evaluate --out` wrote, the main rows first; repeatable.", show_default=False),
+    ],
+    docs: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the card here as well, for the docs.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Write here; left out: the artifact itself.", show_default=False)
+    ] = None,
+) -> None:
+    """Write an artifact's model card from what was measured.
+
+    Card, plots and the manifest's metrics all come from the JSON of `hsegap evaluate --out`; figures of another network or another
+    calibration are refused.
+
+    \b
+    Examples:
+      hsegap card artifacts/mine --evaluation runs/evaluation
+      hsegap card artifacts/hsegap-hse --evaluation runs/evaluation --docs docs/model_card.md
+    """  # noqa: D301 - as above
+    from commands import card as command
+
+    raise typer.Exit(command.run(artifact, evaluations=split_paths(evaluation), docs=docs, out=out))

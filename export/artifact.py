@@ -142,6 +142,14 @@ class Artifact:
             raise ArtifactError("artifact_file_missing", f"The artifact {self.manifest.name} has no file {name!r}.")
         return self.folder / name
 
+    def prediction_sha256(self) -> str:
+        """Fingerprint of all that decides what is predicted: the card and the metrics may change, figures still belong to it."""
+        import json
+
+        names = sorted(name for name in self.manifest.files if name.endswith((".onnx", ".safetensors", "tokenizer.json")))
+        parts = [[self.manifest.files[name].sha256 for name in names], self.manifest.calibration, self.manifest.elements]
+        return hashlib.sha256(json.dumps([parts, self.manifest.training.get("max_atoms")], sort_keys=True).encode()).hexdigest()
+
     def model_card(self) -> str:
         """The model card, Markdown; empty where the artifact carries none."""
         return self.path(CARD_NAME).read_text(encoding="utf-8") if CARD_NAME in self.manifest.files else ""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from export.card_figures import DATA
+
 TEMPLATE = """# {name} {version}
 
 Predicts the HSE06 band gap (eV) of an ordered, periodic crystal from its structure and, optionally, a text description.
@@ -16,21 +18,33 @@ Crystal graphs: flavour `{flavour}`, {neighbours} nearest neighbours and ties.
 ## Training data
 {training}
 
-## Measured
-{metrics}
+{data}
 
-## Intervals
+{recipe}
+
+## Intervals and warnings
 {calibration}
+
+{measured}
 {extra}
 ## Not for
-Molecules and clusters without a lattice, disordered crystals, surfaces and defects (none in training); elements that
-the training set lacks (the answer carries a warning); decisions that need better than the errors above. HSE06 itself
-differs from experiment.
+- Molecules and clusters without a lattice, disordered crystals, surfaces, defects and slabs in vacuum: the training set has next to none.
+- Elements that the training set lacks, and cells larger than its largest: the answer carries a warning.
+- Telling a metal from a crystal with a small gap: read the interval, not the word.
+- Decisions that need better than the errors above; a gap to be published should be computed.
+- Measured optical or transport gaps: the labels are HSE06 at zero temperature on PBE-relaxed structures, without spin-orbit coupling or
+  excitons, and HSE06 itself differs from experiment.
 """
 
 
-def model_card(manifest: dict[str, Any], extra: str = "") -> str:
-    """Fill the card from a manifest; ``extra`` is inserted before the limits."""
+def model_card(manifest: dict[str, Any], extra: str = "", *, measured: str = "") -> str:
+    """Fill the card.
+
+    Args:
+        manifest: Of the artifact.
+        extra: Inserted before the limits.
+        measured: Sections on the errors, from ``hsegap evaluate``; empty takes what the manifest says of them.
+    """
     config, encoder, training = manifest["config"], manifest["text_encoder"], manifest["training"]
     fused = config["use_text"] and config["use_middle_fusion"]
     facts = {
@@ -58,10 +72,10 @@ def model_card(manifest: dict[str, Any], extra: str = "") -> str:
         flavour=config["graph_flavour"],
         neighbours=config["max_neighbors"],
         training="\n".join([*known, *elements]),
-        metrics=_metrics(manifest["metrics"]),
-        calibration="None yet: this version answers without an interval."
-        if manifest["calibration"] is None
-        else "Split-conformal, see the manifest.",
+        data=DATA,
+        recipe=_recipe(training),
+        measured=measured or "## Measured\n" + _metrics(manifest["metrics"]),
+        calibration=_calibration(manifest["calibration"]),
         extra=f"\n{extra.strip()}\n\n" if extra else "\n",
     )
 
@@ -74,3 +88,30 @@ def _metrics(metrics: dict[str, Any]) -> str:
         if isinstance(values, dict)
     ]
     return "\n".join(["| data | figures |", "|---|---|", *rows]) if rows else "Nothing yet."
+
+
+def _recipe(training: dict[str, Any]) -> str:
+    """How the network was trained, as far as the checkpoint says."""
+    options = training.get("options") or {}
+    names = ("init_from", "train_file", "target", "loss", "epochs", "batch_size", "learning_rate", "weight_decay", "text_dropout")
+    names += ("confidence_weights", "ema", "metal_weight", "auxiliary_target", "random_seed")
+    known = [f"`{name}` {options[name]}" for name in names if options.get(name) not in (None, "", 0, False)]
+    if not known:
+        return "Recipe: the checkpoint does not say."
+    told = ", ".join(known) + (f"; weights of epoch {training['epoch'] + 1}" if isinstance(training.get("epoch"), int) else "")
+    return f"Recipe: {told}. All options stand in the manifest (`GET /model`); docs/experiments.md says why."
+
+
+def _calibration(calibration: dict[str, Any] | None) -> str:
+    """What the intervals rest on."""
+    if calibration is None:
+        return "None yet: this version answers without an interval."
+    lines = [f"Made to hold {calibration['coverage']:.0%} of the gaps. {calibration.get('method', 'split conformal').capitalize()}."]
+    lines += [f"- {name}: {value}" for name, value in (calibration.get("rows") or {}).items()]
+    scaled = calibration.get("scaled")
+    if scaled:
+        lines.append(f"- factor with a text {scaled['quantile']:.3f}, without {scaled['quantile_no_text']:.3f}")
+        lines.append("- limits of the distances: " + ", ".join(f"{name} {value:.2f}" for name, value in scaled["limits"].items()))
+    if "metal_below_ev" in calibration:
+        lines.append(f"- called a metal below {calibration['metal_below_ev']:g} eV")
+    return "\n".join([*lines, "", "docs/uncertainty.md explains the method. Command: `hsegap calibrate`."])

@@ -1,0 +1,84 @@
+"""`hsegap card`: the model card of an artifact, from what was measured."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from commands import output
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def run(artifact: Path, *, evaluations: Sequence[Path], docs: Path | None, out: Path | None) -> int:
+    """Write the card, its plots and the manifest's metrics.
+
+    Args:
+        artifact: Artifact folder.
+        evaluations: Folders that ``hsegap evaluate --out`` wrote; the first is the main one.
+        docs: Markdown file to write the card to as well, its plots beside it in ``images/``; None writes none.
+        out: Artifact folder to write; None replaces the artifact.
+
+    Returns:
+        Exit status: 0 if the card was written, else 1.
+    """
+    from commands.calibrate import rewrite
+    from export.artifact import CARD_NAME, Artifact, ArtifactError
+    from export.card import model_card
+    from export.card_figures import measured, metrics
+    from scoring.evaluate import EvaluationError
+    from scoring.evaluation_report import BARS, PARITY
+
+    try:
+        opened = Artifact.load(artifact)
+        reports = [_read(folder, opened) for folder in evaluations]
+        manifest: dict[str, Any] = opened.manifest.model_dump(mode="json") | {"metrics": metrics(reports)}
+        card = model_card(manifest, measured=measured(reports, parity=PARITY, bars=BARS))
+        plots = {name: (evaluations[0] / name).read_bytes() for name in (PARITY, BARS)}
+        written = rewrite(
+            opened.folder,
+            out or opened.folder,
+            files={CARD_NAME: card.encode(), **plots},
+            changes={"metrics": manifest["metrics"]},
+        )
+        if docs is not None:
+            images = docs.parent / "images"
+            images.mkdir(parents=True, exist_ok=True)
+            for name, content in plots.items():
+                (images / f"model_card_{name}").write_bytes(content)
+            places = {name: f"images/model_card_{name}" for name in plots}
+            text = model_card(manifest, measured=measured(reports, parity=places[PARITY], bars=places[BARS]))
+            docs.write_text(text, encoding="utf-8")
+            output.note(f"wrote {docs}")
+    except (ArtifactError, EvaluationError) as error:
+        output.note(f"hsegap: {error.message} {error.hint}")
+        return 1
+    except OSError as error:
+        output.note(f"hsegap: {error}")
+        return 1
+    output.note(f"wrote {written}")
+    return 0
+
+
+def _read(folder: Path, artifact: Any) -> dict[str, Any]:
+    """What was measured, refused if it was measured on another network or before another calibration.
+
+    Raises:
+        EvaluationError: If so, or if the folder holds no evaluation.
+    """
+    from scoring.evaluate import EvaluationError
+    from scoring.evaluation_report import REPORT
+
+    again = "Evaluate the artifact as it is: hsegap evaluate FILES --artifact FOLDER -o RESULTS."
+    try:
+        report: dict[str, Any] = json.loads((folder / REPORT).read_bytes())
+        measured_on = report["measured_on"]
+    except FileNotFoundError:
+        raise EvaluationError(f"{folder} holds no {REPORT}.", again) from None
+    except (ValueError, KeyError, TypeError):
+        raise EvaluationError(f"{folder / REPORT} is not what `hsegap evaluate --out` writes.", again) from None
+    if measured_on != artifact.prediction_sha256():
+        raise EvaluationError(f"{folder / REPORT} was measured on another network or calibration than {artifact.folder} holds.", again)
+    return report
