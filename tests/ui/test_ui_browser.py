@@ -7,10 +7,8 @@ import json
 import math
 import os
 import shlex
-import signal
 import statistics
 import tempfile
-import time
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 
     import httpx
     from conftest import Visit
-    from serving_fixtures import RunningServer
 
     Open = Callable[..., Visit]
 
@@ -232,45 +229,6 @@ def test_describing_shows_progress_can_be_cancelled_and_then_fills_the_box(visit
     assert "description" in found.page.inner_text(".hs-from")
 
 
-def describers(server: RunningServer) -> list[int]:
-    """Process ids of the server's describing workers."""
-    return [pid for pid in server.children() if b"describe" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
-
-
-def gone(pid: int, *, within_s: float) -> bool:
-    """Whether a process ends in time."""
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        if not Path(f"/proc/{pid}").exists():
-            return True
-        time.sleep(0.02)
-    return False
-
-
-@pytest.mark.parametrize("how", ["describe", "batch"])
-def test_cancelling_ends_the_work_itself(visit: Open, client: httpx.Client, server: RunningServer, tmp_path: Path, how: str) -> None:
-    assert client.post("/describe", json={"structure": SILICON}, timeout=300).status_code == 200
-    [pid] = describers(server)
-    os.kill(pid, signal.SIGSTOP)  # a description that would take for ever
-    found = visit()
-    if how == "batch":
-        (tmp_path / "SrTiO3.cif").write_text(PEROVSKITE)
-        found.page.get_by_role("tab", name="Batch").click()
-        found.page.set_input_files("#hs-batch-files input[type=file]", tmp_path / "SrTiO3.cif")
-        found.page.wait_for_function("() => document.querySelector('#hs-batch-files').innerText.includes('SrTiO3')")
-        found.page.check("#hs-batch-describe input")
-        found.page.click("#hs-batch-go")
-        found.page.wait_for_selector("#hs-batch-status progress")
-    else:
-        paste(found, PEROVSKITE)
-        found.page.click("#hs-describe")
-        found.page.wait_for_selector("#hs-status .hs-busy")
-    time.sleep(1)  # the worker has its job by now
-    found.page.click("#hs-batch-cancel" if how == "batch" else "#hs-cancel")
-    assert gone(pid, within_s=1), "the describing process still runs"
-    assert client.post("/predict", json={"structure": SILICON}).status_code == 200
-
-
 def test_strain_moves_the_gap_under_the_slider(visit: Open) -> None:
     found = visit()
     upload(found, "POSCAR", POSCAR)
@@ -346,21 +304,6 @@ def test_a_batch_of_files_and_a_zip_with_a_broken_one(visit: Open, tmp_path: Pat
     found.page.wait_for_selector("#hs-batch [data-role=scatter] .main-svg")
     left = [path for path in Path(tempfile.gettempdir()).glob("hsegap-page-*/**/*") if path.name.startswith("two")]
     assert not [path for path in left if path.is_file()], "an upload was kept"
-
-
-def test_a_batch_can_be_cancelled(visit: Open, tmp_path: Path) -> None:
-    found = visit()
-    for place in range(3):
-        (tmp_path / f"{place}.cif").write_text(PEROVSKITE)
-    found.page.get_by_role("tab", name="Batch").click()
-    found.page.set_input_files("#hs-batch-files input[type=file]", sorted(tmp_path.glob("*.cif")))
-    found.page.wait_for_function("() => document.querySelector('#hs-batch-files').innerText.includes('2')")
-    found.page.check("#hs-batch-describe input")  # seconds each, so that there is something to cancel
-    found.page.click("#hs-batch-go")
-    found.page.wait_for_selector("#hs-batch-status progress")
-    found.page.click("#hs-batch-cancel")
-    found.page.wait_for_function("() => document.querySelector('#hs-batch-status').innerText.startsWith('Cancelled')")
-    assert found.page.locator("#hs-batch-cancel").count() == 0 or found.page.locator("#hs-batch-cancel").is_hidden()
 
 
 def test_a_batch_without_files_is_named(visit: Open) -> None:

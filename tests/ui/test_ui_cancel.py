@@ -1,0 +1,77 @@
+"""Cancel: the words on the page change, and the work itself ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from ui_samples import PEROVSKITE, SILICON
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import httpx
+    from conftest import Visit
+    from serving_fixtures import RunningServer
+
+    Open = Callable[..., Visit]
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+
+
+def test_a_batch_can_be_cancelled(visit: Open, tmp_path: Path) -> None:
+    found = visit()
+    for place in range(3):
+        (tmp_path / f"{place}.cif").write_text(PEROVSKITE)
+    found.page.get_by_role("tab", name="Batch").click()
+    found.page.set_input_files("#hs-batch-files input[type=file]", sorted(tmp_path.glob("*.cif")))
+    found.page.wait_for_function("() => document.querySelector('#hs-batch-files').innerText.includes('2')")
+    found.page.check("#hs-batch-describe input")  # seconds each, so that there is something to cancel
+    found.page.click("#hs-batch-go")
+    found.page.wait_for_selector("#hs-batch-status progress")
+    found.page.click("#hs-batch-cancel")
+    found.page.wait_for_function("() => document.querySelector('#hs-batch-status').innerText.startsWith('Cancelled')")
+    assert found.page.locator("#hs-batch-cancel").count() == 0 or found.page.locator("#hs-batch-cancel").is_hidden()
+
+
+def describers(server: RunningServer) -> list[int]:
+    """Process ids of the server's describing workers."""
+    return [pid for pid in server.children() if b"describe" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
+
+
+def gone(pid: int, *, within_s: float) -> bool:
+    """Whether a process ends in time."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if not Path(f"/proc/{pid}").exists():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.mark.parametrize("how", ["describe", "batch"])
+def test_cancelling_ends_the_work_itself(visit: Open, client: httpx.Client, server: RunningServer, tmp_path: Path, how: str) -> None:
+    assert client.post("/describe", json={"structure": SILICON}, timeout=300).status_code == 200
+    [pid] = describers(server)
+    os.kill(pid, signal.SIGSTOP)  # a description that would take for ever
+    found = visit()
+    if how == "batch":
+        (tmp_path / "SrTiO3.cif").write_text(PEROVSKITE)
+        found.page.get_by_role("tab", name="Batch").click()
+        found.page.set_input_files("#hs-batch-files input[type=file]", tmp_path / "SrTiO3.cif")
+        found.page.wait_for_function("() => document.querySelector('#hs-batch-files').innerText.includes('SrTiO3')")
+        found.page.check("#hs-batch-describe input")
+        found.page.click("#hs-batch-go")
+        found.page.wait_for_selector("#hs-batch-status progress")
+    else:
+        found.page.fill("#hs-structure textarea", PEROVSKITE)
+        found.page.click("#hs-describe")
+        found.page.wait_for_selector("#hs-status .hs-busy")
+    time.sleep(1)  # the worker has its job by now
+    found.page.click("#hs-batch-cancel" if how == "batch" else "#hs-cancel")
+    assert gone(pid, within_s=1), "the describing process still runs"
+    assert client.post("/predict", json={"structure": SILICON}).status_code == 200
