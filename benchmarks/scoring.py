@@ -1,6 +1,7 @@
 """What `hsegap score` takes: rate and memory by number of workers, memory over many inputs, repeated kills, and the cost of the journal.
 
 python benchmarks/scoring.py workers   1 000 real crystals with 1 and 2 workers, and on Ray: rate, peak memory
+python benchmarks/scoring.py parts     processor time of reading, graph and network
 python benchmarks/scoring.py memory    100 000 small crystals: memory of all processes over time
 python benchmarks/scoring.py kills     1 000 real crystals, killed five times at random moments and resumed
 python benchmarks/scoring.py writer    rows a second that one journal makes durable, the bound of one run on a large cluster
@@ -126,6 +127,31 @@ def workers(folder: Path, n: int) -> None:
     print("Ray gave the same file" if same else "RAY GAVE ANOTHER FILE")
 
 
+def parts(folder: Path, n: int) -> None:
+    """Processor time of each part of a worker's job, in one process and without the way between two."""
+    sys.path.insert(0, str(ROOT))
+    import numpy as np
+
+    from export.artifact import Artifact
+    from service.network import Network, NetworkInput
+    from structures import build_graph, read
+
+    artifact = Artifact.load()
+    network, tokens = Network(artifact), np.zeros((1, artifact.manifest.text_encoder.width), dtype=np.float32)
+    spent = dict.fromkeys(("reading", "graph", "network"), 0.0)
+    for number, path in enumerate([ROOT / "examples" / "GaAs.cif", *sorted(unpack(folder, n).iterdir())]):
+        clock = [time.process_time()]
+        crystal = read(path.read_text())
+        clock.append(time.process_time())
+        graph = build_graph(crystal)
+        clock.append(time.process_time())
+        network.run(NetworkInput(graph, tokens, has_text=False))
+        clock.append(time.process_time())
+        for part, begin, end in zip(spent, clock, clock[1:], strict=False):
+            spent[part] += end - begin if number else 0.0  # imports are paid by the first
+    print(", ".join(f"{part} {1e3 * seconds / n:.2f} ms" for part, seconds in spent.items()))
+
+
 def memory(folder: Path, n: int) -> None:
     """Memory over many inputs, a folder with as many files: it must not grow with them."""
     texts = [(ROOT / "examples" / f"{name}.cif").read_text() for name in SMALL]
@@ -149,6 +175,23 @@ def memory(folder: Path, n: int) -> None:
     print(f"trend {slope * seconds:+.1f} MB over the whole run")
     if samples is not None:
         samples.write_text("seconds,pss_mb\n" + "".join(f"{at:.1f},{mb:.1f}\n" for at, mb in used))
+        draw(samples, samples.with_suffix(".png"), f"{n:,} crystals, two workers")
+
+
+def draw(samples: Path, picture: Path, title: str) -> None:
+    """Draw memory over time."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    with samples.open(newline="") as stream:
+        used = [(float(row["seconds"]) / 60, float(row["pss_mb"])) for row in csv.DictReader(stream)]
+    figure, axes = plt.subplots(figsize=(7, 2.6), layout="constrained")
+    axes.plot(*zip(*used, strict=True), color="#2563a8", linewidth=1)
+    axes.set(xlabel="minutes", ylabel="MB (PSS, all processes)", title=title, ylim=(0, None), xlim=(0, None))
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(picture, dpi=130, metadata={"Software": None})
 
 
 def kills(folder: Path, n: int) -> None:
@@ -210,12 +253,12 @@ def writer(folder: Path, n: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["workers", "memory", "kills", "writer"])
+    parser.add_argument("what", choices=["workers", "parts", "memory", "kills", "writer"])
     parser.add_argument("-n", type=int, help="crystals")
-    parser.add_argument("--samples", type=Path, help="for memory: CSV file of what was seen")
+    parser.add_argument("--samples", type=Path, help="for memory: CSV file of what was seen; a picture with suffix .png goes beside it")
     chosen = parser.parse_args()
     samples = chosen.samples
     os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE", RAY_USAGE_STATS_ENABLED="0")
-    default = {"workers": 1000, "memory": 100_000, "kills": 1000, "writer": 20_000}
+    default = {"workers": 1000, "parts": 1000, "memory": 100_000, "kills": 1000, "writer": 20_000}
     with tempfile.TemporaryDirectory(prefix="hsegap-bench-") as place:
         globals()[chosen.what](Path(place), chosen.n or default[chosen.what])
