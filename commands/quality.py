@@ -1,15 +1,24 @@
-"""`hsegap calibrate`: names, options and help of the commands that say how good an artifact is. The work is imported when they run."""
+"""`hsegap calibrate`, `card`, `data`: their names, options and help. The work is imported when they run."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 
+class PublicSet(StrEnum):
+    """Sets that jarvis-tools fetches and we can convert."""
+
+    snumat = "snumat"
+    dft_3d = "dft_3d"
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(calibrate)
     app.command()(card)
+    app.command()(data)
 
 
 def split_paths(values: list[str] | None) -> list[Path]:
@@ -92,3 +101,29 @@ def card(
     from commands import card as command
 
     raise typer.Exit(command.run(artifact, evaluations=split_paths(evaluation), docs=docs, out=out))
+
+
+def data(
+    name: Annotated[PublicSet, typer.Argument(help="snumat: 10 000 HSE06 gaps; dft_3d: JARVIS-DFT, OptB88vdW gaps.", show_default=False)],
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Rows go here, as training, validation and test.")] = Path(
+        "data"
+    ),
+    store: Annotated[Path, typer.Option(metavar="FOLDER", help="Keeps what was downloaded.")] = Path(".cache/jarvis"),
+    folder: Annotated[
+        Path | None, typer.Option(metavar="ROOT", help="Write the CrysMMNet layout of CIF files as well.", show_default=False)
+    ] = None,
+    limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="Only the first N entries.", show_default=False)] = None,
+) -> None:
+    """Fetch a public set of computed gaps to train on.
+
+    Needs a network, once. Started again, it goes on where it stopped. Crystals of one formula stay in one of the three files.
+
+    \b
+    Examples:
+      hsegap data snumat -o data
+      hsegap data dft_3d -o data --folder dataset
+    """  # noqa: D301 - as above
+    from commands import data as command
+
+    raise typer.Exit(command.run(name.value, out=out, store=store, folder=folder, limit=limit))

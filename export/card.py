@@ -93,7 +93,17 @@ def _metrics(metrics: dict[str, Any]) -> str:
 def _recipe(training: dict[str, Any]) -> str:
     """How the network was trained, as far as the checkpoint says."""
     options = training.get("options") or {}
-    names = ("init_from", "train_file", "target", "loss", "epochs", "batch_size", "learning_rate", "weight_decay", "text_dropout")
+    names: tuple[str, ...] = (
+        "init_from",
+        "train_file",
+        "target",
+        "loss",
+        "epochs",
+        "batch_size",
+        "learning_rate",
+        "weight_decay",
+        "text_dropout",
+    )
     names += ("confidence_weights", "ema", "metal_weight", "auxiliary_target", "random_seed")
     known = [f"`{name}` {options[name]}" for name in names if options.get(name) not in (None, "", 0, False)]
     if not known:

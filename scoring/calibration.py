@@ -17,7 +17,7 @@ import numpy as np
 from scoring.evaluate import EvaluationError
 from scoring.head import FIT_FOLDS, fit_head
 from service.errors import Failure
-from service.observed import Observation, Reference
+from service.observed import Neighbours, Observation, Reference
 from service.scale import head_features
 from service.schemas import PredictRequest
 from structures.subsets import in_second_half
@@ -34,7 +34,9 @@ WARN_SHARE = 0.01
 #: Share of a unit covariance mixed into the measured one, in units of its mean variance.
 SHRINKAGE = 0.05
 #: Most components kept of an embedding or a text vector.
-MOST_COMPONENTS = {"embedding": 24, "fingerprint": 64, "text": 64}
+MOST_COMPONENTS = {"embedding": 24, "text": 64}
+#: Least spread of a number of the fingerprint: shares that hardly any crystal has are not to drown the others.
+LEAST_SPREAD = 0.02
 #: Fewest rows of the second half: fewer give no 90 % quantile worth the name.
 LEAST_ROWS = 30
 #: Thresholds tried between metal and gap, eV. Not above 0.5: a crystal answered with the gap of germanium is not to be called a metal,
@@ -97,9 +99,10 @@ def observe(rows: Sequence[Row], predictor: Predictor, *, with_text: bool, advan
         with_text: Use the descriptions.
         advance: Called after each row.
     """
+    limit = predictor.artifact.manifest.limits.max_text_chars
 
     def one(row: Row) -> Seen | None:
-        answer = predictor.observe(PredictRequest(structure=row.structure, description=row.description if with_text else None))
+        answer = predictor.observe(PredictRequest(structure=row.structure, description=row.cut(limit).description if with_text else None))
         advance()
         return None if isinstance(answer, Failure) else Seen(row.id, row.gap_ev, answer)
 
@@ -180,18 +183,24 @@ def learn(
         )
     vectors = {
         "embedding": np.array([item.observation.graph_embedding for item in training], dtype=np.float64),
-        "fingerprint": np.array([item.observation.fingerprint for item in training]),
         "text": np.asarray(texts, dtype=np.float64),
     }
-    references = {name: reference(values, components=MOST_COMPONENTS[name]) for name, values in vectors.items()}
-    limits = distance_limits(references, modes[False], modes[True])
+    references = {name: reference_of(values, components=MOST_COMPONENTS[name]) for name, values in vectors.items()}
+    prints = np.array([item.observation.fingerprint for item in training])
+    spread = np.maximum(prints.std(axis=0), LEAST_SPREAD)
+    # As they are stored, so that what was calibrated is what will be used.
+    neighbours = Neighbours((prints / spread).astype(np.float32).astype(np.float64), spread, math.inf)
+    limits = distance_limits(references, neighbours, modes[False], modes[True])
     references = {name: known._replace(limit=limits[name]) for name, known in references.items()}
+    embedding, fingerprint = references["embedding"], neighbours._replace(limit=limits["fingerprint"])
 
     rows = list(residuals) or first[True] + first[False]
-    head, chosen = fit_head(rows, embedding=references["embedding"], fingerprint=references["fingerprint"], coverage=coverage)
+    head, chosen = fit_head(rows, embedding=embedding, fingerprint=fingerprint, coverage=coverage)
 
     def factor(items: Sequence[Seen]) -> float:
-        features = np.array([head_features(item.observation, **_pair(references), components=head.components) for item in items])
+        features = np.array(
+            [head_features(item.observation, embedding=embedding, fingerprint=fingerprint, components=head.components) for item in items]
+        )
         return conformal_quantile(np.array([item.error_ev for item in items]) / head.sigma(features), coverage)
 
     quantiles = {mode: factor(items) for mode, items in second.items()}
@@ -223,17 +232,13 @@ def learn(
         },
         "chosen": chosen | {"folds": FIT_FOLDS, "balanced accuracy of metal or not": accuracy},
     }
-    arrays = {f"{name}_{part}": getattr(known, part) for name, known in references.items() for part in ("mean", "whiten")}
+    arrays = {f"{name}_{part}": getattr(reference, part) for name, reference in references.items() for part in ("mean", "whiten")}
+    arrays |= {"fingerprint_vectors": neighbours.vectors.astype(np.float32), "fingerprint_spread": spread}
     arrays |= {"head_centre": head.centre, "head_spread": head.spread, "head_weights": head.weights}
-    # Rounded as they are stored, so that what was calibrated is what will be used.
-    return Learned(settings, {name: np.ascontiguousarray(values, dtype=np.float64) for name, values in arrays.items()})
+    return Learned(settings, {name: np.ascontiguousarray(values) for name, values in arrays.items()})
 
 
-def _pair(references: dict[str, Reference]) -> dict[str, Reference]:
-    return {"embedding": references["embedding"], "fingerprint": references["fingerprint"]}
-
-
-def reference(vectors: np.ndarray, *, components: int) -> Reference:
+def reference_of(vectors: np.ndarray, *, components: int) -> Reference:
     """Mean and whitening of vectors ``[rows, width]``, largest variance first, the covariance shrunk towards a multiple of one.
 
     Columns are brought to one spread first: an Ångström and a share are not to be compared.
@@ -246,11 +251,13 @@ def reference(vectors: np.ndarray, *, components: int) -> Reference:
     return Reference(mean, axes[:, order] / np.sqrt(values[order]) / spread[:, None], math.inf)
 
 
-def distance_limits(references: dict[str, Reference], bare: Sequence[Seen], described: Sequence[Seen]) -> dict[str, float]:
+def distance_limits(
+    references: dict[str, Reference], neighbours: Neighbours, bare: Sequence[Seen], described: Sequence[Seen]
+) -> dict[str, float]:
     """Limits beyond which one in a hundred validation crystals (by either distance), and one in a hundred texts, lies."""
     distances = {
         "embedding": np.array([references["embedding"].distance(item.observation.graph_embedding) for item in bare]),
-        "fingerprint": np.array([references["fingerprint"].distance(item.observation.fingerprint) for item in bare]),
+        "fingerprint": np.array([neighbours.distance(item.observation.fingerprint) for item in bare]),
     }
     texts = [references["text"].distance(item.observation.text_vector) for item in described if item.observation.text_vector is not None]
     allowed = max(1, int(WARN_SHARE * len(bare)))

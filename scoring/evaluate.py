@@ -47,6 +47,10 @@ class Row(NamedTuple):
     description: str | None
     gap_ev: float
 
+    def cut(self, limit: int) -> Row:
+        """The same with a description of at most so many characters: the encoder reads far fewer, a server refuses more."""
+        return self._replace(description=self.description[:limit]) if self.description is not None else self
+
 
 class RowFailure(NamedTuple):
     """A row that got no prediction."""
@@ -238,6 +242,8 @@ def ask(
     advance: Callable[[], None] | None = None,
 ) -> Answers:
     """Predict every row, once per variant. Arguments as for :func:`passes`; ``advance`` is called after each prediction."""
+    longest = predictor.artifact.manifest.limits.max_text_chars
+    rows = [row.cut(longest) for row in rows]
     wanted = passes(rows, with_text=with_text, generated=generated, shuffled=shuffled)
     requests = (_request(rows[index].structure, text, describe=variant == "generated") for variant, index, text in wanted)
     by_variant: dict[str, dict[int, Prediction]] = {"without": {}}

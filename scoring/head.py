@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from scoring.calibration import Seen
-    from service.observed import Reference
+    from service.observed import Neighbours, Reference
 
 FIT_FOLDS = 5
 #: Added to an error before its logarithm is taken, eV: what differences between sources of the same gap amount to.
@@ -26,7 +26,7 @@ PENALTIES = (10.0, 30.0, 100.0, 300.0, 1000.0, 1e9)
 BOUNDS = (0.02, 0.98)
 
 
-def fit_head(rows: Sequence[Seen], *, embedding: Reference, fingerprint: Reference, coverage: float) -> tuple[ErrorHead, dict[str, Any]]:
+def fit_head(rows: Sequence[Seen], *, embedding: Reference, fingerprint: Neighbours, coverage: float) -> tuple[ErrorHead, dict[str, Any]]:
     """Fit the model to rows that the predicting network has not seen.
 
     Number of components and penalty are those with the narrowest mean interval in cross-validation over crystals.
@@ -34,7 +34,7 @@ def fit_head(rows: Sequence[Seen], *, embedding: Reference, fingerprint: Referen
     Args:
         rows: With and without text mixed.
         embedding: Where graph embeddings of training lie; its whitened components are features.
-        fingerprint: Where fingerprints of training lie.
+        fingerprint: Fingerprints of training crystals.
         coverage: Share of gaps inside the intervals whose width is compared.
 
     Returns:

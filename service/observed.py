@@ -71,6 +71,42 @@ class Reference(NamedTuple):
         return self.distance(vector) > self.limit
 
 
+#: Differences below this are taken for none: a crystal is not its own neighbour.
+SAME = 1e-4
+
+
+class Neighbours(NamedTuple):
+    """Training crystals to be near to, by their fingerprints.
+
+    Attributes:
+        vectors: Fingerprints in units of ``spread``, ``[crystals, numbers]``.
+        spread: What each number is divided by.
+        limit: Distance to the nearest that a stated share of held-out crystals stays below.
+    """
+
+    vectors: np.ndarray
+    spread: np.ndarray
+    limit: float
+
+    def offsets(self, vector: np.ndarray) -> np.ndarray:
+        """By how much each number differs from the nearest training crystal's, in units of its spread.
+
+        A crystal that is in the training set itself is compared with the nearest other one.
+        """
+        offsets = np.asarray(vector, dtype=np.float64) / self.spread - self.vectors
+        distances = np.mean(offsets**2, axis=1)
+        nearest: np.ndarray = offsets[np.argmin(np.where(distances < SAME**2, np.inf, distances))]
+        return nearest
+
+    def distance(self, vector: np.ndarray) -> float:
+        """Root mean square of :meth:`offsets`."""
+        return float(np.sqrt(np.mean(self.offsets(vector) ** 2)))
+
+    def is_far(self, vector: np.ndarray) -> bool:
+        """Whether the nearest training crystal lies beyond the limit."""
+        return self.distance(vector) > self.limit
+
+
 def plain_features(
     *, gap_raw_ev: float, gap_without_text_ev: float, n_atoms: int, with_text: bool, embedding_distance: float, fingerprint_distance: float
 ) -> list[float]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from service.observed import PLAIN_FEATURES, Observation, Reference, plain_features
+from service.observed import PLAIN_FEATURES, Neighbours, Observation, Reference, plain_features
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 TENSORS = "calibration.safetensors"
 #: Arrays of the file with the number of their dimensions.
 ARRAYS = {
-    **{f"{name}_{part}": dimensions for name in ("embedding", "fingerprint", "text") for part, dimensions in (("mean", 1), ("whiten", 2))},
+    **{f"{name}_{part}": dimensions for name in ("embedding", "text") for part, dimensions in (("mean", 1), ("whiten", 2))},
+    "fingerprint_vectors": 2,
+    "fingerprint_spread": 1,
     "head_centre": 1,
     "head_spread": 1,
     "head_weights": 1,
@@ -66,7 +68,7 @@ class Scaled(NamedTuple):
     """
 
     embedding: Reference
-    fingerprint: Reference
+    fingerprint: Neighbours
     text: Reference
     head: ErrorHead
     quantile: float
@@ -79,7 +81,7 @@ class Scaled(NamedTuple):
         return float(self.head.sigma(features)) * (self.quantile if with_text else self.quantile_no_text)
 
 
-def head_features(seen: Observation, *, embedding: Reference, fingerprint: Reference, components: int) -> np.ndarray:
+def head_features(seen: Observation, *, embedding: Reference, fingerprint: Neighbours, components: int) -> np.ndarray:
     """What the error head reads of a crystal: the first components of its embedding, then :data:`PLAIN_FEATURES`."""
     scores = embedding.scores(seen.graph_embedding)
     plain = plain_features(
@@ -122,7 +124,7 @@ def load_scaled(settings: dict[str, Any], path: Path) -> Scaled:
     )
     return Scaled(
         embedding=reference("embedding"),
-        fingerprint=reference("fingerprint"),
+        fingerprint=Neighbours(arrays["fingerprint_vectors"], arrays["fingerprint_spread"], float(settings["limits"]["fingerprint"])),
         text=reference("text"),
         head=head,
         quantile=float(settings["quantile"]),

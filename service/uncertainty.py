@@ -92,12 +92,10 @@ class Calibration(BaseModel):
         if self._model is None:
             return near if self.embedding is not None and self.embedding.is_far(seen.graph_embedding) else None
         reasons = [near] if self._model.embedding.is_far(seen.graph_embedding) else []
-        reference = self._model.fingerprint
-        if reference.is_far(seen.fingerprint):
-            # The covariance's diagonal is in the whitening: the numbers that stand out most, each by itself.
-            spread = 1 / np.maximum(np.linalg.norm(reference.whiten, axis=1), 1e-12)
-            odd = np.argsort(-np.abs(seen.fingerprint - reference.mean) / spread)[:2]
-            reasons.append(f"unusual above all: {' and '.join(NAMES[index] for index in odd)}")
+        known = self._model.fingerprint
+        if known.is_far(seen.fingerprint):
+            odd = np.argsort(-np.abs(known.offsets(seen.fingerprint)))[:2]
+            reasons.append(f"it differs from the most similar of them above all in {' and '.join(NAMES[index] for index in odd)}")
         return "; ".join(reasons) or None
 
     def far_text(self, vector: np.ndarray) -> bool:
