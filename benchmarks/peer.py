@@ -1,7 +1,7 @@
 """The other libraries, each step timed on request. Runs in the peers' environment, which benchmarks/run.py makes; knows nothing of hsegap.
 
-A line of JSON in, a line of JSON out: {"do": step, ...} gives {"seconds": wall, "answer": what came out}. Steps that need something prepared
-(a model, a batch) keep it between calls, and preparing is not timed.
+A line of JSON in, a line of JSON out: {"do": step, ...} gives {"seconds": wall, "answer": what came out}. Steps that need
+something prepared (a model, a batch) keep it between calls, and preparing is not timed.
 """
 
 from __future__ import annotations

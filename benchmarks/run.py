@@ -42,13 +42,21 @@ if TYPE_CHECKING:
 DATA = ROOT.parent / "shared" / "data" / "hse"
 COMMAND = Path(sys.executable).parent / "hsegap"
 #: What the project set itself: stage, case, figure, bound. At least for ratios and rates, at most for the rest.
-TARGETS = (
-    ("graph", "10 atoms", "ratio jarvis-tools", 10), ("graph", "50 atoms", "ratio jarvis-tools", 10), ("graph", "200 atoms", "ratio jarvis-tools", 10),
-    ("describe", "all", "ratio robocrys", 5), ("network", "batch 32", "ratio alignn", 2.5), ("network", "batch 1", "ratio alignn", 1.3),
-    ("network", "shipped, 10 atoms", "ms hsegap", 10), ("end", "10 atoms", "ratio alignn", 5), ("end", "10 atoms", "ms hsegap", 20),
-    ("end", "10 atoms, new text of 256 tokens", "ms hsegap", 80), ("score", "2 workers", "crystals/s", 60), ("cold", "hsegap predict", "s", 2.5),
+TARGETS: tuple[tuple[str, str, str, float], ...] = (
+    ("graph", "10 atoms", "ratio jarvis-tools", 10),
+    ("graph", "50 atoms", "ratio jarvis-tools", 10),
+    ("graph", "200 atoms", "ratio jarvis-tools", 10),
+    ("describe", "all", "ratio robocrys", 5),
+    ("network", "batch 32", "ratio alignn", 2.5),
+    ("network", "batch 1", "ratio alignn", 1.3),
+    ("network", "shipped, 10 atoms", "ms hsegap", 10),
+    ("end", "10 atoms", "ratio alignn", 5),
+    ("end", "10 atoms", "ms hsegap", 20),
+    ("end", "10 atoms, new text of 256 tokens", "ms hsegap", 80),
+    ("score", "2 workers", "crystals/s", 60),
+    ("cold", "hsegap predict", "s", 2.5),
     ("memory", "after 1000", "MB", 700),
-)  # fmt: skip
+)
 
 
 class Bench:
@@ -68,10 +76,12 @@ class Bench:
         return self._peer
 
     def close(self) -> None:
+        """End the peers' process."""
         if self._peer is not None:
             self._peer.close()
 
     def rows(self, *, of: str = "test") -> list[dict[str, Any]]:
+        """Crystals of the data set's part."""
         with gzip.open(DATA / f"{of}.jsonl.gz", "rt") as stream:
             return [json.loads(line) for line in stream]
 
@@ -393,9 +403,8 @@ def targets(results: list[dict[str, Any]]) -> None:
             if (result["stage"], result["case"]) == (stage, case) and (value := figure(result, name)) is not None:
                 least = name.startswith("ratio") or name.endswith("/s")
                 reached = value >= bound if least else value <= bound
-                print(
-                    f"  {'reached' if reached else 'MISSED '}  {stage}, {case}: {name} {value:.2f}, {'at least' if least else 'at most'} {bound}"
-                )
+                word = "at least" if least else "at most"
+                print(f"  {'reached' if reached else 'MISSED '}  {stage}, {case}: {name} {value:.2f}, {word} {bound}")
 
 
 def main() -> None:

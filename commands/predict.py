@@ -104,7 +104,7 @@ def open_predictor(artifact: Path | None, *, jobs: int) -> Predictor:
     from export.artifact import Artifact
     from service.predictor import Predictor
 
-    return Predictor(Artifact.load(artifact), workers=max(1, min(jobs, os.cpu_count() or 1, 4)))
+    return Predictor(Artifact.load(artifact), workers=max(1, min(jobs, os.cpu_count() or 1, 4)), remember_descriptions=True)
 
 
 def _chunk(names: Sequence[str], *, start: int, request: Callable[[str], PredictRequest], predictor: Predictor) -> Iterator[dict[str, Any]]:

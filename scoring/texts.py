@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from scoring.described import RememberingDescribers
 from service.predictor import Predictor
 
 if TYPE_CHECKING:
@@ -102,8 +101,7 @@ class ScoringPredictor(Predictor):
     """The predictor with memories for texts that outlive a batch and are shared between processes, and for descriptions between runs."""
 
     def __init__(self, artifact: Artifact, **options: Any) -> None:
-        super().__init__(artifact, **options)
-        self.describers = RememberingDescribers(size=1, deadline_s=self.describers.deadline_s)
+        super().__init__(artifact, **{"remember_descriptions": True, **options})
         self.vectors = VectorTable(artifact.manifest.text_encoder.width)
 
     def encoder(self) -> TextEncoder:

@@ -50,6 +50,7 @@ class Core:
             workers=settings.workers,
             deadline_s=settings.read_deadline_s,
             describe_deadline_s=settings.describe_deadline_s,
+            remember_descriptions=settings.remember_descriptions,
         )
         # Threads of this pool mostly wait for a worker process, so there are as many as requests admitted at once.
         self._threads = ThreadPoolExecutor(max_workers=settings.max_concurrency, thread_name_prefix="hsegap-request")

@@ -59,6 +59,7 @@ class Predictor:
         deadline_s: Longest time reading one structure and building its graph may take.
         describe_deadline_s: Longest time describing one structure may take.
         worker_memory_bytes: Address space of one reading process; None takes the default.
+        remember_descriptions: Whether generated descriptions are kept on disk for later runs.
 
     Everything is started when it is first needed: making a predictor costs nothing.
     """
@@ -72,10 +73,16 @@ class Predictor:
         deadline_s: float = 10.0,
         describe_deadline_s: float = 60.0,
         worker_memory_bytes: int | None = None,
+        remember_descriptions: bool = False,
     ) -> None:
         self.artifact = artifact
         self.readers = WorkerPool("read", size=workers, deadline_s=deadline_s, memory_bytes=worker_memory_bytes)
-        self.describers = WorkerPool("describe", size=1, deadline_s=describe_deadline_s)
+        if remember_descriptions:
+            from service.described import RememberingDescribers
+
+            self.describers: WorkerPool = RememberingDescribers(size=1, deadline_s=describe_deadline_s)
+        else:
+            self.describers = WorkerPool("describe", size=1, deadline_s=describe_deadline_s)
         self._workers = workers
         self._threads = threads
         self._calibration = read_calibration(artifact)

@@ -24,6 +24,11 @@ def _number(name: str, default: float, *, least: float) -> float:
     return value
 
 
+def _switch(name: str) -> bool:
+    """Whether something that is on by default is left on."""
+    return os.environ.get(name, "1").strip().lower() not in {"0", "false", "no"}
+
+
 @dataclass(frozen=True)
 class Settings:
     """Limits and deadlines of a server. The environment variable of each is its name in capitals after ``HSEGAP_``.
@@ -39,6 +44,7 @@ class Settings:
         request_timeout_s: Longest time a request may take, the first description's 15 s of imports included.
         read_deadline_s: Longest time reading one structure and building its graph may take.
         describe_deadline_s: Longest time describing one structure may take.
+        remember_descriptions: Whether generated descriptions are kept on disk (``HSEGAP_REMEMBER_DESCRIPTIONS=0`` keeps none).
         drain_s: Longest time a stopping server waits for the requests it is working on.
         page: Whether the page is served under ``/ui`` (``HSEGAP_PAGE=0`` serves the API alone).
     """
@@ -55,6 +61,7 @@ class Settings:
     describe_deadline_s: float = 60.0
     drain_s: float = 5.0
     page: bool = True
+    remember_descriptions: bool = True
 
     @classmethod
     def from_env(cls) -> Settings:
@@ -75,5 +82,6 @@ class Settings:
             read_deadline_s=_number("HSEGAP_READ_DEADLINE_S", cls.read_deadline_s, least=0.1),
             describe_deadline_s=_number("HSEGAP_DESCRIBE_DEADLINE_S", cls.describe_deadline_s, least=0.1),
             drain_s=_number("HSEGAP_DRAIN_S", cls.drain_s, least=0.0),
-            page=os.environ.get("HSEGAP_PAGE", "1").strip().lower() not in {"0", "false", "no"},
+            page=_switch("HSEGAP_PAGE"),
+            remember_descriptions=_switch("HSEGAP_REMEMBER_DESCRIPTIONS"),
         )

@@ -108,7 +108,9 @@ def start_server(artifact_folder: Path, tmp_path_factory: pytest.TempPathFactory
     def start(*, page: bool = False, wait: bool = True, artifact: Path | None = None, **settings: str) -> RunningServer:
         port = free_port()
         base = {key: value for key, value in os.environ.items() if not key.startswith("HSEGAP_")}
-        environment = server_environment(artifact=artifact or artifact_folder, page=page, base=base) | settings
+        environment = server_environment(artifact=artifact or artifact_folder, page=page, base=base)
+        # Tests that stop or count describing processes want each description to be made.
+        environment |= {"HSEGAP_REMEMBER_DESCRIPTIONS": "0"} | settings
         process = subprocess.Popen(
             server_command(host="127.0.0.1", port=port),
             env=environment,
