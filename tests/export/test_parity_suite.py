@@ -1,0 +1,110 @@
+"""One suite for every form and configuration: eager = TorchScript = ONNX Runtime, on sizes the export has not seen.
+
+Late fusion × middle fusion × attention, text on and off within each batch, batches of 1, 2 and 32, crystals of 1 to 200 atoms mixed, one and
+two threads. Networks are narrow and shallow: what differs between configurations is their operations, not their width.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from networks import FULL_MIDDLE, random_network
+
+from export.flat import INPUT_NAMES, OUTPUT_NAMES, FlatNetwork, example_crystals, example_inputs, graphs_for
+from export.onnx import export_onnx
+from export.parity import onnx_feeds, supercell
+from export.torchscript import export_torchscript, load_torchscript
+from models.config import LATE_FUSION_TYPES
+from structures import Crystal
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+TOLERANCE = 1e-4
+SMALL = {
+    "alignn_layers": 1,
+    "gcn_layers": 1,
+    "hidden_features": 8,
+    "embedding_features": 6,
+    "middle_fusion_layers": "0",
+    "use_middle_fusion": True,
+}
+MIDDLE = {"plain": {}, "improved": FULL_MIDDLE}
+ATTENTION = {"cross-modal": {"use_cross_modal_attention": True}, "fine-grained": {"use_fine_grained_attention": True}}
+CONFIGURATIONS = {
+    f"{late}, {middle}, {attention}": {**SMALL, "late_fusion_type": late, **MIDDLE[middle], **ATTENTION[attention]}
+    for late, middle, attention in itertools.product(LATE_FUSION_TYPES, MIDDLE, ATTENTION)
+}
+CONFIGURATIONS["graph only"] = {**SMALL, "use_text": False, "use_middle_fusion": False}
+CONFIGURATIONS["without text as the encoder's empty text"] = {**SMALL, "no_text": "encode_empty"}
+
+
+@pytest.fixture(scope="module")
+def batches():
+    """Graphs by batch size; the export is traced on three crystals of 2, 2 and 5 atoms."""
+    salt, silicon, perovskite = example_crystals()
+    copper = Crystal(silicon.lattice * (3.61 / 5.43), np.zeros((1, 3)), np.array([29]))
+    sizes = [copper, salt, perovskite, supercell(salt, (2, 2, 1)), supercell(perovskite, (2, 2, 2)), supercell(perovskite, (5, 4, 2))]
+    graphs = graphs_for(random_network(use_text=False).config, sizes)
+    assert [len(graph.atomic_numbers) for graph in graphs] == [1, 2, 5, 8, 40, 200]
+    return {
+        "one atom": graphs[:1],
+        "one crystal of 200 atoms": graphs[5:],
+        "1 and 200 atoms": [graphs[0], graphs[5]],
+        "three times the traced sizes": [graphs[3], graphs[4], *graphs[1:4], *graphs[1:5]],
+        "32 mixed": [graphs[index % 5] for index in range(32)],
+    }
+
+
+@pytest.fixture(scope="module", params=CONFIGURATIONS)
+def forms(request, tmp_path_factory):
+    """The eager network and its two exported files."""
+    folder = tmp_path_factory.mktemp("parity")
+    network = random_network(**CONFIGURATIONS[request.param])
+    export_onnx(network, folder / "network.onnx")
+    export_torchscript(network, folder / "network.pt")
+    return network, folder
+
+
+def session_of(folder, threads):
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(str(folder / "network.onnx"), options, providers=["CPUExecutionProvider"])
+
+
+def test_every_form_gives_the_same(forms, batches):
+    network, folder = forms
+    eager, script = FlatNetwork(network), load_torchscript(folder / "network.pt")
+    sessions = {threads: session_of(folder, threads) for threads in (1, 2)}
+    for (case, graphs), some_text in itertools.product(batches.items(), ("all", "some", "none")):
+        inputs = list(example_inputs(network.config, graphs, n_tokens=4, seed=len(graphs)))
+        place = INPUT_NAMES.index("has_text")
+        if some_text != "some":
+            inputs[place] = torch.full_like(inputs[place], fill_value=some_text == "all")
+        with torch.no_grad():
+            expected = [part.numpy() for part in eager(*inputs)]
+            answers = {"TorchScript": [part.numpy() for part in script(*inputs)]}
+        for threads, session in sessions.items():
+            answers[f"ONNX Runtime, {threads} threads"] = session.run(list(OUTPUT_NAMES), onnx_feeds(session, inputs))
+        for form, answer in answers.items():
+            for name, one, other in zip(OUTPUT_NAMES, answer, expected, strict=True):
+                assert one.shape == other.shape, (form, case, name)
+                assert np.isfinite(one).all(), (form, case, name)
+                np.testing.assert_allclose(one, other, rtol=0, atol=TOLERANCE, err_msg=f"{form}, {case}, text: {some_text}, {name}")
+
+
+def test_it_would_notice(forms, batches):
+    """The numbers compared do depend on structure, text and weights: a suite that compares constants proves nothing."""
+    network, _ = forms
+    eager = FlatNetwork(network)
+    with torch.no_grad():
+        outputs = eager(*example_inputs(network.config, batches["32 mixed"], n_tokens=4))
+    gaps = outputs[0]
+    assert float(gaps.std()) > 1e-3
+    if network.config.fusion_layers:
+        assert float(outputs[1].std()) > 1e-4
