@@ -282,6 +282,22 @@ def test_bf16_is_close_to_full_precision(train, tmp_path):
     assert half[0]["train_loss"] == pytest.approx(full[0]["train_loss"], rel=0.05)
 
 
+def test_a_compiled_network_trains_to_the_same_numbers_and_its_checkpoint_is_a_plain_one(train, tmp_path, monkeypatch):
+    """Traced by torch.compile, run without code generation: this machine may have no compiler."""
+    plain = history(train(output_dir=str(tmp_path / "a")))
+    real, compiled = torch.compile, []
+
+    def trace(network, **options):
+        compiled.append(options)
+        return real(network, backend="eager", **options)
+
+    monkeypatch.setattr(torch, "compile", trace)
+    folder = train(output_dir=str(tmp_path / "b"), compile=True)
+    assert compiled == [{"dynamic": True}]
+    assert history(folder)[-1]["train_loss"] == pytest.approx(plain[-1]["train_loss"], rel=1e-4)
+    assert not any(name.startswith("_orig_mod") for name in load_checkpoint(folder / "best_model.pt").state_dict())
+
+
 def test_stop_words(tmp_path):
     (tmp_path / "words").mkdir()
     (tmp_path / "words" / "a.txt").write_text("the\nbond lengths\n")
