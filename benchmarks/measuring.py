@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 PEERS = ROOT / ".cache" / "peers"
 REQUIREMENTS = ROOT / "benchmarks" / "peer_requirements.txt"
+
+
+class Took(float):
+    """Wall seconds of one call, with the processor seconds it cost: on a machine that others use too, those are what can be compared."""
+
+    cpu: float
+
+    def __new__(cls, wall: float, cpu: float) -> Self:
+        """Keep both."""
+        made = super().__new__(cls, wall)
+        made.cpu = cpu
+        return made
 
 
 class PeerError(RuntimeError):
@@ -68,7 +80,7 @@ class Peer:
         reply = json.loads(line) if line else {"error": f"the peer ended with {self._process.wait()}"}
         if "error" in reply:
             raise PeerError(f"{do}: {reply['error']}")
-        return reply["seconds"], reply["answer"]
+        return Took(reply["seconds"], reply["cpu"]), reply["answer"]
 
     def close(self) -> None:
         """End the process."""
@@ -83,9 +95,9 @@ class Peer:
 
 def seconds_of(function: Callable[[], Any]) -> float:
     """Wall seconds of one call."""
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     function()
-    return time.perf_counter() - started
+    return Took(time.perf_counter() - started, time.process_time() - cpu)
 
 
 def alternate(contenders: dict[str, Callable[[], float]], *, rounds: int, warm: int = 1) -> dict[str, list[float]]:
@@ -121,7 +133,8 @@ def row(stage: str, case: str, taken: dict[str, list[float]], *, ours: str = "hs
         for name, seconds in taken.items()
         if name != ours
     }
-    return {"stage": stage, "case": case, "ms": medians, "ratio": ratios, "rounds": len(taken[ours])}
+    cpu = {name: 1e3 * statistics.median(getattr(one, "cpu", one) for one in seconds) / per for name, seconds in taken.items()}
+    return {"stage": stage, "case": case, "ms": medians, "ratio": ratios, "cpu_ms": cpu, "rounds": len(taken[ours])}
 
 
 def machine() -> dict[str, Any]:

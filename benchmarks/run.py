@@ -224,7 +224,7 @@ def network(bench: Bench) -> Iterator[dict[str, Any]]:
     export_onnx(plain, bench.folder / "network.onnx")
     same: Any = SimpleNamespace(path=lambda name: bench.folder / name, manifest=SimpleNamespace(config={}))
     ours = Network(same)
-    nothing = np.zeros((1, 1), dtype=np.float32)
+    nothing = np.zeros((1, plain.config.text_features), dtype=np.float32)
     tens = [entry for of in ("test", "val", "train") for entry in bench.rows(of=of) if 9 <= entry["n_sites"] <= 11][:32]
     graphs = [build_graph(read_one(entry["cif"])) for entry in tens]
     for size in (1, 32):
@@ -233,10 +233,11 @@ def network(bench: Bench) -> Iterator[dict[str, Any]]:
         said: dict[str, Any] = {}
 
         def mine(some: list[Any] = some, said: dict[str, Any] = said) -> float:
-            started = time.perf_counter()
-            with ThreadPoolExecutor(min(bench.cores, len(some))) as threads:
-                said["hsegap"] = list(threads.map(lambda one: ours.run(NetworkInput(one, nothing, has_text=False)).gap, some))
-            return time.perf_counter() - started
+            def whole() -> None:
+                with ThreadPoolExecutor(min(bench.cores, len(some))) as threads:
+                    said["hsegap"] = list(threads.map(lambda one: ours.run(NetworkInput(one, nothing, has_text=False)).gap, some))
+
+            return seconds_of(whole)
 
         def theirs(kind: str, *, path: str = path, said: dict[str, Any] = said) -> float:
             seconds, said[kind] = bench.peer.ask(
@@ -380,7 +381,8 @@ STAGES = {stage.__name__: stage for stage in (read, graph, describe, text, netwo
 
 
 def show(result: dict[str, Any]) -> None:
-    parts = [f"{name} {value:.2f} ms" for name, value in result.get("ms", {}).items()]
+    cpu = result.get("cpu_ms", {})
+    parts = [f"{name} {value:.2f} ms (cpu {cpu[name]:.2f})" for name, value in result.get("ms", {}).items()]
     parts += [f"{name} {result[name]}" for name in ("MB", "crystals/s") if name in result]
     parts += [f"{value:.2f}× {name}" for name, value in result.get("ratio", {}).items()]
     print(
