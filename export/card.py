@@ -32,8 +32,8 @@ Crystal graphs: flavour `{flavour}`, {neighbours} nearest neighbours and ties.
 - Elements that the training set lacks, and cells larger than its largest: the answer carries a warning.
 - Telling a metal from a crystal with a small gap: read the interval, not the word.
 - Decisions that need better than the errors above; a gap to be published should be computed.
-- Measured optical or transport gaps: the labels are HSE06 at zero temperature on PBE-relaxed structures, without spin-orbit coupling or
-  excitons, and HSE06 itself differs from experiment.
+- Measured optical or transport gaps: the labels are HSE06 at zero temperature on PBE-relaxed structures, without excitons, with
+  spin-orbit coupling in some sources and not in others, and HSE06 itself differs from experiment.
 """
 
 

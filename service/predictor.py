@@ -20,7 +20,7 @@ from service.errors import Failure, internal_error
 from service.fingerprint import fingerprint
 from service.network import Network, NetworkInput, NetworkResult
 from service.observed import Observation
-from service.prepared import Prepared
+from service.prepared import Prepared, fusion_layer_names
 from service.schemas import (
     METAL_BELOW_EV,
     AtomReport,
@@ -385,19 +385,3 @@ def _named(future: Future[Prediction | Failure], name: str | None) -> Prediction
     """Wait for a prediction and put its input's name on it."""
     result = future.result()
     return result.model_copy(update={"id": name}) if name is not None and isinstance(result, Prediction) else result
-
-
-def fusion_layer_names(config: dict[str, Any], *, columns: int) -> list[str]:
-    """Names of the columns of the per-atom maps: ``layer_N`` for each fusion layer in ascending order.
-
-    Args:
-        config: The manifest's network configuration.
-        columns: How many columns the network gives.
-
-    Raises:
-        ValueError: If the configuration names another number of layers.
-    """
-    layers = sorted(config.get("middle_fusion_layers", ())) if columns else []
-    if len(layers) != columns:
-        raise ValueError(f"the network gives {columns} columns of maps for the fusion layers {layers}")
-    return [f"layer_{layer}" for layer in layers]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,3 +28,19 @@ class Prepared:
     timings: Timings
     want_atoms: bool
     started: float
+
+
+def fusion_layer_names(config: dict[str, Any], *, columns: int) -> list[str]:
+    """Names of the columns of the per-atom maps: ``layer_N`` for each fusion layer in ascending order.
+
+    Args:
+        config: The manifest's network configuration.
+        columns: How many columns the network gives.
+
+    Raises:
+        ValueError: If the configuration names another number of layers.
+    """
+    layers = sorted(config.get("middle_fusion_layers", ())) if columns else []
+    if len(layers) != columns:
+        raise ValueError(f"the network gives {columns} columns of maps for the fusion layers {layers}")
+    return [f"layer_{layer}" for layer in layers]
