@@ -78,7 +78,7 @@ def export_onnx(network: CrystalTextNetwork, path: Path) -> None:
 
 
 def _gather_rows(model: Any) -> None:
-    """Turn ``GatherND(rows, Unsqueeze(index, -1))``, the exporter's form of ``rows[index]``, into ``Gather``: the same in half the time."""
+    """Turn ``GatherND(rows, Unsqueeze(index, -1))``, the exporter's form of ``rows[index]``, into ``Gather``: fewer nodes."""
     from onnx import numpy_helper
 
     graph = model.graph
