@@ -17,7 +17,7 @@ import pytest
 from service_samples import BAD, GOOD, NACL, SILICON, supercell
 
 from service.errors import STATUS, Failure
-from service.schemas import BatchResponse, ModelInfo, Prediction
+from service.schemas import METAL_BELOW_EV, BatchResponse, ModelInfo, Prediction
 
 if TYPE_CHECKING:
     from serving_fixtures import RunningServer
@@ -224,7 +224,10 @@ def test_the_model_tells_about_itself(client: httpx.Client, artifact: Artifact) 
     info = ModelInfo.model_validate_json(client.get("/model").text)
     assert (info.name, info.version, info.sha256) == (artifact.manifest.name, artifact.manifest.version, artifact.sha256)
     assert info.limits["max_items"] == 256
-    assert info.kinds == {"metal_below": 0.1, "insulator_from": 4.0}
+    threshold = (artifact.manifest.calibration or {}).get("metal_below_ev", METAL_BELOW_EV)
+    assert info.kinds == {"metal_below": threshold, "insulator_from": 4.0}
+    assert info.card == artifact.model_card()
+    assert info.card.startswith(f"# {artifact.manifest.name}")
 
 
 def test_health_and_metrics(client: httpx.Client) -> None:

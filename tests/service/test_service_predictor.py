@@ -48,7 +48,7 @@ def test_the_answer_is_as_documented(predictor: Predictor, artifact: Artifact) -
     assert data["description"] == {"text": TEXT, "origin": "given"}
     assert data["model"] == {"name": artifact.manifest.name, "version": artifact.manifest.version, "sha256": artifact.sha256}
     assert data["gap_ev"] == max(0.0, data["gap_raw_ev"])
-    assert data["kind"] == kind_of(data["gap_ev"])
+    assert data["kind"] == kind_of(data["gap_ev"], metal_below_ev=predictor.metal_below_ev)
     assert sum(data["modality_weights"].values()) == pytest.approx(1, abs=1e-5)
     layers = (
         [f"layer_{layer}" for layer in sorted(artifact.manifest.config["middle_fusion_layers"])]
