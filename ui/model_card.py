@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 CARD = "MODEL_CARD.md"
 #: Longest model card shown.
 MAX_CARD_CHARS = 200_000
-#: Pictures that a card may show. No SVG: it may carry scripts.
-PICTURES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
+#: Pictures that a card may show. An SVG may carry scripts: they rest in an ``<img>``, and whoever opens its address gets it with
+#: :data:`PICTURE_POLICY`, under which nothing runs.
+PICTURES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp", ".svg": "image/svg+xml"}
+PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 #: Below the page's address; the artifact's fingerprint follows, so that browsers may keep the pictures.
 CARD_ROUTE = STATIC_ROUTE + "/card"
 _MARKDOWN_PICTURE = re.compile(r"!\[(?P<words>[^\]]*)\]\(\s*<?(?P<address>[^)\s>]+)>?(?:\s+[^)]*)?\)")

@@ -32,7 +32,14 @@ FACTS = {
     "max_upload_bytes": "upload (bytes)",
 }
 #: How measured figures are called in print.
-FIGURES = {"mae": "MAE (eV)", "median_ae": "median error (eV)", "rmse": "RMSE (eV)", "r2": "R²", "n": "crystals"}
+FIGURES = {
+    "mae": "MAE (eV)",
+    "median_ae": "median error (eV)",
+    "rmse": "RMSE (eV)",
+    "r2": "R²",
+    "n": "crystals",
+    "width_ev": "mean width (eV)",
+}
 
 
 def build(core: Core) -> None:
@@ -79,10 +86,14 @@ def _measured(metrics: dict[str, Any]) -> str:
     sets = {name: figures for name, figures in metrics.items() if isinstance(figures, dict)}
     plain = {name: {key: value for key, value in figures.items() if not isinstance(value, dict | list)} for name, figures in sets.items()}
     plain = {name: figures for name, figures in plain.items() if figures}
+    # Sets measured in other figures (accuracy where others have an error) get a table of their own, not empty columns.
+    kinds: dict[bool, dict[str, dict[str, Any]]] = {True: {}, False: {}}
+    for name, figures in plain.items():
+        kinds["mae" in figures][name] = figures
     rest = list(_flat({key: value for key, value in metrics.items() if key not in sets}))
     if not plain and not rest:
         rest = [("measured", "not yet" if not sets else "see below")]
-    made = f"<h3>{title}</h3>{_figures_table(title, plain)}{_table('', rest)}"
+    made = f"<h3>{title}</h3>{_figures_table(title, kinds[True])}{_figures_table(title, kinds[False])}{_table('', rest)}"
     for name, figures in sets.items():
         for key, section in figures.items():
             if isinstance(section, dict) and section:
@@ -146,6 +157,9 @@ def facts_html(info: ModelInfo) -> str:
     ]
     calibrated = list(_flat(info.calibration)) if info.calibration else [("interval", "none: not calibrated yet")]
     short = [(name, value) for name, value in calibrated if len(value) < LONGEST_FACT]
+    # The method, the coverage and the widths are for everybody; the numbers of the error model for those who ask.
+    inner = [pair for pair in short if ":" in pair[0]]
+    short = [pair for pair in short if ":" not in pair[0]]
     training = [(name, value) for name, value in _flat(_plain(info.training)) if len(value) < LONGEST_FACT]
     options = [pair for value in info.training.values() if isinstance(value, dict) for pair in _flat(value) if len(pair[1]) < LONGEST_FACT]
     return (
@@ -153,7 +167,8 @@ def facts_html(info: ModelInfo) -> str:
         f'<p class="hs-meaning">Answers with the HSE06 gap in eV. Below {info.kinds["metal_below"]:g} eV a crystal is called a metal, from '
         f"{info.kinds['insulator_from']:g} eV on an insulator.</p>"
         f"{_measured(info.metrics)}"
-        f"{_table('Interval', short)}{_table('Network', fusion)}{_table('Training', training)}{_folded('Training options', options)}"
+        f"{_table('Interval', short)}{_folded('How the interval was calibrated', inner)}"
+        f"{_table('Network', fusion)}{_table('Training', training)}{_folded('Training options', options)}"
         f"{_table('Limits', list(_flat(info.limits)))}"
         f'<h3>Elements seen in training ({len(info.elements)})</h3><p class="hs-elements">{escape(" ".join(info.elements))}</p>'
         f'<h3>How to cite</h3><p class="hs-cite">{escape(citation(info))}</p>'

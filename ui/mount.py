@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from ui import texts
 from ui.components import STATIC_FOLDER, STATIC_ROUTE, static_text
-from ui.model_card import CARD_ROUTE, pictures_of
+from ui.model_card import CARD_ROUTE, PICTURE_POLICY, pictures_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -87,7 +87,7 @@ def _add_static(app: FastAPI, artifact: Artifact) -> None:
         if name not in pictures:  # a name of the manifest or nothing: no path is made of what a stranger sends
             return PlainTextResponse("There is no such picture.", status_code=404)
         content = await asyncio.to_thread(artifact.path(name).read_bytes)
-        return Response(content, media_type=pictures[name], headers=keep)
+        return Response(content, media_type=pictures[name], headers={**keep, "Content-Security-Policy": PICTURE_POLICY})
 
     app.add_route(CARD_ROUTE + "/{version}/{name}", picture, methods=["GET"])
     app.add_route(STATIC_ROUTE + "/{version}/plotly.min.js", plotly, methods=["GET"])

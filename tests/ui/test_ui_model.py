@@ -81,7 +81,11 @@ def rich_server(rich_folder: Path, start_server: Callable[..., RunningServer]) -
 
 
 def test_only_pictures_of_the_manifest_are_shown(rich_artifact: Artifact) -> None:
-    assert pictures_of(rich_artifact) == {"parity.png": "image/png"}
+    served = pictures_of(rich_artifact)
+    assert served.pop("parity.png") == "image/png"
+    # The shipped card's own.
+    assert set(served.values()) == {"image/svg+xml"}
+    assert served.keys() < rich_artifact.manifest.files.keys()
     text = model_card(rich_artifact)
     assert f"/hsegap/card/{rich_artifact.sha256[:12]}/parity.png)" in text
     assert "![away]" not in text
@@ -110,6 +114,7 @@ def test_the_card_shows_its_pictures_and_long_tables_and_asks_nobody_else(visit,
     found.page.get_by_text("test (855 crystals): by chemistry").click()
     assert "0.520" in found.page.inner_text("#hs-model")
     client = httpx.Client(base_url=rich_server.url)
+    assert "sandbox" in client.get(shown.evaluate("(image) => image.src")).headers["content-security-policy"]
     address = shown.evaluate("(image) => image.src").removeprefix(rich_server.url)
     assert client.get(address).headers["content-type"] == "image/png"
     for name in ("unlisted.png", "manifest.json", "network.onnx", "../manifest.json", "..%2f..%2fpyproject.toml"):
@@ -182,3 +187,13 @@ def test_no_interval_leaves_its_scale_and_no_two_names_collide(visit, width: int
                 for other in found_boxes[place + 1 :]:
                     apart = one[1] <= other[0] + 1 or other[1] <= one[0] + 1 or one[3] <= other[2] + 1 or other[3] <= one[2] + 1
                     assert apart, (width, gap, one, other)
+
+
+@pytest.mark.browser
+def test_the_shipped_card_shows_its_plots(visit) -> None:
+    """They are SVG: shown as pictures, in which no script runs."""
+    found = visit(width=1400)
+    found.page.get_by_role("tab", name="Model").click()
+    found.page.wait_for_function(
+        "() => [...document.querySelectorAll('#hs-model-card img')].filter((image) => image.complete && image.naturalWidth > 0).length >= 2"
+    )
