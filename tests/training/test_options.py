@@ -8,6 +8,7 @@ import re
 import pytest
 
 from training.options import OptionsError, TrainingOptions, build_parser, options_from, parse_options
+from training.pipeline import read_recipe
 
 #: The table of model.md.
 PUBLISHED = {
@@ -238,4 +239,7 @@ def test_our_recipes_are_flags_that_fit():
         import yaml
 
         values = yaml.safe_load(recipe.read_text())
-        options_from(values.get("base", values))
+        if "steps" in values:
+            assert all(step.name for step in read_recipe(recipe).steps)
+        else:
+            options_from(values.get("base", values))

@@ -3,6 +3,7 @@ import { mountCrystal } from "./crystal.js";
 import { mountSource } from "./source.js";
 import { mountStrain } from "./strain.js";
 import { mountBatch } from "./batch.js";
+import { startCard } from "./card.js";
 import { startSharing } from "./share.js";
 import { startTheme } from "./theme.js";
 import { loadPlotly } from "./plot.js";
@@ -16,6 +17,7 @@ window.hsegap = {
 };
 startTheme();
 startSharing();
+startCard();
 window.dispatchEvent(new Event("hsegap-ready"));
 // Half of the first answer's time would be this library; it comes while the visitor is choosing a crystal.
 (window.requestIdleCallback ?? ((f) => setTimeout(f, 300)))(() => loadPlotly());
