@@ -24,10 +24,7 @@ def run(config: Path, *, out: Path, seeds: Sequence[int], only: Sequence[str], j
     Returns:
         Exit status: 0 if every run finished, 1 if some failed or nothing could be started.
     """
-    try:
-        import torch  # noqa: F401  # asked first, so that its absence is said in words
-    except ImportError:
-        output.note("hsegap: training needs torch and transformers. Install them with: pip install -c constraints.txt -e '.[train]'")
+    if output.training_is_missing("training"):
         return 1
     from export.encoder_choice import load_training_encoder
     from models import CheckpointError

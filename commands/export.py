@@ -74,10 +74,7 @@ def run(
     if not checkpoint.is_file():
         output.note(f"hsegap: There is no file {checkpoint}.")
         return 1
-    try:
-        import torch  # noqa: F401  # asked first, so that its absence is said in words
-    except ImportError:
-        output.note("hsegap: exporting needs torch and transformers. Install them with: pip install -c constraints.txt -e '.[train]'")
+    if output.training_is_missing("exporting"):
         return 1
     from export.build import ArtifactFacts, build_artifact
     from export.golden import golden_inputs

@@ -57,3 +57,17 @@ def write_json(value: Any, out: TextIO) -> None:
 def note(message: str) -> None:
     """Say something beside the answer."""
     sys.stderr.write(f"{message}\n")
+
+
+def training_is_missing(doing: str) -> bool:
+    """Whether the extra that trains and exports is not installed; says in words how to install it.
+
+    Args:
+        doing: What needs it, for the sentence.
+    """
+    try:
+        import torch  # noqa: F401  # only asked for
+    except ImportError:
+        note(f"hsegap: {doing} needs torch and transformers. Install them with: pip install -c constraints.txt -e '.[train]'")
+        return True
+    return False

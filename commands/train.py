@@ -22,10 +22,7 @@ def run(recipe: Path, *, only: Sequence[str]) -> int:
     Returns:
         Exit status: 0 if every step is finished, 1 otherwise.
     """
-    try:
-        import torch  # noqa: F401  # asked first, so that its absence is said in words
-    except ImportError:
-        output.note("hsegap: training needs torch and transformers. Install them with: pip install -c constraints.txt -e '.[train]'")
+    if output.training_is_missing("training"):
         return 1
     from export.encoder_choice import load_training_encoder
     from models import CheckpointError

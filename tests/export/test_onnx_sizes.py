@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from exported_forms import export_forms, session_of
 from networks import FULL_MIDDLE, random_network
 
 from export.flat import INPUT_NAMES, OUTPUT_NAMES, example_inputs
 from export.onnx import OPSET, SIZES, export_onnx
 from export.parity import ParityError, compare_forms, onnx_feeds, require_parity, supercell, unseen_graphs
-from export.torchscript import export_torchscript
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -32,19 +32,7 @@ CONFIGURATIONS = {
 @pytest.fixture(scope="module", params=CONFIGURATIONS)
 def exported(request, tmp_path_factory):
     """A network and the folder of its exported forms."""
-    folder = tmp_path_factory.mktemp("export")
-    network = random_network(**CONFIGURATIONS[request.param])
-    export_onnx(network, folder / "network.onnx")
-    export_torchscript(network, folder / "network.pt")
-    return network, folder
-
-
-def session_of(folder, *, threads=1):
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    return onnxruntime.InferenceSession(str(folder / "network.onnx"), options, providers=["CPUExecutionProvider"])
+    return export_forms(tmp_path_factory.mktemp("export"), CONFIGURATIONS[request.param])
 
 
 def test_both_forms_agree_with_the_network_on_unseen_sizes(exported):

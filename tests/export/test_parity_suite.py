@@ -11,12 +11,12 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from exported_forms import export_forms, session_of
 from networks import FULL_MIDDLE, random_network
 
 from export.flat import INPUT_NAMES, OUTPUT_NAMES, FlatNetwork, example_crystals, example_inputs, graphs_for
-from export.onnx import export_onnx
 from export.parity import onnx_feeds, supercell
-from export.torchscript import export_torchscript, load_torchscript
+from export.torchscript import load_torchscript
 from models.config import LATE_FUSION_TYPES
 from structures import Crystal
 
@@ -61,26 +61,13 @@ def batches():
 @pytest.fixture(scope="module", params=CONFIGURATIONS)
 def forms(request, tmp_path_factory):
     """The eager network and its two exported files."""
-    folder = tmp_path_factory.mktemp("parity")
-    network = random_network(**CONFIGURATIONS[request.param])
-    export_onnx(network, folder / "network.onnx")
-    export_torchscript(network, folder / "network.pt")
-    return network, folder
-
-
-def session_of(folder, threads):
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(str(folder / "network.onnx"), options, providers=["CPUExecutionProvider"])
+    return export_forms(tmp_path_factory.mktemp("parity"), CONFIGURATIONS[request.param])
 
 
 def test_every_form_gives_the_same(forms, batches):
     network, folder = forms
     eager, script = FlatNetwork(network), load_torchscript(folder / "network.pt")
-    sessions = {threads: session_of(folder, threads) for threads in (1, 2)}
+    sessions = {threads: session_of(folder, threads=threads) for threads in (1, 2)}
     for (case, graphs), some_text in itertools.product(batches.items(), ("all", "some", "none")):
         inputs = list(example_inputs(network.config, graphs, n_tokens=4, seed=len(graphs)))
         place = INPUT_NAMES.index("has_text")

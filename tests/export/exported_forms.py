@@ -1,0 +1,35 @@
+"""A network's exported forms, and ONNX Runtime on them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from networks import random_network
+
+from export.onnx import export_onnx
+from export.torchscript import export_torchscript
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import onnxruntime
+
+    from models import CrystalTextNetwork
+
+
+def export_forms(folder: Path, settings: dict[str, Any]) -> tuple[CrystalTextNetwork, Path]:
+    """A random network and the folder with its ``network.onnx`` and ``network.pt``."""
+    network = random_network(**settings)
+    export_onnx(network, folder / "network.onnx")
+    export_torchscript(network, folder / "network.pt")
+    return network, folder
+
+
+def session_of(folder: Path, *, threads: int = 1) -> onnxruntime.InferenceSession:
+    """The exported network in ONNX Runtime, its waiting threads asleep."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(str(folder / "network.onnx"), options, providers=["CPUExecutionProvider"])
