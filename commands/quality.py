@@ -1,4 +1,4 @@
-"""`hsegap calibrate`, `card`, `data`: their names, options and help. The work is imported when they run."""
+"""`hsegap calibrate`, `card`, `data`, `transfer`: their names, options and help. The work is imported when they run."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
     app.command()(calibrate)
     app.command()(card)
     app.command()(data)
+    app.command()(transfer)
 
 
 def split_paths(values: list[str] | None) -> list[Path]:
@@ -127,3 +128,35 @@ def data(
     from commands import data as command
 
     raise typer.Exit(command.run(name.value, out=out, store=store, folder=folder, limit=limit))
+
+
+def transfer(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Rows with the cheap gap: .jsonl or .jsonl.gz.", show_default=False)],
+    *,
+    learn: Annotated[list[str], typer.Option(metavar="FILES", help="Rows with both gaps; commas between, repeatable.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The .jsonl.gz file to write.", show_default=False)],
+    measure: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILES", help="Rows with both gaps to measure the estimates on.", show_default=False),
+    ] = None,
+    cheap: Annotated[str, typer.Option(metavar="COLUMN", help="Column of the gap that the rows have, eV.")] = "pbe_gap_ev",
+    wanted: Annotated[str, typer.Option(metavar="COLUMN", help="Column of the gap to estimate, eV.")] = "hse_gap_ev",
+    source: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Follow this source's convention, where sources of gaps differ.", show_default=False),
+    ] = None,
+) -> None:
+    """Estimate gaps of one method from those of a cheaper one, to have more crystals to train on.
+
+    Learns the difference of the two gaps from crystals with both, by composition and cheap gap. The rows written are marked as estimated
+    in the field label_confidence, so that training can give them less weight.
+
+    \b
+    Examples:
+      hsegap transfer pbe.jsonl.gz --learn train.jsonl.gz -o estimated.jsonl.gz
+      hsegap transfer pbe.jsonl.gz --learn train.jsonl.gz --measure val.jsonl.gz --source snumat -o estimated.jsonl.gz
+    """  # noqa: D301 - as above
+    from commands import transfer as command
+
+    status = command.run(files, out=out, learn=split_paths(learn), measure=split_paths(measure), cheap=cheap, wanted=wanted, source=source)
+    raise typer.Exit(status)

@@ -170,7 +170,7 @@ def read_jsonl(
     fields = [name.strip() for name in target.split(",")]
     rows = []
     for path in filter(None, (part.strip() for part in paths.split(","))):
-        for number, item in _json_lines(Path(path)):
+        for number, item in json_lines(Path(path)):
             value = next((item[name] for name in fields if item.get(name) is not None), None)
             name = str(item.get("id", f"{Path(path).name}:{number}"))
             if value is None or not isinstance(item.get("cif"), str):
@@ -182,7 +182,7 @@ def read_jsonl(
     return rows
 
 
-def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     if not path.is_file():
         raise DataError(f"{path} does not exist")
     opener = gzip.open if path.suffix == ".gz" else open

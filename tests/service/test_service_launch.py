@@ -109,3 +109,23 @@ def test_it_listens_on_the_loopback_address_only(server_url: str) -> None:
     port = int(server_url.rsplit(":", 1)[1])
     listening = [line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines()[1:] if line.split()[3] == "0A"]
     assert [address for address in listening if address.endswith(f":{port:04X}")] == [f"0100007F:{port:04X}"]
+
+
+def kept_mb(pid: int) -> float:
+    """Memory of a process that belongs to it alone and to no file, MB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("RssAnon")).split()[1]) / 1024
+
+
+def test_nothing_of_an_answered_request_is_kept(start_server: Callable[..., RunningServer]) -> None:
+    """BentoML's timer kept 9 kB of each for an hour: 3 000 requests were 27 MB."""
+    server = start_server()
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+
+        def ask(times: int) -> float:
+            for _ in range(times):
+                client.get("/healthz").raise_for_status()
+            return kept_mb(server.process.pid)
+
+        warm = ask(1000)  # caches and allocators fill first
+        assert ask(3000) - warm < 9

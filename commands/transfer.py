@@ -1,0 +1,38 @@
+"""`hsegap transfer`: gaps of one method estimated from those of a cheaper one, to learn from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from commands import output
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def run(
+    files: Sequence[Path], *, out: Path, learn: Sequence[Path], measure: Sequence[Path], cheap: str, wanted: str, source: str | None
+) -> int:
+    """Write rows with estimated gaps; the arguments are those of :func:`training.transfer.transfer`.
+
+    Returns:
+        Exit status: 0 if the rows were written, else 1.
+    """
+    if output.training_is_missing("estimating gaps"):
+        return 1
+    from training.errors import DataError
+    from training.transfer import transfer
+
+    try:
+        done = transfer(files, out, learn=learn, measure=measure, cheap=cheap, wanted=wanted, source=source)
+    except (DataError, OSError) as error:
+        output.note(f"hsegap: {error}.")
+        return 1
+    left_out = f", {done.without_gap} without {cheap} left out" if done.without_gap else ""
+    output.note(f"wrote {out}: {done.written} rows with an estimated {wanted}, learned from {done.learnt}{left_out}")
+    if done.mae is not None:
+        output.note(
+            f"mean absolute error on {done.measured} other crystals: {done.mae:.3f} eV, of {cheap} itself {done.mae_of_cheap:.3f} eV"
+        )
+    return 0

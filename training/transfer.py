@@ -1,0 +1,179 @@
+"""Gaps of one method estimated from those of a cheaper one, so that crystals with only the cheap one can be learned from too.
+
+A PBE gap says most of what an HSE gap will be; the rest depends above all on the elements. Gradient-boosted trees learn the difference of
+the two gaps from crystals with both, on the fractions of the elements, statistics of their places in the periodic table and the cheap gap
+itself (Friedman, Annals of Statistics 29, 1189 (2001), in scikit-learn's histogram form). The estimates are for training only.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import warnings
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from training.data import json_lines
+from training.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+#: What an estimated row has in the field ``label_confidence``, by which training weights it.
+ESTIMATED = "estimated"
+#: Elements told apart, by atomic number.
+MOST_PROTONS = 118
+#: Fewest crystals with both gaps to learn from, and fewest to measure the error on.
+LEAST_LEARNT, LEAST_MEASURED = 20, 1
+
+
+class Transfer(NamedTuple):
+    """What came of a transfer.
+
+    Attributes:
+        written: Rows written.
+        learnt: Rows with both gaps that were learned from.
+        without_gap: Rows left out because they have no gap of the cheap method.
+        mae: Mean absolute error on the rows to measure on, eV; None without any.
+        mae_of_cheap: The same error if the cheap gap itself is taken, eV.
+        measured: Rows measured on.
+    """
+
+    written: int
+    learnt: int
+    without_gap: int
+    mae: float | None
+    mae_of_cheap: float | None
+    measured: int
+
+
+def composition_features(formula: str) -> np.ndarray:
+    """Numbers that describe a composition.
+
+    Args:
+        formula: As in ``Ba(AlO2)2``.
+
+    Returns:
+        ``[148]`` float64: the fraction of each element; then the mean, largest, smallest, mean deviation and most frequent element's
+        value of atomic number, group, row, electronegativity (Pauling), atomic radius (Å) and Mendeleev number. Unknown ones are NaN.
+
+    Raises:
+        DataError: If the formula cannot be read.
+    """
+    from pymatgen.core import Composition
+
+    try:
+        elements = {element.symbol: amount for element, amount in Composition(formula).fractional_composition.items()}
+        table = np.array([_element(symbol) for symbol in elements])
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise DataError(f"the formula {formula!r} cannot be read: {error}") from error
+    amounts = np.array(list(elements.values()))
+    fractions = np.zeros(MOST_PROTONS)
+    fractions[table[:, 0].astype(int) - 1] = amounts
+    mean = amounts @ table
+    statistics = [mean, table.max(0), table.min(0), amounts @ np.abs(table - mean), table[amounts.argmax()]]
+    return np.concatenate([fractions, *statistics])
+
+
+@lru_cache(maxsize=MOST_PROTONS)
+def _element(symbol: str) -> tuple[float, ...]:
+    from pymatgen.core import Element
+
+    element = Element(symbol)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # noble gases without an electronegativity: NaN is what the trees take
+        values = (element.Z, element.group, element.row, element.X, element.atomic_radius, element.mendeleev_no)
+    return tuple(math.nan if value is None else float(value) for value in values)
+
+
+class _Rows(NamedTuple):
+    """Rows with their numbers: features ``[rows, n]``, gaps ``[rows]`` in eV."""
+
+    items: list[dict[str, Any]]
+    features: np.ndarray
+    cheap: np.ndarray
+    wanted: np.ndarray
+
+
+def _table(paths: Sequence[Path], *, cheap: str, wanted: str | None, source: str | None, sources: list[str]) -> tuple[_Rows, int]:
+    """Rows that have the gaps asked for, and how many have not; ``source`` overrides the rows' own."""
+    items, left_out = [], 0
+    for path in paths:
+        for number, item in json_lines(path):
+            if not isinstance(item.get("formula"), str):
+                raise DataError(f"{path}: row {number} has no formula")
+            if item.get(cheap) is None or (wanted is not None and item.get(wanted) is None):
+                left_out += 1
+            else:
+                items.append(item)
+    known = {name: position for position, name in enumerate(sources)}
+    rows = [
+        [*composition_features(item["formula"]), float(item[cheap]), known.get(str(source or item.get("source")), math.nan)]
+        for item in items
+    ]
+    gaps = np.array([float(item[cheap]) for item in items])
+    return _Rows(items, np.array(rows), gaps, np.array([float(item[wanted]) if wanted else math.nan for item in items])), left_out
+
+
+def transfer(
+    files: Sequence[Path],
+    out: Path,
+    *,
+    learn: Sequence[Path],
+    measure: Sequence[Path] = (),
+    cheap: str = "pbe_gap_ev",
+    wanted: str = "hse_gap_ev",
+    source: str | None = None,
+) -> Transfer:
+    """Write rows with estimates of a gap that they do not have.
+
+    Args:
+        files: Rows with the cheap gap and a ``formula``.
+        out: ``.jsonl.gz`` file to write: the same rows with the wanted gap and ``label_confidence`` :data:`ESTIMATED`.
+        learn: Rows with both gaps.
+        measure: Rows with both gaps that nothing is learned from, to say how good the estimates are.
+        cheap: Field of the cheap gap, eV.
+        wanted: Field of the gap to estimate, eV.
+        source: Where gaps of several sources differ, the field ``source`` whose convention the estimates follow.
+
+    Raises:
+        DataError: If a file is missing or damaged, too few rows have both gaps, or no row learned from has this ``source``.
+    """
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    sources = sorted({str(item["source"]) for path in learn for _, item in json_lines(path) if item.get("source")})
+    if source is not None and source not in sources:
+        raise DataError(f"no row to learn from has the source {source!r}; there are: {', '.join(sources) or 'none'}")
+    known, _ = _table(learn, cheap=cheap, wanted=wanted, source=None, sources=sources)
+    if len(known.items) < LEAST_LEARNT:
+        raise DataError(f"{len(known.items)} rows have both {cheap} and {wanted}; at least {LEAST_LEARNT} are needed")
+    trees = HistGradientBoostingRegressor(
+        loss="absolute_error", max_iter=400, learning_rate=0.06, max_leaf_nodes=24, l2_regularization=1.0, max_features=0.4, random_state=0
+    )
+    told = ~np.isnan(known.features).all(axis=0)  # the trees cannot bin a column without a single number, as that of sources nobody named
+    trees.fit(known.features[:, told], known.wanted - known.cheap)
+
+    def estimate(rows: _Rows) -> np.ndarray:
+        return np.maximum(0.0, rows.cheap + trees.predict(rows.features[:, told])) if rows.items else np.zeros(0)
+
+    tests, _ = _table(measure, cheap=cheap, wanted=wanted, source=None, sources=sources)
+    measured = len(tests.items) >= LEAST_MEASURED
+    rows, without_gap = _table(files, cheap=cheap, wanted=None, source=source, sources=sources)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(f"{out.name}.part")
+    with gzip.open(part, "wt", encoding="utf-8") as stream:
+        for item, gap in zip(rows.items, estimate(rows), strict=True):
+            stream.write(json.dumps({**item, wanted: round(float(gap), 4), "label_confidence": ESTIMATED}) + "\n")
+    part.replace(out)
+    return Transfer(
+        written=len(rows.items),
+        learnt=len(known.items),
+        without_gap=without_gap,
+        mae=float(np.abs(estimate(tests) - tests.wanted).mean()) if measured else None,
+        mae_of_cheap=float(np.abs(tests.cheap - tests.wanted).mean()) if measured else None,
+        measured=len(tests.items),
+    )
