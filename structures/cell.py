@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 #: Product of the cell lengths over the volume above which a lattice is reduced.
 SKEWNESS = 2.0
 #: Cells of pymatgen's search grid that a search may need; the grid is as fine as the radius and covers all atoms.
 GRID_CELLS = 100_000
+#: The ``change`` of a lattice that is left as it is; told by identity, so that nothing is multiplied with it.
+UNCHANGED = np.eye(3, dtype=np.int64)
+UNCHANGED.setflags(write=False)
+
+
+def lengths_and_volume(lattice: np.ndarray) -> tuple[list[float], float]:
+    """Lengths of the lattice vectors in Å and volume of the cell in Å³.
+
+    Plain numbers: for three vectors numpy's own calls cost ten times as much as what they calculate.
+    """
+    a, b, c = lattice.tolist()
+    cross = (b[1] * c[2] - b[2] * c[1], b[2] * c[0] - b[0] * c[2], b[0] * c[1] - b[1] * c[0])
+    return [math.hypot(*a), math.hypot(*b), math.hypot(*c)], abs(a[0] * cross[0] + a[1] * cross[1] + a[2] * cross[2])
 
 
 def reduced_lattice(lattice: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -19,11 +34,12 @@ def reduced_lattice(lattice: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         lattice: Lattice vectors as rows, Å, ``[3, 3]``, not degenerate.
 
     Returns:
-        The reduced lattice ``[3, 3]`` and the integer matrix ``change`` with ``reduced = change @ lattice``.
+        The reduced lattice ``[3, 3]`` and the integer matrix ``change`` with ``reduced = change @ lattice``:
+        :data:`UNCHANGED` itself where nothing had to be reduced.
     """
-    skewness = float(np.linalg.norm(lattice, axis=1).prod()) / abs(float(np.linalg.det(lattice)))
-    if skewness <= SKEWNESS:
-        return np.ascontiguousarray(lattice), np.eye(3, dtype=np.int64)
+    lengths, volume = lengths_and_volume(lattice)
+    if math.prod(lengths) <= SKEWNESS * volume:
+        return np.ascontiguousarray(lattice), UNCHANGED
     from pymatgen.core import Lattice
 
     reduced = Lattice(lattice).lll_matrix
@@ -43,12 +59,12 @@ def wrapped(frac_coords: np.ndarray, change: np.ndarray, reduced: np.ndarray) ->
         Cartesian coordinates inside the reduced cell, Å, ``[atoms, 3]``, and the reduced cell each atom came from,
         ``[atoms, 3]`` int64.
     """
-    reduced_frac = frac_coords @ np.linalg.inv(change)
+    reduced_frac = frac_coords if change is UNCHANGED else frac_coords @ np.linalg.inv(change)
     home = np.floor(reduced_frac).astype(np.int64)
     return np.ascontiguousarray((reduced_frac - home) @ reduced), home
 
 
 def affordable_radius(coords: np.ndarray, radius: float) -> float:
     """Raise a search radius so that the search grid stays small for atoms strewn thinly over a huge cell."""
-    volume = float((np.ptp(coords, axis=0) + 2 * radius).prod())
+    volume = math.prod(side + 2 * radius for side in (coords.max(axis=0) - coords.min(axis=0)).tolist())
     return max(radius, (volume / GRID_CELLS) ** (1 / 3))

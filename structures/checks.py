@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from structures.cell import affordable_radius, reduced_lattice, wrapped
+from structures.cell import affordable_radius, lengths_and_volume, reduced_lattice, wrapped
 from structures.errors import StructureError
 
 if TYPE_CHECKING:
@@ -42,13 +43,12 @@ def check_lattice(lattice: np.ndarray, *, n_atoms: int = 1) -> None:
     hint = "Check the cell lengths (in Å) and angles of the file."
     if lattice.shape != (3, 3) or not np.isfinite(lattice).all():
         raise StructureError("degenerate_cell", "The cell has lengths or angles that are not finite numbers.", hint)
-    lengths = np.linalg.norm(lattice, axis=1)
-    if lengths.max() > LONGEST_CELL_VECTOR:
-        message = f"A cell vector is {lengths.max():.6g} Å long; at most {LONGEST_CELL_VECTOR:.0f} Å are accepted."
+    lengths, volume = lengths_and_volume(lattice)
+    if max(lengths) > LONGEST_CELL_VECTOR:
+        message = f"A cell vector is {max(lengths):.6g} Å long; at most {LONGEST_CELL_VECTOR:.0f} Å are accepted."
         raise StructureError("degenerate_cell", message, "Cell lengths are read in Å: check the unit and the scale factor.")
     check_repeat(lattice)
-    volume = abs(float(np.linalg.det(lattice)))
-    flatness = volume / max(float(lengths.prod()), 1e-300)
+    flatness = volume / max(math.prod(lengths), 1e-300)
     if volume < SMALLEST_VOLUME_PER_ATOM * max(n_atoms, 1) or flatness < SMALLEST_FLATNESS:
         message = f"The cell is degenerate: its volume is {volume:.3g} Å³ for {n_atoms} atom{'s' if n_atoms != 1 else ''}."
         raise StructureError("degenerate_cell", message, hint)
@@ -63,7 +63,7 @@ def check_repeat(lattice: np.ndarray) -> None:
     Raises:
         StructureError: ``degenerate_cell``.
     """
-    edge = float(np.linalg.norm(lattice, axis=1).min())
+    edge = min(lengths_and_volume(lattice)[0])
     if edge < SHORTEST_DISTANCE:
         message = f"The cell repeats after only {edge:.3g} Å, so every atom overlaps its own periodic image."
         raise StructureError("degenerate_cell", message, "Check the cell lengths (in Å) and the scale factor.")
@@ -77,6 +77,8 @@ def check_coordinates(frac_coords: np.ndarray) -> None:
     """
     if not len(frac_coords):
         raise StructureError("unreadable_structure", "The structure has no atoms.", "Check that the file lists atom positions.")
+    if np.abs(frac_coords).max() <= LARGEST_FRACTIONAL:  # false for NaN, too
+        return
     wrong = ~np.isfinite(frac_coords).all(axis=1)
     if wrong.any():
         message = f"The position of atom {int(wrong.argmax()) + 1} is not a finite number."

@@ -8,12 +8,13 @@ of its cost, and a dense or sheared cell cannot ask for millions of neighbours.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from structures.cell import affordable_radius, reduced_lattice, wrapped
+from structures.cell import UNCHANGED, affordable_radius, lengths_and_volume, reduced_lattice, wrapped
 from structures.checks import check_atom_count, check_coordinates, check_lattice, check_repeat
 from structures.errors import StructureError
 
@@ -115,11 +116,11 @@ def build_graph(
             max_line_edges = LINE_EDGES_PER_EDGE * max_edges
 
     center, neighbor, image = _nearest(lattice, frac_coords, cutoff, max_neighbors, exact_ties=flavour == "jarvis")
-    src, dst, image = _both_directions(center, neighbor, image, n_atoms, double_self_images=flavour == "jarvis")
-    if max_edges is not None and len(src) > max_edges:
-        raise _too_many_edges(str(len(src)), max_edges)
+    bonds = _each_bond_once(center, neighbor, image, n_atoms, double_self_images=flavour == "jarvis")
+    if max_edges is not None and 2 * len(bonds[0]) > max_edges:
+        raise _too_many_edges(str(2 * len(bonds[0])), max_edges)
     used_lattice = _jarvis_lattice(lattice) if flavour == "jarvis" else lattice
-    r = _displacements(used_lattice, frac_coords, src, dst, image).astype(np.float32)
+    src, dst, r = _both_directions(*bonds, used_lattice, frac_coords)
     line_src, line_dst = _line_graph(src, dst, n_atoms, keep_self_pairs=flavour == "symmetric", limit=max_line_edges)
     numbers = np.asarray(crystal.atomic_numbers, dtype=np.int64)
     return CrystalGraph(atomic_numbers=numbers, src=src, dst=dst, r=r, line_src=line_src, line_dst=line_dst)
@@ -147,7 +148,7 @@ def _nearest(
     coords, home = wrapped(frac_coords, change, reduced)
     periodic = np.ones(3, dtype=np.int64)
 
-    volume = abs(float(np.linalg.det(reduced)))
+    volume = lengths_and_volume(reduced)[1]
     radius = (3 * SEARCH_MARGIN * wanted * volume / n_atoms / (4 * np.pi)) ** (1 / 3)
     radius = affordable_radius(coords, min(radius, cutoff, FIRST_RADIUS))
     pending = np.arange(n_atoms)
@@ -158,36 +159,52 @@ def _nearest(
         if len(c) > MOST_CANDIDATES:
             raise _too_many_edges(f"{len(c)} candidate", MOST_CANDIDATES)
         c = pending[c]
-        itself = (c == n) & (shift == 0).all(axis=1)
-        c, n, shift, d = c[~itself], n[~itself], shift[~itself].astype(np.int64), d[~itself]
-        if len(d) and d.min() < SHORTEST_BOND:
-            first = int(d.argmin())
-            message = f"Atoms {c[first] + 1} and {n[first] + 1} are only {d[first]:.3f} Å apart."
-            raise StructureError("overlapping_atoms", message, "Remove the duplicate atom, or check the cell and the coordinates.")
+        near = d < SHORTEST_BOND
+        if np.count_nonzero(near) > len(pending):  # each atom finds itself, and none may find more
+            _refuse_overlap(c, n, shift, d)
+        c, n, shift, d = c[~near], n[~near], shift[~near].astype(np.int64), d[~near]
         complete = np.bincount(c[d <= radius], minlength=n_atoms) >= wanted
         chosen = complete[c]
-        c, n, d = c[chosen], n[chosen], d[chosen]
+        if not chosen.all():
+            c, n, shift, d = c[chosen], n[chosen], shift[chosen], d[chosen]
         # Back to the images of the cell and the coordinates that came in.
-        image = (shift[chosen] - home[n] + home[c]) @ change
+        image = shift - home[n] + home[c]
+        if change is not UNCHANGED:
+            image = image @ change
         if exact_ties:
             d = _jarvis_distances(lattice, frac_coords, c, n, image)
-        keep = _within_last_wanted(c, d, wanted, 0.0 if exact_ties else TIE_TOLERANCE)
+        keep = _within_last_wanted(c, d, wanted, 0.0 if exact_ties else TIE_TOLERANCE, n_atoms)
         found.append((c[keep], n[keep], image[keep]))
         pending = pending[~complete[pending]]
         radius *= RADIUS_GROWTH
+    if len(found) == 1:
+        return found[0]
     center, neighbor, image = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return center, neighbor, image
 
 
-def _within_last_wanted(center: np.ndarray, distance: np.ndarray, wanted: int, tolerance: float) -> np.ndarray:
-    """Mark, for each centre, the ``wanted`` nearest entries and those at most ``tolerance`` beyond the last of them."""
-    if not len(center):
-        return np.zeros(0, dtype=bool)
+def _refuse_overlap(center: np.ndarray, neighbor: np.ndarray, shift: np.ndarray, distance: np.ndarray) -> None:
+    """Name the nearest two atoms.
+
+    Raises:
+        StructureError: ``overlapping_atoms``.
+    """
+    others = np.flatnonzero((center != neighbor) | (shift != 0).any(axis=1))
+    first = others[distance[others].argmin()]
+    message = f"Atoms {center[first] + 1} and {neighbor[first] + 1} are only {distance[first]:.3f} Å apart."
+    raise StructureError("overlapping_atoms", message, "Remove the duplicate atom, or check the cell and the coordinates.")
+
+
+def _within_last_wanted(center: np.ndarray, distance: np.ndarray, wanted: int, tolerance: float, n_atoms: int) -> np.ndarray:
+    """Mark, for each centre, the ``wanted`` nearest entries and those at most ``tolerance`` beyond the last of them.
+
+    A centre has no entry, or at least ``wanted``.
+    """
     order = np.lexsort((distance, center))
-    sorted_center = center[order]
-    first = np.flatnonzero(np.r_[True, sorted_center[1:] != sorted_center[:-1]])
-    last_wanted = np.full(int(sorted_center[-1]) + 1, np.nan)
-    last_wanted[sorted_center[first]] = distance[order[first + wanted - 1]]
+    entries = np.bincount(center, minlength=n_atoms)
+    present = np.flatnonzero(entries)
+    last_wanted = np.full(n_atoms, np.nan)
+    last_wanted[present] = distance[order[(np.cumsum(entries) - entries)[present] + wanted - 1]]
     return distance <= last_wanted[center] + tolerance
 
 
@@ -209,10 +226,10 @@ def _jarvis_distances(
     return np.sqrt(np.sum((shifted - coords[center]) ** 2, axis=-1))
 
 
-def _both_directions(
+def _each_bond_once(
     center: np.ndarray, neighbor: np.ndarray, image: np.ndarray, n_atoms: int, *, double_self_images: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Write every selected bond once per direction, whichever end selected it; ordered by destination, then source.
+    """Write every selected bond once, whichever end selected it: from the lower atom to the higher.
 
     Args:
         center: ``[selected]`` int64.
@@ -224,41 +241,42 @@ def _both_directions(
     """
     backwards = center > neighbor
     if not double_self_images:
-        backwards |= (center == neighbor) & _negative(image)
+        # The bond of an atom to its image goes to the one whose first number that is not zero is positive.
+        backwards |= (center == neighbor) & ((np.sign(image) @ np.array([4, 2, 1])) < 0)
     src = np.where(backwards, neighbor, center)
     dst = np.where(backwards, center, neighbor)
     image = np.where(backwards[:, None], -image, image)
-    kept = _first_of_each(src, dst, image, n_atoms)
-    src, dst, image = src[kept], dst[kept], image[kept]
-    src, dst, image = np.concatenate([src, dst]), np.concatenate([dst, src]), np.concatenate([image, -image])
-    order = np.lexsort((image[:, 2], image[:, 1], image[:, 0], src, dst))
-    return src[order], dst[order], image[order]
+    order, key = _order(src, dst, image, n_atoms)
+    if key is None:  # coordinates absurdly far outside the cell
+        kept = np.unique(np.column_stack([src, dst, image]), axis=0, return_index=True)[1]
+    else:
+        in_order = key[order]
+        kept = order[np.concatenate([[True], in_order[1:] != in_order[:-1]])]
+    return src[kept], dst[kept], image[kept]
 
 
-def _negative(image: np.ndarray) -> np.ndarray:
-    """Whether the first number of each image that is not zero is negative."""
-    sign = np.sign(image)
-    return (sign @ np.array([4, 2, 1])) < 0
+def _order(first: np.ndarray, second: np.ndarray, image: np.ndarray, n_atoms: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Order of bonds by two atoms and the image, and the number they are sorted by; None where no int64 holds it."""
+    low, high = image.min(axis=0), image.max(axis=0)
+    spans = (high - low + 1).tolist()
+    if n_atoms**2 * math.prod(spans) >= 2**63:
+        return np.lexsort((image[:, 2], image[:, 1], image[:, 0], second, first)), None
+    key = (first * n_atoms + second) * math.prod(spans) + (image - low) @ np.array([spans[1] * spans[2], spans[2], 1])
+    return np.argsort(key, kind="stable"), key
 
 
-def _first_of_each(src: np.ndarray, dst: np.ndarray, image: np.ndarray, n_atoms: int) -> np.ndarray:
-    """Indices of one representative of each distinct (src, dst, image)."""
-    low = image.min(axis=0)
-    spans = (image.max(axis=0) - low + 1).tolist()
-    if n_atoms**2 * spans[0] * spans[1] * spans[2] >= 2**63:  # coordinates absurdly far outside the cell
-        return np.unique(np.column_stack([src, dst, image]), axis=0, return_index=True)[1]
-    shifted = image - low
-    key = ((src * n_atoms + dst) * spans[0] + shifted[:, 0]) * spans[1] + shifted[:, 1]
-    return np.unique(key * spans[2] + shifted[:, 2], return_index=True)[1]
+def _both_directions(
+    low: np.ndarray, high: np.ndarray, image: np.ndarray, lattice: np.ndarray, frac_coords: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Write every bond once per direction, ordered by destination, source and image.
 
-
-def _displacements(lattice: np.ndarray, frac_coords: np.ndarray, src: np.ndarray, dst: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """Displacement of each directed bond, Å, ``[bonds, 3]`` float64; a bond and its way back are exact opposites."""
-    backwards = (src > dst) | ((src == dst) & _negative(image))
-    start = np.where(backwards, dst, src)
-    end = np.where(backwards, src, dst)
-    sign = np.where(backwards, -1, 1)[:, None]
-    return sign * ((frac_coords[end] + sign * image - frac_coords[start]) @ lattice)
+    Returns:
+        Source and destination ``[bonds]`` int64, and displacement, Å, ``[bonds, 3]`` float32; a bond and its way back are exact opposites.
+    """
+    r = (frac_coords[high] - frac_coords[low] + image) @ lattice
+    src, dst = np.concatenate([low, high]), np.concatenate([high, low])
+    order, _ = _order(dst, src, np.concatenate([image, -image]), len(frac_coords))
+    return src[order], dst[order], np.concatenate([r, -r])[order].astype(np.float32)
 
 
 def _line_graph(
@@ -267,14 +285,14 @@ def _line_graph(
     """Pair each bond u→v with every bond v→w, the way back included. ``dst`` has to be ascending."""
     n_bonds = len(src)
     incoming = np.bincount(dst, minlength=n_atoms)
-    first = np.concatenate([[0], np.cumsum(incoming)[:-1]])
+    first = np.cumsum(incoming) - incoming
     repeats = incoming[src]
-    total = int(repeats.sum())
+    ends = np.cumsum(repeats)
+    total = int(ends[-1])
     if limit is not None and total > limit:
         raise _too_many_edges(str(total), limit, what="bond pairs")
     line_dst = np.repeat(np.arange(n_bonds), repeats)
-    before = np.concatenate([[0], np.cumsum(repeats)[:-1]])
-    line_src = np.arange(total) + np.repeat(first[src] - before, repeats)
+    line_src = np.arange(total) + np.repeat(first[src] - ends + repeats, repeats)
     if not keep_self_pairs:
         distinct = line_src != line_dst
         line_src, line_dst = line_src[distinct], line_dst[distinct]
