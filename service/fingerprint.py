@@ -31,6 +31,10 @@ _KINDS = {
     "lanthanides": [*range(57, 72)],
     "actinides": [*range(89, 104)],
 }
+#: Which atomic numbers (rows) belong to the nonmetals and to each kind (columns).
+_IS_OF_KIND = np.zeros((_PERIOD_ENDS[-1] + 1, 1 + len(_KINDS)))
+for _column, _members in enumerate([_NONMETALS, *_KINDS.values()]):
+    _IS_OF_KIND[_members, _column] = 1.0
 #: What each number says, in the order of :func:`fingerprint`.
 NAMES = (
     "volume per atom",
@@ -71,9 +75,10 @@ def fingerprint(graph: CrystalGraph, lattice: np.ndarray, frac_coords: np.ndarra
     numbers = np.asarray(graph.atomic_numbers)
     atoms = len(numbers)
     lengths = np.linalg.norm(np.asarray(graph.r, dtype=np.float64), axis=1)
-    nearest, farthest = np.full(atoms, np.inf), np.zeros(atoms)
-    np.minimum.at(nearest, graph.src, lengths)
-    np.maximum.at(farthest, graph.src, lengths)
+    # Bonds are sorted by the atom they end at, every atom has some, and each goes both ways.
+    bonds = np.bincount(graph.dst, minlength=atoms)
+    first = np.cumsum(bonds) - bonds
+    nearest, farthest = np.minimum.reduceat(lengths, first), np.maximum.reduceat(lengths, first)
     periods = np.searchsorted(_PERIOD_ENDS, numbers) + 1
     return np.array(
         [
@@ -86,7 +91,6 @@ def fingerprint(graph: CrystalGraph, lattice: np.ndarray, frac_coords: np.ndarra
             np.log1p(widest_empty_layer(lattice, frac_coords)),
             len(set(numbers.tolist())),
             periods.mean(),
-            np.isin(numbers, _NONMETALS).mean(),
-            *(np.isin(numbers, members).mean() for members in _KINDS.values()),
+            *_IS_OF_KIND[numbers].mean(axis=0).tolist(),
         ]
     )
