@@ -59,6 +59,22 @@ def test_word_for_word_what_robocrys_wrote(robocrys, described):
     assert not wrong
 
 
+#: Polyhedra that share corners, edges and faces: sets of words, whose order robocrys leaves to the hash.
+MANY_WORDS = """
+from pathlib import Path
+from structures import describe, read
+for name in ("TiO2_rutile", "SrTiO3", "MoS2_2H"):
+    print(describe(read(Path("examples") / f"{name}.cif")))
+"""
+
+
+@pytest.mark.slow
+def test_the_same_text_at_any_hash_seed(robocrys):
+    texts = {seed: fresh(MANY_WORDS, PYTHONHASHSEED=seed) for seed in ("0", "1", "4242")}
+    assert len(texts["0"].split()) > 50
+    assert len(set(texts.values())) == 1
+
+
 @pytest.mark.slow
 @pytest.mark.shared_data
 def test_memory_of_one_crystal_does_not_reach_the_next(robocrys, described):
