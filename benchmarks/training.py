@@ -49,13 +49,13 @@ RECOMMENDED = {
     "late_fusion_type": "gated",
 }
 SMALL = {
-    "hidden_features": 96,
-    "embedding_features": 32,
+    "hidden_features": 192,
+    "embedding_features": 64,
     "alignn_layers": 2,
-    "gcn_layers": 3,
+    "gcn_layers": 4,
     "middle_fusion_layers": "1",
     "max_neighbors": 8,
-    "max_line_edges": 3000,
+    "max_line_edges": 4000,
     "loss": "huber",
 }
 
