@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -192,7 +192,7 @@ def learn(
     neighbours = Neighbours((prints / spread).astype(np.float32).astype(np.float64), spread, math.inf)
     limits = distance_limits(references, neighbours, modes[False], modes[True])
     references = {name: known._replace(limit=limits[name]) for name, known in references.items()}
-    embedding, fingerprint = references["embedding"], neighbours._replace(limit=limits["fingerprint"])
+    embedding, fingerprint = references["embedding"], replace(neighbours, limit=limits["fingerprint"])
 
     rows = list(residuals) or first[True] + first[False]
     head, chosen = fit_head(rows, embedding=embedding, fingerprint=fingerprint, coverage=coverage)

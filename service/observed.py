@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -75,7 +77,8 @@ class Reference(NamedTuple):
 SAME = 1e-4
 
 
-class Neighbours(NamedTuple):
+@dataclass(frozen=True)
+class Neighbours:
     """Training crystals to be near to, by their fingerprints.
 
     Attributes:
@@ -93,10 +96,20 @@ class Neighbours(NamedTuple):
 
         A crystal that is in the training set itself is compared with the nearest other one.
         """
-        offsets = np.asarray(vector, dtype=np.float64) / self.spread - self.vectors
-        distances = np.mean(offsets**2, axis=1)
-        nearest: np.ndarray = offsets[np.argmin(np.where(distances < SAME**2, np.inf, distances))]
-        return nearest
+        scaled = np.asarray(vector, dtype=np.float64) / self.spread
+        # Squared distances less the vector's own square: one product with the table instead of a table of differences.
+        nearness = self._squares - 2.0 * (self.vectors @ scaled)
+        offsets: np.ndarray = scaled - self.vectors[nearness.argmin()]
+        if np.mean(offsets**2) < SAME**2:
+            apart = np.mean((scaled - self.vectors) ** 2, axis=1)
+            offsets = scaled - self.vectors[np.where(apart < SAME**2, np.inf, apart).argmin()]
+        return offsets
+
+    @cached_property
+    def _squares(self) -> np.ndarray:
+        """Square of each vector's length, ``[crystals]``."""
+        squares: np.ndarray = np.einsum("ij,ij->i", self.vectors, self.vectors)
+        return squares
 
     def distance(self, vector: np.ndarray) -> float:
         """Root mean square of :meth:`offsets`."""

@@ -9,6 +9,7 @@ too often is not read.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 _TABLE = (
@@ -107,6 +108,7 @@ def parse_formula(text: str) -> dict[str, float] | None:
     return stack[0] if len(stack) == 1 and stack[0] and min(stack[0].values()) > 0 else None
 
 
+@lru_cache(maxsize=64)
 def mentioned(text: str) -> Mentioned:
     """Read the elements a text speaks of.
 

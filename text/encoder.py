@@ -6,6 +6,7 @@ import hashlib
 import json
 import threading
 from collections import OrderedDict
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,8 @@ class TextEncoder:
         self._session = session
         self._input_names = {node.name for node in session.get_inputs()}
         self._tokenizer = tokenizer
+        # Splitting a long text takes milliseconds, and a text seldom comes once.
+        self._overflows = lru_cache(maxsize=64)(lambda text: bool(tokenizer.encode(self.normalise(text)).overflowing))
         self._table = table
         self._recent = _RecentTexts(cache_bytes)
 
@@ -132,7 +135,7 @@ class TextEncoder:
 
     def truncated(self, text: str) -> bool:
         """Whether the end of the text is cut because it has more than ``max_tokens`` tokens."""
-        return bool(self._tokenizer.encode(self.normalise(text)).overflowing)
+        return self._overflows(text)
 
     def encode(self, text: str) -> np.ndarray:
         """Encode one text.

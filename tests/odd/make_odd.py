@@ -8,6 +8,7 @@ is written out in P 1, so that no reader's symmetry handling comes into play.
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 from pymatgen.core import Lattice, Structure
@@ -32,12 +33,30 @@ def slab_of_rock_salt(vacuum: float = 20.0) -> Structure:
     return Structure(Lattice.orthorhombic(a, a, thickness), [symbol for symbol, _ in sites], [place for _, place in sites])
 
 
+def buckminsterfullerene() -> Structure:
+    """Solid C60: molecules with the corners of a truncated icosahedron, 3.55 Å from their centre, on a face-centred lattice (a = 14.17 Å).
+
+    All molecules are turned alike, at room temperature they rotate.
+    """
+    golden = (1 + 5**0.5) / 2
+    corners = set()
+    for corner in ((0, 1, 3 * golden), (1, 2 + golden, 2 * golden), (golden, 2, 2 * golden + 1)):
+        for signs in product((1, -1), repeat=3):
+            signed = [sign * part for sign, part in zip(signs, corner, strict=True)]
+            corners.update(tuple(round(signed[(axis + turn) % 3], 9) for axis in range(3)) for turn in range(3))
+    scale = 3.55 / sum(part**2 for part in next(iter(corners))) ** 0.5
+    lattice = Lattice([[0, 7.085, 7.085], [7.085, 0, 7.085], [7.085, 7.085, 0]])
+    places = [[scale * part for part in corner] for corner in sorted(corners)]
+    return Structure(lattice, ["C"] * len(places), places, coords_are_cartesian=True)
+
+
 def crystals() -> dict[str, Structure]:
     """All of them, by file name."""
     corners = [[x, y, z] for x in (0, 0.5) for y in (0, 0.5) for z in (0, 0.5)]
     centres = [[x + 0.25, y + 0.25, z + 0.25] for x, y, z in corners]
     return {
-        # A molecular crystal: benzene (Bacon, Curry & Wilson, Proc. R. Soc. A 279, 98 (1964)).
+        # Molecular crystals: fullerene (David et al., Nature 353, 147 (1991)), and benzene (Bacon, Curry & Wilson, Proc. R. Soc. A 279, 98 (1964)).
+        "C60": buckminsterfullerene(),
         "benzene": from_group(
             "Pbca",
             Lattice.orthorhombic(7.44, 9.55, 6.92),
