@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -64,7 +65,7 @@ def number_of(value: str) -> float | None:
         number = float(value.split("(", maxsplit=1)[0])
     except ValueError:
         return None
-    return number if np.isfinite(number) else None
+    return number if math.isfinite(number) else None
 
 
 def _check_names(data: dict[str, Any], labels: list[str], notices: list[Notice]) -> None:
