@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from structures.graph import CrystalGraph
 
 
-#: Line-graph edges up to which a crystal's scratch memory is kept for the next one (some 20 MB at a width of 128; 50 atoms).
+#: Line-graph edges up to which a crystal's scratch memory is kept for the next one (some 30 MB at a width of 192; 50 atoms).
 MOST_KEPT = 10_000
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from models import CrystalTextNetwork, NetworkOutput
+    from models import CrystalTextNetwork, GraphBatch, NetworkOutput
     from training.options import TrainingOptions
 
 
@@ -179,9 +179,10 @@ class Trainer:
         drop = torch.rand(batch.has_text.shape, device="cpu").to(self.device) < self.options.text_dropout
         has_text = batch.has_text & ~drop
         tokens, mask, _ = self.train.hidden_texts(batch.tokens, batch.mask, ~has_text)
+        graph = displaced(batch.graph, self.options.coordinate_noise) if self.options.coordinate_noise else batch.graph
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.options.amp == "bf16"):
-            output = self._run_network(batch.graph, tokens, mask, has_text)
+            output = self._run_network(graph, tokens, mask, has_text)
         loss = self._loss(output, batch.target, batch.weight)
         if self.options.use_contrastive:
             loss = loss + self.options.contrastive_weight * contrastive_loss(output, has_text, self.options.contrastive_temperature)
@@ -251,6 +252,19 @@ class Trainer:
         if self.average is not None:
             self.average.load_state_dict(content["average"])
         self.state = RunState(**content["run"])
+
+
+def displaced(graph: GraphBatch, deviation: float) -> GraphBatch:
+    """The same graphs with every atom moved at random: bonds and angles follow, who is bonded to whom stays.
+
+    A network that never sees the same distances twice cannot tell its training crystals apart by their last digits.
+
+    Args:
+        graph: The batch; not changed.
+        deviation: Standard deviation of each Cartesian component in Å.
+    """
+    shift = deviation * torch.randn(graph.atomic_numbers.shape[0], 3, device="cpu").to(graph.r.device)
+    return graph._replace(r=graph.r + (shift[graph.dst] - shift[graph.src]))
 
 
 def contrastive_loss(output: NetworkOutput, has_text: Tensor, temperature: float) -> Tensor:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 ESTIMATED = "estimated"
 #: Elements told apart, by atomic number.
 MOST_PROTONS = 118
-#: Fewest crystals with both gaps to learn from, and fewest to measure the error on.
-LEAST_LEARNT, LEAST_MEASURED = 20, 1
+#: Fewest crystals with both gaps to learn from.
+LEAST_LEARNT = 20
 
 
 class Transfer(NamedTuple):
@@ -161,7 +161,6 @@ def transfer(
         return np.maximum(0.0, rows.cheap + trees.predict(rows.features[:, told])) if rows.items else np.zeros(0)
 
     tests, _ = _table(measure, cheap=cheap, wanted=wanted, source=None, sources=sources)
-    measured = len(tests.items) >= LEAST_MEASURED
     rows, without_gap = _table(files, cheap=cheap, wanted=None, source=source, sources=sources)
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f"{out.name}.part")
@@ -173,7 +172,7 @@ def transfer(
         written=len(rows.items),
         learnt=len(known.items),
         without_gap=without_gap,
-        mae=float(np.abs(estimate(tests) - tests.wanted).mean()) if measured else None,
-        mae_of_cheap=float(np.abs(tests.cheap - tests.wanted).mean()) if measured else None,
+        mae=float(np.abs(estimate(tests) - tests.wanted).mean()) if tests.items else None,
+        mae_of_cheap=float(np.abs(tests.cheap - tests.wanted).mean()) if tests.items else None,
         measured=len(tests.items),
     )

@@ -10,9 +10,10 @@ import pytest
 import torch
 from small_data import textbook, write_jarvis
 
-from models import load_checkpoint, read_checkpoint
+from models import collate, load_checkpoint, read_checkpoint
+from structures import build_graph, read
 from text import TextEncoder
-from training.loop import Trainer, contrastive_loss
+from training.loop import Trainer, contrastive_loss, displaced
 from training.options import OptionsError, options_from
 from training.run import run_training, stopword_rewriter
 
@@ -116,6 +117,35 @@ def test_best_weights_are_those_of_the_best_epoch(train):
     content = torch.load(folder / "best_model.pt", weights_only=True)
     assert content["epoch"] == best["epoch"]
     assert content["metrics"]["val_mae"] == best["val_mae"]
+
+
+def test_displaced_atoms_take_their_bonds_along():
+    graph = collate([build_graph(sample.crystal) for sample in textbook(3)], for_training=True)
+    torch.manual_seed(1)
+    moved = displaced(graph, 0.05)
+    assert (moved.r - graph.r).abs().max() > 0.01
+    own_image = graph.src == graph.dst
+    assert torch.equal(moved.r[own_image], graph.r[own_image])
+    # One shift for each atom explains the changes of all bonds.
+    incidence = torch.zeros(len(graph.src), len(graph.atomic_numbers), dtype=torch.float64)
+    rows = torch.arange(len(graph.src))
+    incidence[rows, graph.dst] += 1
+    incidence[rows, graph.src] -= 1
+    change = (moved.r - graph.r).double()
+    shift = torch.linalg.lstsq(incidence, change, driver="gelsd").solution
+    assert torch.allclose(incidence @ shift, change, atol=1e-5)
+    torch.manual_seed(1)
+    assert torch.equal(displaced(graph, 0.05).r, moved.r)
+    torch.manual_seed(2)
+    assert not torch.equal(displaced(graph, 0.05).r, moved.r)
+
+
+def test_coordinate_noise_is_only_for_training(train):
+    options = {"learning_rate": 1e-12, "weight_decay": 0.0, "epochs": 1}
+    still, moved = (history(train(coordinate_noise=noise, **options))[0] for noise in (0.0, 0.1))
+    assert moved["train_loss"] != still["train_loss"]
+    # The averages of BatchNorm see the moved atoms; the validation rows themselves are not moved.
+    assert moved["val_mae"] == pytest.approx(still["val_mae"], rel=0.2)
 
 
 def test_early_stopping(train):
@@ -331,7 +361,7 @@ def test_saved_dgl_graphs_give_the_run_that_cif_files_give(train, root, tmp_path
         import_dgl()
     except ImportError as error:
         pytest.skip(f"needs DGL: {error}")
-    from structures import build_graph, read
+    from structures import build_graph
     from training.saved_graphs import save_graphs
 
     cifs = root / "jarvis" / "gap" / "cif"

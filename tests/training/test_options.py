@@ -153,6 +153,7 @@ def test_what_cannot_be_parsed(arguments, said, capsys):
         ("--epochs 0", "greater than or equal to 1"),
         ("--learning_rate 0", "greater than 0"),
         ("--graph_dropout 1", "less than 1"),
+        ("--coordinate_noise -0.1", "greater than or equal to 0"),
         ("--use_contrastive True --batch_size 1", "batch_size has to be 2 or more"),
         ("--train_file a.jsonl.gz", "train_file and val_file go together"),
         ("--mask_stopwords 1", "need stopwords_dir"),

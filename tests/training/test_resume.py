@@ -29,6 +29,7 @@ def base(tmp_path_factory):
         "alignn_layers": 2,
         "gcn_layers": 1,
         "graph_dropout": 0.1,
+        "coordinate_noise": 0.02,
         "text_dropout": 0.4,
         "learning_rate": 0.01,
         "use_middle_fusion": True,
