@@ -6,6 +6,7 @@ import json
 import pickle
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,7 +17,6 @@ from models.network import CrystalTextNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from torch import Tensor
 
@@ -51,7 +51,8 @@ def load_checkpoint(path: str | Path, *, overrides: Mapping[str, Any] | None = N
     """Load a checkpoint of ours or of the CrysMMNet family.
 
     Args:
-        path: A ``.pt`` file: a dict with a ``model`` entry (a state dict) and usually ``config``, or a bare state dict.
+        path: A ``.pt`` file: a dict with a ``model`` entry (a state dict) and usually ``config``, or a bare state dict. Or an
+            artifact's ``weights.safetensors``.
         overrides: Configuration entries that the caller knows better; strings are parsed as JSON where possible.
 
     Returns:
@@ -80,11 +81,13 @@ def read_checkpoint(path: str | Path, *, overrides: Mapping[str, Any] | None = N
 
 
 def read_weights_only(path: str | Path) -> dict[str, Any]:
-    """Read a ``.pt`` file as tensors and plain values only.
+    """Read a ``.pt`` file as tensors and plain values only, or the ``weights.safetensors`` of an artifact with its configuration.
 
     Raises:
         CheckpointError: If the file is missing, damaged, or wants to run code.
     """
+    if Path(path).suffix == ".safetensors":
+        return _read_safetensors(Path(path))
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
@@ -99,6 +102,23 @@ def read_weights_only(path: str | Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} is not a readable PyTorch file: {str(error).splitlines()[0] if str(error) else error!r}") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds a {type(content).__name__}, not a dict with a 'model' entry")
+    return content
+
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    """Tensors, and the configuration from the manifest beside them where there is one."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        content: dict[str, Any] = {"model": load_file(path)}
+        manifest = path.with_name("manifest.json")
+        if manifest.is_file():
+            content["config"] = json.loads(manifest.read_text(encoding="utf-8"))["config"]
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} does not exist") from error
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} or the manifest beside it is not readable: {error!r}") from error
     return content
 
 

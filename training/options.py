@@ -135,7 +135,7 @@ class TrainingOptions(BaseModel):
     loss: Literal["mse", "huber", "mae"] = _added("loss of the regression", default="mse")
     huber_delta: float = _added("where the Huber loss turns linear, eV", default=0.5, gt=0)
     confidence_weights: str = _added("weights by label_confidence, for instance high=1,medium=0.7,low=0.4", default="")
-    init_from: str = _added("start from the weights of this checkpoint where names and shapes agree", default="")
+    init_from: str = _added("start from the weights of this checkpoint (or an artifact's weights.safetensors) where names and shapes agree", default="")
     coordinate_noise: float = _added(
         "move atoms at random in training, with this standard deviation in Å along each axis (0: as they are)", default=0.0, ge=0, le=0.5
     )
