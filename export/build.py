@@ -167,6 +167,9 @@ def _manifest(network: CrystalTextNetwork, encoder: TextEncoder, content: dict[s
         places = {"root_dir", "output_dir", "cache_dir", "config_file", "stopwords_dir", "preprocessed_dir", "text_encoder", "text_table"}
         training["options"] = {key: _names(key, value) for key, value in options.items() if key not in places}
         training["epoch"] = content.get("epoch")
+    if content.get("averaged"):
+        # The options and the epoch are those of the first.
+        training["averaged"] = len(content["averaged"])
     return {
         "schema_version": SCHEMA_VERSION,
         "name": facts.name,

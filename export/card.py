@@ -104,11 +104,13 @@ def _recipe(training: dict[str, Any]) -> str:
         "weight_decay",
         "text_dropout",
     )
-    names += ("confidence_weights", "ema", "metal_weight", "auxiliary_target", "random_seed")
+    names += ("confidence_weights", "graph_dropout", "coordinate_noise", "ema_decay", "random_seed")
     known = [f"`{name}` {options[name]}" for name in names if options.get(name) not in (None, "", 0, False)]
     if not known:
         return "Recipe: the checkpoint does not say."
-    told = ", ".join(known) + (f"; weights of epoch {training['epoch'] + 1}" if isinstance(training.get("epoch"), int) else "")
+    told = ", ".join(known) + (f"; weights of epoch {training['epoch']}" if isinstance(training.get("epoch"), int) else "")
+    if isinstance(training.get("averaged"), int):
+        told += f"; the mean of the weights of {training['averaged']} networks, of which this is the first"
     return f"Recipe: {told}. All options stand in the manifest (`GET /model`); docs/experiments.md says why."
 
 

@@ -128,6 +128,7 @@ def test_our_checkpoint_takes_the_encoder_it_was_trained_with(tiny_encoder, gold
         "options": {"text_encoder": str(tiny_encoder), "train_file": "/home/someone/train.jsonl.gz", "cache_dir": "/home/someone/cache"},
         "facts": {"n_rows": 3, "max_atoms": 5, "median_atoms": 2.0, "elements": ["Na", "Cl"], "text_encoder": settings},
         "epoch": 7,
+        "averaged": ["/home/someone/one.pt", "/home/someone/two.pt"],
     }
     torch.save(content, tmp_path / "best_model.pt")
     done = hsegap("export", "best_model.pt", "-o", "mine", "--golden", golden, "--no-describe", cwd=tmp_path)
@@ -135,7 +136,9 @@ def test_our_checkpoint_takes_the_encoder_it_was_trained_with(tiny_encoder, gold
     assert "assumed" not in done.stderr
     raw = json.loads((tmp_path / "mine" / "manifest.json").read_text())
     assert raw["elements"] == ["Na", "Cl"]
-    assert raw["training"]["epoch"] == 7
+    assert (raw["training"]["epoch"], raw["training"]["averaged"]) == (7, 2)
+    # Epochs are counted from one, as the training prints them.
+    assert "weights of epoch 7; the mean of the weights of 2 networks" in (tmp_path / "mine" / "MODEL_CARD.md").read_text()
     assert raw["training"]["options"]["train_file"] == "train.jsonl.gz"
     assert "/home/someone" not in json.dumps(raw)
     assert raw["config"]["no_text"] == "learned"
