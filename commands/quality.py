@@ -145,6 +145,9 @@ def transfer(
         str | None,
         typer.Option(metavar="NAME", help="Follow this source's convention, where sources of gaps differ.", show_default=False),
     ] = None,
+    max_atoms: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Leave out rows with more atoms (n_sites).", show_default=False)
+    ] = None,
 ) -> None:
     """Estimate gaps of one method from those of a cheaper one, to have more crystals to train on.
 
@@ -154,9 +157,18 @@ def transfer(
     \b
     Examples:
       hsegap transfer pbe.jsonl.gz --learn train.jsonl.gz -o estimated.jsonl.gz
-      hsegap transfer pbe.jsonl.gz --learn train.jsonl.gz --measure val.jsonl.gz --source snumat -o estimated.jsonl.gz
+      hsegap transfer pbe.jsonl.gz --learn train.jsonl.gz --measure val.jsonl.gz --source snumat --max-atoms 20 -o estimated.jsonl.gz
     """  # noqa: D301 - as above
     from commands import transfer as command
 
-    status = command.run(files, out=out, learn=split_paths(learn), measure=split_paths(measure), cheap=cheap, wanted=wanted, source=source)
+    status = command.run(
+        files,
+        out=out,
+        learn=split_paths(learn),
+        measure=split_paths(measure),
+        cheap=cheap,
+        wanted=wanted,
+        source=source,
+        max_atoms=max_atoms,
+    )
     raise typer.Exit(status)

@@ -12,7 +12,15 @@ if TYPE_CHECKING:
 
 
 def run(
-    files: Sequence[Path], *, out: Path, learn: Sequence[Path], measure: Sequence[Path], cheap: str, wanted: str, source: str | None
+    files: Sequence[Path],
+    *,
+    out: Path,
+    learn: Sequence[Path],
+    measure: Sequence[Path],
+    cheap: str,
+    wanted: str,
+    source: str | None,
+    max_atoms: int | None,
 ) -> int:
     """Write rows with estimated gaps; the arguments are those of :func:`training.transfer.transfer`.
 
@@ -25,11 +33,12 @@ def run(
     from training.transfer import transfer
 
     try:
-        done = transfer(files, out, learn=learn, measure=measure, cheap=cheap, wanted=wanted, source=source)
+        done = transfer(files, out, learn=learn, measure=measure, cheap=cheap, wanted=wanted, source=source, max_atoms=max_atoms)
     except (DataError, OSError) as error:
         output.note(f"hsegap: {error}.")
         return 1
     left_out = f", {done.without_gap} without {cheap} left out" if done.without_gap else ""
+    left_out += f", {done.too_large} larger ones left out" if done.too_large else ""
     output.note(f"wrote {out}: {done.written} rows with an estimated {wanted}, learned from {done.learnt}{left_out}")
     if done.mae is not None:
         output.note(

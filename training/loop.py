@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from training.average import WeightAverage
 from training.dataset import CrystalDataset, TrainingBatch, epoch_plan
 from training.metrics import measure, predict
+from training.precision import mixed
 from training.progress import Progress
 from training.state import BEST, HISTORY, LAST, TIMINGS, save_atomically, write_json
 
@@ -78,6 +79,7 @@ class Trainer:
         self.data = data
         self.device = torch.device(options.device)
         network.to(self.device)
+        self.mixed = mixed(options.amp, self.device)
         self._run_network: Callable[..., NetworkOutput] = torch.compile(network, dynamic=True) if options.compile else network
         self.optimizer = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
         self.steps_per_epoch = len(epoch_plan(train.sizes, options.batch_size, seed=options.random_seed, epoch=0))
@@ -181,7 +183,7 @@ class Trainer:
         tokens, mask, _ = self.train.hidden_texts(batch.tokens, batch.mask, ~has_text)
         graph = displaced(batch.graph, self.options.coordinate_noise) if self.options.coordinate_noise else batch.graph
         self.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.options.amp == "bf16"):
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.mixed):
             output = self._run_network(graph, tokens, mask, has_text)
         loss = self._loss(output, batch.target, batch.weight)
         if self.options.use_contrastive:

@@ -135,7 +135,9 @@ class TrainingOptions(BaseModel):
     loss: Literal["mse", "huber", "mae"] = _added("loss of the regression", default="mse")
     huber_delta: float = _added("where the Huber loss turns linear, eV", default=0.5, gt=0)
     confidence_weights: str = _added("weights by label_confidence, for instance high=1,medium=0.7,low=0.4", default="")
-    init_from: str = _added("start from the weights of this checkpoint (or an artifact's weights.safetensors) where names and shapes agree", default="")
+    init_from: str = _added(
+        "start from the weights of this checkpoint (or an artifact's weights.safetensors) where names and shapes agree", default=""
+    )
     coordinate_noise: float = _added(
         "move atoms at random in training, with this standard deviation in Å along each axis (0: as they are)", default=0.0, ge=0, le=0.5
     )
@@ -147,7 +149,9 @@ class TrainingOptions(BaseModel):
     )
     holdout: str = _added("leave a fold of the training rows out, for instance 0/3, and write what the network says about them", default="")
     device: str = _added("cpu or cuda", default="cpu")
-    amp: Literal["none", "bf16"] = _added("mixed precision", default="none")
+    amp: Literal["none", "bf16", "auto"] = _added(
+        "mixed precision (auto: bf16 where the processor or GPU computes in it; elsewhere it is several times slower)", default="none"
+    )
     compile: bool = _added("compile the network with torch.compile", default=False)
     max_line_edges: int = _added(
         "leave out training crystals with a larger line graph (0: none); time and memory grow with it", default=0, ge=0

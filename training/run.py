@@ -81,7 +81,9 @@ def run_training(
         report(initialise(network, options.init_from))
     about = facts(sets["train"], encoder)
     trainer = Trainer(network, options, train=sets["train"], val=sets["val"], folder=folder, facts=about, data=fingerprint)
-    report(f"{sum(p.numel() for p in network.parameters()):,} parameters, {trainer.steps_per_epoch} steps per epoch on {options.device}")
+    precision = "bfloat16" if trainer.mixed else "float32"
+    size = sum(p.numel() for p in network.parameters())
+    report(f"{size:,} parameters, {trainer.steps_per_epoch} steps per epoch on {options.device}, matrix products in {precision}")
     if last is not None:
         trainer.restore(last)
         done = trainer.state.epoch >= options.epochs

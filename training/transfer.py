@@ -38,6 +38,7 @@ class Transfer(NamedTuple):
         written: Rows written.
         learnt: Rows with both gaps that were learned from.
         without_gap: Rows left out because they have no gap of the cheap method.
+        too_large: Rows left out because they have too many atoms.
         mae: Mean absolute error on the rows to measure on, eV; None without any.
         mae_of_cheap: The same error if the cheap gap itself is taken, eV.
         measured: Rows measured on.
@@ -46,6 +47,7 @@ class Transfer(NamedTuple):
     written: int
     learnt: int
     without_gap: int
+    too_large: int
     mae: float | None
     mae_of_cheap: float | None
     measured: int
@@ -119,6 +121,15 @@ def _table(paths: Sequence[Path], *, cheap: str, wanted: str | None, source: str
     return _Rows(items, np.array(rows), gaps, np.array([float(item[wanted]) if wanted else math.nan for item in items])), left_out
 
 
+def _small(rows: _Rows, max_atoms: int) -> _Rows:
+    """Those of at most so many atoms."""
+    silent = next((item for item in rows.items if not isinstance(item.get("n_sites"), int)), None)
+    if silent is not None:
+        raise DataError(f"row {silent.get('id')!r} does not say how many atoms it has (n_sites)")
+    kept = [index for index, item in enumerate(rows.items) if item["n_sites"] <= max_atoms]
+    return _Rows([rows.items[index] for index in kept], rows.features[kept], rows.cheap[kept], rows.wanted[kept])
+
+
 def transfer(
     files: Sequence[Path],
     out: Path,
@@ -128,6 +139,7 @@ def transfer(
     cheap: str = "pbe_gap_ev",
     wanted: str = "hse_gap_ev",
     source: str | None = None,
+    max_atoms: int | None = None,
 ) -> Transfer:
     """Write rows with estimates of a gap that they do not have.
 
@@ -139,9 +151,11 @@ def transfer(
         cheap: Field of the cheap gap, eV.
         wanted: Field of the gap to estimate, eV.
         source: Where gaps of several sources differ, the field ``source`` whose convention the estimates follow.
+        max_atoms: Rows with more atoms (field ``n_sites``) are left out: what training costs grows with them.
 
     Raises:
-        DataError: If a file is missing or damaged, too few rows have both gaps, or no row learned from has this ``source``.
+        DataError: If a file is missing or damaged, too few rows have both gaps, no row learned from has this ``source``, or a row
+            to write does not say how many atoms it has and ``max_atoms`` asks for that.
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
 
@@ -162,6 +176,9 @@ def transfer(
 
     tests, _ = _table(measure, cheap=cheap, wanted=wanted, source=None, sources=sources)
     rows, without_gap = _table(files, cheap=cheap, wanted=None, source=source, sources=sources)
+    found = len(rows.items)
+    if max_atoms is not None:
+        rows = _small(rows, max_atoms)
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f"{out.name}.part")
     with gzip.open(part, "wt", encoding="utf-8") as stream:
@@ -172,6 +189,7 @@ def transfer(
         written=len(rows.items),
         learnt=len(known.items),
         without_gap=without_gap,
+        too_large=found - len(rows.items),
         mae=float(np.abs(estimate(tests) - tests.wanted).mean()) if tests.items else None,
         mae_of_cheap=float(np.abs(tests.cheap - tests.wanted).mean()) if tests.items else None,
         measured=len(tests.items),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import pickle
 import zipfile
@@ -38,6 +39,29 @@ def test_our_own_checkpoint_comes_back_whole(tmp_path):
     assert loaded.assumed == []
     assert not loaded.network.training
     assert torch.equal(gap_of(loaded.network), gap_of(network))
+
+
+def test_the_weights_of_an_artifact_come_back_with_the_configuration_of_its_manifest(tmp_path):
+    from safetensors.torch import save_file
+
+    network = random_network(late_fusion_type="gated", max_neighbors=8)
+    path = tmp_path / "weights.safetensors"
+    save_file(network.state_dict(), path)
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(json.dumps({"config": network.config.model_dump(mode="json")}))
+    loaded = read_checkpoint(path)
+    assert loaded.network.config == network.config
+    assert loaded.assumed == []
+    assert torch.equal(gap_of(loaded.network), gap_of(network))
+    manifest.unlink()
+    assert any("no config" in line for line in read_checkpoint(path).assumed)
+    for damaged in (manifest, path):
+        damaged.write_bytes(b"{}")
+        with pytest.raises(CheckpointError, match="not readable"):
+            read_checkpoint(path)
+        damaged.unlink()
+    with pytest.raises(CheckpointError, match="does not exist"):
+        read_checkpoint(path)
 
 
 FOREIGN = [

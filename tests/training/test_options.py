@@ -244,3 +244,21 @@ def test_our_recipes_are_flags_that_fit():
             assert all(step.name for step in read_recipe(recipe).steps)
         else:
             options_from(values.get("base", values))
+
+
+def test_the_recipe_for_crystals_of_ones_own_takes_over_the_whole_shipped_network():
+    from pathlib import Path
+
+    from models import CrystalTextNetwork, read_checkpoint
+    from training.run import initialise
+
+    root = Path(__file__).resolve().parents[2]
+    options = parse_options(["--config_file", str(root / "training" / "recipes" / "your_own.yaml")])
+    weights = root / options.init_from
+    shipped = read_checkpoint(weights).network
+    network = CrystalTextNetwork(options.fusion_config(text_features=shipped.config.text_features))
+    n = len(network.state_dict())
+    assert initialise(network, str(weights)).endswith(f"{n} of {n} tensors")
+    # Dropouts aside, it also says the same thing of a crystal.
+    same = {"graph_dropout": 0.0}
+    assert network.config.model_copy(update=same) == shipped.config.model_copy(update=same)

@@ -75,6 +75,20 @@ def test_estimates_follow_the_anion(tmp_path, known):
     assert weights == {0.4}
 
 
+def test_large_crystals_are_left_out_when_asked(tmp_path, known):
+    items = [{**row, "n_sites": size} for size, row in enumerate(rows({"K": 1}, seed=7), 1)]
+    files, out = [write(tmp_path / "pbe.jsonl.gz", items)], tmp_path / "out.jsonl.gz"
+    done = transfer(files, out, learn=[known], max_atoms=3)
+    assert (done.written, done.too_large) == (3, 5)
+    small = read(out)
+    assert [row["n_sites"] for row in small] == [1, 2, 3]
+    assert transfer(files, out, learn=[known]).too_large == 0
+    assert small == read(out)[:3], "the others' estimates are the same"
+    files = [write(tmp_path / "silent.jsonl.gz", rows({"K": 1}, seed=7))]
+    with pytest.raises(DataError, match="'KF' does not say how many atoms it has"):
+        transfer(files, out, learn=[known], max_atoms=3)
+
+
 def test_no_estimate_is_negative(tmp_path):
     falling = [{**row, "hse_gap_ev": 0.0} for row in rows(CATIONS, seed=3)]
     files = [write(tmp_path / "pbe.jsonl.gz", [{"id": "metal", "formula": "LiTe", "cif": "", "pbe_gap_ev": 0.0}])]
