@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from scoring.calibration import Learned, Residual
+    from scoring.calibration import Learned, Residual, Seen
     from scoring.evaluate import Row
     from service.predictor import Predictor
 
@@ -26,6 +26,7 @@ def run(
     rows: Sequence[Path],
     train: Sequence[Path],
     residuals: Sequence[Path],
+    like: Path | None,
     train_rows: int,
     coverage: float,
     out: Path | None,
@@ -38,6 +39,7 @@ def run(
         rows: Validation files.
         train: Training files.
         residuals: Tables of held-out predictions of training rows.
+        like: Another artifact, whose expected errors the model of the error is fitted to instead of held-out predictions.
         train_rows: Most training crystals, and most descriptions, that are looked at; drawn at random, the same on every run.
         coverage: Share of gaps that shall lie inside the intervals.
         out: Folder to write; None replaces the artifact.
@@ -54,7 +56,7 @@ def run(
         validation = [row for path in rows for row in read_rows(path)]
         known = [row for path in train for row in read_rows(path)]
         tables = read_residuals(residuals)
-        _check_overlap(tables, known, wanted=bool(residuals))
+        _check_overlap(tables, known, wanted=bool(residuals), like=like)
         sample = _sample(known, train_rows, first=set(tables))
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -69,11 +71,15 @@ def run(
             task = bar.add_task("validation", total=len(validation))
             seen = observe(validation, predictor, with_text=True, advance=lambda: bar.advance(task))
             task2 = bar.add_task("training crystals", total=len(sample))
-            training = observe(sample, predictor, with_text=False, advance=lambda: bar.advance(task2))
+            observed = observe(sample, predictor, with_text=like is not None, advance=lambda: bar.advance(task2))
+            training = [item.without_text() for item in observed]
             described = [row for row in known if row.description is not None]
             texts = _text_vectors(predictor, [str(row.description) for row in _sample(described, train_rows, first=set())], cache_dir)
             fitted = list(held_out(training, tables, {row.id for row in described}))
-            learned = learn(seen, training, texts, fitted, coverage=coverage)
+            origin = "held out of training"
+            if like is not None:
+                fitted, origin = _alike([*observed, *training], sample, like)
+            learned = learn(seen, training, texts, fitted, coverage=coverage, origin=origin)
             folder = predictor.artifact.folder
         written = write(folder, learned, out=out or folder)
     except (ArtifactError, EvaluationError) as error:
@@ -85,14 +91,41 @@ def run(
     return 0
 
 
-def _check_overlap(tables: dict[str, Residual], known: list[Row], *, wanted: bool) -> None:
-    """Refuse held-out predictions of rows that are not there.
+def _alike(seen: list[Seen], sample: list[Row], like: Path) -> tuple[list[Seen], str]:
+    """The crystals with the errors that another artifact expects, and that artifact's name.
 
     Raises:
-        EvaluationError: If none of them is.
+        EvaluationError: If it has no model of its errors.
+    """
+    from commands.predict import open_predictor
+    from scoring.calibration import expected_alike, observe
+    from scoring.evaluate import EvaluationError
+    from service.uncertainty import read_calibration
+
+    with open_predictor(like, jobs=len(sample)) as predictor:
+        manifest = predictor.artifact.manifest
+        calibration = read_calibration(predictor.artifact)
+        if calibration is None or calibration.model is None:
+            raise EvaluationError(f"{like} has no model of its errors.", "Name an artifact whose intervals differ from crystal to crystal.")
+        former = observe(sample, predictor, with_text=True)
+    both = [*former, *(item.without_text() for item in former)]
+    # A crystal without a description was seen twice in the same way.
+    distinct = {(item.id, item.observation.text is not None): item for item in seen}
+    return list(
+        expected_alike(distinct.values(), both, calibration.model)
+    ), f"with the errors that {manifest.name} {manifest.version} expects"
+
+
+def _check_overlap(tables: dict[str, Residual], known: list[Row], *, wanted: bool, like: Path | None) -> None:
+    """Refuse held-out predictions of rows that are not there, or beside another source of errors.
+
+    Raises:
+        EvaluationError: If none of the rows is there, or there are two sources.
     """
     from scoring.evaluate import EvaluationError
 
+    if wanted and like is not None:
+        raise EvaluationError("--residuals and --like exclude each other.", "Held-out predictions, where there are any, are better.")
     if wanted and not any(row.id in tables for row in known):
         hint = "Give the training file they were made from."
         raise EvaluationError("No row of the held-out tables stands in the training file.", hint)

@@ -43,6 +43,14 @@ def calibrate(
             show_default=False,
         ),
     ] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="ARTIFACT",
+            help="Without held-out predictions: expect the errors that this artifact, trained on the same rows, expects.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Write here; left out: the artifact itself.", show_default=False)
     ] = None,
@@ -59,6 +67,7 @@ def calibrate(
     Examples:
       hsegap calibrate artifacts/mine --rows val.jsonl.gz,val_metals.jsonl.gz --train train.jsonl.gz
       hsegap calibrate artifacts/mine --rows val.jsonl.gz --rows val_metals.jsonl.gz --train train.jsonl.gz --residuals holdout.csv
+      hsegap calibrate artifacts/mine --rows val.jsonl.gz,val_metals.jsonl.gz --train train.jsonl.gz --like artifacts/hsegap-hse
     """  # noqa: D301 - the backspace character tells the help to leave the examples' lines as they are
     from commands import calibrate as command
 
@@ -67,6 +76,7 @@ def calibrate(
         rows=split_paths(rows),
         train=split_paths(train),
         residuals=split_paths(residuals),
+        like=like,
         train_rows=train_rows,
         coverage=coverage,
         out=out,

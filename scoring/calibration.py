@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from scoring.evaluate import EvaluationError
-from scoring.head import FIT_FOLDS, fit_head
+from scoring.head import FIT_FOLDS, FLOOR_EV, fit_head
 from service.errors import Failure
 from service.observed import Neighbours, Observation, Reference
 from service.scale import head_features
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from scoring.evaluate import Row
     from service.predictor import Predictor
+    from service.scale import Scaled
 
 #: Share of validation crystals, and of validation texts, that may be called unlike the training set.
 WARN_SHARE = 0.01
@@ -152,8 +153,32 @@ def held_out(seen: Iterable[Seen], residuals: dict[str, Residual], described: se
             yield Seen(item.id, residual.gap_ev, bare._replace(gap_raw_ev=residual.prediction, text=""))
 
 
+def expected_alike(seen: Iterable[Seen], former: Iterable[Seen], model: Scaled) -> Iterator[Seen]:
+    """Crystals with the errors that another artifact expects of them: what it learned from held-out predictions is passed on.
+
+    Networks for the same gaps, trained on the same rows, find the same crystals hard; held-out predictions of each would cost a training
+    per fold.
+
+    Args:
+        seen: The crystals through the artifact to calibrate.
+        former: Some or all of them through the other.
+        model: Of the other's errors.
+    """
+    expected = {(item.id, item.observation.text is not None): model.expected_error(item.observation) for item in former}
+    for item in seen:
+        error = expected.get((item.id, item.observation.text is not None))
+        if error is not None:
+            yield replace(item, gap_ev=max(0.0, item.observation.gap_raw_ev) + max(0.0, error - FLOOR_EV))
+
+
 def learn(
-    validation: Sequence[Seen], training: Sequence[Seen], texts: np.ndarray, residuals: Sequence[Seen], *, coverage: float
+    validation: Sequence[Seen],
+    training: Sequence[Seen],
+    texts: np.ndarray,
+    residuals: Sequence[Seen],
+    *,
+    coverage: float,
+    origin: str = "held out of training",
 ) -> Learned:
     """Calibrate.
 
@@ -163,6 +188,7 @@ def learn(
         texts: Pooled vectors of training descriptions, ``[texts, width]``.
         residuals: Rows to fit the model of the error to; none takes the first half of the validation rows.
         coverage: Share of gaps that shall lie inside the intervals.
+        origin: Where ``residuals`` come from, for the record.
 
     Raises:
         EvaluationError: If there are too few rows.
@@ -223,7 +249,7 @@ def learn(
         },
         "rows": {
             "error model": f"{len(rows)} predictions of {len({item.id for item in rows})} crystals, "
-            + ("held out of training" if residuals else "first half of validation"),
+            + (origin if residuals else "first half of validation"),
             "conformal factor": f"{len(second[True])} with text, {len(second[False])} without: second half of validation",
             "metal threshold": f"{len(first[True]) + len(first[False])} predictions: first half of validation",
             "training crystals": len(training),

@@ -76,9 +76,12 @@ class Scaled(NamedTuple):
 
     def half_width(self, seen: Observation) -> float:
         """Half the width of a crystal's interval, eV."""
-        with_text = seen.text is not None
+        return self.expected_error(seen) * (self.quantile if seen.text is not None else self.quantile_no_text)
+
+    def expected_error(self, seen: Observation) -> float:
+        """Size of the error to be expected of a crystal, eV."""
         features = head_features(seen, embedding=self.embedding, fingerprint=self.fingerprint, components=self.head.components)
-        return float(self.head.sigma(features)) * (self.quantile if with_text else self.quantile_no_text)
+        return float(self.head.sigma(features))
 
 
 def head_features(seen: Observation, *, embedding: Reference, fingerprint: Neighbours, components: int) -> np.ndarray:

@@ -227,3 +227,37 @@ def test_figures_of_another_network_are_refused(chain: Path, tmp_path: Path) -> 
     assert done.returncode == 1
     assert "another network" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.shared_data
+@pytest.mark.slow
+def test_errors_expected_by_another_artifact_are_passed_on(chain: Path, artifact_folder: Path, tmp_path: Path) -> None:
+    """Passed on to the very network they came from they come out alike, though taught by a hundred crystals; errors made up do not."""
+    rows = (
+        "--rows",
+        f"{chain / 'val.jsonl.gz'},{chain / 'val_metals.jsonl.gz'}",
+        "--train",
+        chain / "train.jsonl.gz",
+        "--like",
+        artifact_folder,
+    )
+    settings = ("--train-rows", 100, "--cache-dir", chain / "cache", "-o", tmp_path / "taught")
+    done = hsegap("calibrate", artifact_folder, *rows, *settings)
+    assert done.returncode == 0, done.stdout + done.stderr
+    taught, former = Artifact.load(tmp_path / "taught"), Artifact.load(artifact_folder)
+    assert taught.manifest.calibration is not None
+    origin = f"with the errors that {former.manifest.name} {former.manifest.version} expects"
+    assert origin in taught.manifest.calibration["rows"]["error model"]
+    with gzip.open(chain / "val.jsonl.gz", "rt") as lines:
+        asked = [PredictRequest(structure=row["cif"], atoms=False) for row in map(json.loads, lines)]
+    widths = []
+    for made in (former, taught, Artifact.load(chain / "artifact")):
+        with Predictor(made) as predictor:
+            answers = [answer for answer in predictor.predict(asked) if isinstance(answer, Prediction) and answer.interval_ev]
+            widths.append([answer.interval_ev[1] - answer.gap_ev for answer in answers if answer.interval_ev])
+    _, alike, made_up = np.corrcoef(np.log(widths))[0]
+    assert alike > 0.5
+    assert alike > made_up + 0.2
+    refused = hsegap("calibrate", chain / "artifact", *rows, "--residuals", chain / "held_out.csv", *settings)
+    assert refused.returncode == 1
+    assert "exclude each other" in refused.stderr
