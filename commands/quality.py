@@ -158,6 +158,7 @@ def transfer(
     max_atoms: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Leave out rows with more atoms (n_sites).", show_default=False)
     ] = None,
+    one_metal_in: Annotated[int, typer.Option(metavar="N", min=1, help="Of the rows whose cheap gap is zero keep one in N.")] = 1,
 ) -> None:
     """Estimate gaps of one method from those of a cheaper one, to have more crystals to train on.
 
@@ -167,7 +168,7 @@ def transfer(
     \b
     Examples:
       hsegap transfer pbe.jsonl.gz --learn train.jsonl.gz -o estimated.jsonl.gz
-      hsegap transfer pbe.jsonl.gz --learn train.jsonl.gz --measure val.jsonl.gz --source snumat --max-atoms 20 -o estimated.jsonl.gz
+      hsegap transfer pbe.jsonl.gz --learn train.jsonl.gz --measure val.jsonl.gz --source mf --one-metal-in 4 -o out.jsonl.gz
     """  # noqa: D301 - as above
     from commands import transfer as command
 
@@ -180,5 +181,6 @@ def transfer(
         wanted=wanted,
         source=source,
         max_atoms=max_atoms,
+        one_metal_in=one_metal_in,
     )
     raise typer.Exit(status)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from structures.subsets import fold_of
 from training.data import json_lines
 from training.errors import DataError
 
@@ -39,6 +40,8 @@ class Transfer(NamedTuple):
         learnt: Rows with both gaps that were learned from.
         without_gap: Rows left out because they have no gap of the cheap method.
         too_large: Rows left out because they have too many atoms.
+        thinned: Rows without a cheap gap left out because there are so many.
+        invented: Rows written without a cheap gap though the source followed has no crystal without a gap: all of them are given one.
         mae: Mean absolute error on the rows to measure on, eV; None without any.
         mae_of_cheap: The same error if the cheap gap itself is taken, eV.
         measured: Rows measured on.
@@ -48,6 +51,8 @@ class Transfer(NamedTuple):
     learnt: int
     without_gap: int
     too_large: int
+    thinned: int
+    invented: int
     mae: float | None
     mae_of_cheap: float | None
     measured: int
@@ -121,13 +126,22 @@ def _table(paths: Sequence[Path], *, cheap: str, wanted: str | None, source: str
     return _Rows(items, np.array(rows), gaps, np.array([float(item[wanted]) if wanted else math.nan for item in items])), left_out
 
 
+def _has_metals(rows: _Rows, source: str) -> bool:
+    """Whether the source knows crystals without a gap."""
+    return any(item.get("source") == source and gap <= 0 for item, gap in zip(rows.items, rows.wanted, strict=True))
+
+
 def _small(rows: _Rows, max_atoms: int) -> _Rows:
     """Those of at most so many atoms."""
     silent = next((item for item in rows.items if not isinstance(item.get("n_sites"), int)), None)
     if silent is not None:
         raise DataError(f"row {silent.get('id')!r} does not say how many atoms it has (n_sites)")
-    kept = [index for index, item in enumerate(rows.items) if item["n_sites"] <= max_atoms]
-    return _Rows([rows.items[index] for index in kept], rows.features[kept], rows.cheap[kept], rows.wanted[kept])
+    return _kept(rows, [item["n_sites"] <= max_atoms for item in rows.items])
+
+
+def _kept(rows: _Rows, keep: list[bool]) -> _Rows:
+    which = np.flatnonzero(keep)
+    return _Rows([rows.items[index] for index in which], rows.features[which], rows.cheap[which], rows.wanted[which])
 
 
 def transfer(
@@ -140,6 +154,7 @@ def transfer(
     wanted: str = "hse_gap_ev",
     source: str | None = None,
     max_atoms: int | None = None,
+    one_metal_in: int = 1,
 ) -> Transfer:
     """Write rows with estimates of a gap that they do not have.
 
@@ -152,6 +167,8 @@ def transfer(
         wanted: Field of the gap to estimate, eV.
         source: Where gaps of several sources differ, the field ``source`` whose convention the estimates follow.
         max_atoms: Rows with more atoms (field ``n_sites``) are left out: what training costs grows with them.
+        one_metal_in: Of so many rows whose cheap gap is zero one is kept, drawn by its id: where they are half of all crystals, each
+            teaches less than one with a gap.
 
     Raises:
         DataError: If a file is missing or damaged, too few rows have both gaps, no row learned from has this ``source``, or a row
@@ -179,6 +196,8 @@ def transfer(
     found = len(rows.items)
     if max_atoms is not None:
         rows = _small(rows, max_atoms)
+    small = len(rows.items)
+    rows = _kept(rows, [item[cheap] > 0 or fold_of(str(item.get("id")), one_metal_in) == 0 for item in rows.items])
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f"{out.name}.part")
     with gzip.open(part, "wt", encoding="utf-8") as stream:
@@ -189,7 +208,9 @@ def transfer(
         written=len(rows.items),
         learnt=len(known.items),
         without_gap=without_gap,
-        too_large=found - len(rows.items),
+        too_large=found - small,
+        thinned=small - len(rows.items),
+        invented=int((rows.cheap <= 0).sum()) if source is not None and not _has_metals(known, source) else 0,
         mae=float(np.abs(estimate(tests) - tests.wanted).mean()) if tests.items else None,
         mae_of_cheap=float(np.abs(tests.cheap - tests.wanted).mean()) if tests.items else None,
         measured=len(tests.items),

@@ -89,6 +89,31 @@ def test_large_crystals_are_left_out_when_asked(tmp_path, known):
         transfer(files, out, learn=[known], max_atoms=3)
 
 
+def test_of_the_metals_some_are_left_out_when_asked(tmp_path, known):
+    items = [{**row, "pbe_gap_ev": 0.0} for row in rows(CATIONS, seed=8)] + [{**row, "id": "gap"} for row in rows({"K": 1}, seed=8)[:1]]
+    files, out = [write(tmp_path / "pbe.jsonl.gz", items)], tmp_path / "out.jsonl.gz"
+    done = transfer(files, out, learn=[known], one_metal_in=4)
+    kept = [row["id"] for row in read(out)]
+    assert "gap" in kept
+    assert done.written == len(kept) == 89 - done.thinned
+    assert 10 < len(kept) < 35, "about a quarter of 88"
+    transfer([write(tmp_path / "reversed.jsonl.gz", items[::-1])], out, learn=[known], one_metal_in=4)
+    assert {row["id"] for row in read(out)} == set(kept), "drawn by id, in whatever order"
+
+
+def test_metals_that_are_given_a_gap_by_a_source_without_metals_are_counted(tmp_path):
+    metals = [{**row, "source": "all", "pbe_gap_ev": 0.0, "hse_gap_ev": 0.0} for row in rows(CATIONS, seed=9)]
+    gapped = [{**row, "source": "gapped"} for row in rows(CATIONS, seed=10)]
+    learn = [write(tmp_path / "known.jsonl.gz", [*metals, *gapped])]
+    files, out = [write(tmp_path / "pbe.jsonl.gz", metals[:5])], tmp_path / "out.jsonl.gz"
+    assert transfer(files, out, learn=learn, source="gapped").invented == 5
+    assert np.mean([row["hse_gap_ev"] for row in read(out)]) > 0.5
+    assert transfer(files, out, learn=learn, source="all").invented == 0
+    assert np.mean([row["hse_gap_ev"] for row in read(out)]) < 0.1
+    command = [COMMAND, "transfer", *files, "--learn", *learn, "--source", "gapped", "-o", out]
+    assert "follow a source that has metals" in subprocess.run(command, capture_output=True, text=True, check=True).stderr
+
+
 def test_no_estimate_is_negative(tmp_path):
     falling = [{**row, "hse_gap_ev": 0.0} for row in rows(CATIONS, seed=3)]
     files = [write(tmp_path / "pbe.jsonl.gz", [{"id": "metal", "formula": "LiTe", "cif": "", "pbe_gap_ev": 0.0}])]
