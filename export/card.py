@@ -50,6 +50,7 @@ def model_card(manifest: dict[str, Any], extra: str = "", *, measured: str = "")
     facts = {
         "n_rows": "crystals",
         "n_described": "of them with a description",
+        "n_estimated": "more with a gap estimated from another method's, to learn from only",
         "median_atoms": "atoms in the median cell",
         "max_atoms": "atoms in the largest cell",
     }

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
     from training.options import TrainingOptions
 
-__all__ = ["DataError", "Row", "Splits", "check_source", "load_splits", "parse_weights", "read_folder", "read_jsonl"]
+__all__ = ["ESTIMATED", "DataError", "Row", "Splits", "check_source", "load_splits", "parse_weights", "read_folder", "read_jsonl"]
+
+
+#: What a row with an estimated target has in the field ``label_confidence``.
+ESTIMATED = "estimated"
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Row:
         target: Number to learn (eV for gaps).
         description: Text, or None.
         weight: Weight in the loss.
+        estimated: Whether the target is an estimate (``hsegap transfer``): such a crystal is learned from, and not known.
     """
 
     id: str
@@ -42,6 +47,7 @@ class Row:
     target: float
     description: str | None
     weight: float = 1.0
+    estimated: bool = False
 
 
 @dataclass(frozen=True)
@@ -177,8 +183,9 @@ def read_jsonl(
                 if skipped is not None:
                     skipped.append((name, f"no {' or '.join(fields)}" if value is None else "no cif"))
                 continue
-            weight = (weights or {}).get(str(item.get("label_confidence", "")), 1.0)
-            rows.append(Row(name, item["cif"], float(value), item.get("description") or None, weight))
+            confidence = str(item.get("label_confidence", ""))
+            weight = (weights or {}).get(confidence, 1.0)
+            rows.append(Row(name, item["cif"], float(value), item.get("description") or None, weight, confidence == ESTIMATED))
     return rows
 
 

@@ -149,9 +149,13 @@ class CrystalDataset:
         present = (torch.arange(tokens.shape[1], device=mask.device) < length).to(mask.dtype)
         return torch.where(hide[:, None, None], blank, tokens), torch.where(hide[:, None], present, mask), ~hide
 
-    def elements(self) -> set[int]:
-        """Atomic numbers that occur."""
-        return {int(z) for index in self._usable for z in np.unique(self._store[int(index)].atomic_numbers)}
+    def known(self) -> np.ndarray:
+        """Positions of the rows whose target is no estimate."""
+        return np.flatnonzero([not row.estimated for row in self.rows])
+
+    def elements(self, positions: np.ndarray) -> set[int]:
+        """Atomic numbers that occur in the rows at ``positions``."""
+        return {int(z) for index in self._usable[positions] for z in np.unique(self._store[int(index)].atomic_numbers)}
 
     def batches(self, plan: Sequence[np.ndarray], *, workers: int = 0) -> Iterator[TrainingBatch]:
         """Collate the batches of ``plan`` in order, ahead of time where there are workers."""

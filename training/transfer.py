@@ -17,15 +17,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from structures.subsets import fold_of
-from training.data import json_lines
+from training.data import ESTIMATED, json_lines
 from training.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-#: What an estimated row has in the field ``label_confidence``, by which training weights it.
-ESTIMATED = "estimated"
 #: Elements told apart, by atomic number.
 MOST_PROTONS = 118
 #: Fewest crystals with both gaps to learn from.

@@ -19,6 +19,7 @@ LONGEST_FACT = 120
 FACTS = {
     "n_rows": "crystals",
     "n_described": "with a description",
+    "n_estimated": "more with an estimated gap",
     "median_atoms": "median cell (atoms)",
     "mean_target": "mean gap (eV)",
     "epoch": "epoch chosen",

@@ -13,6 +13,7 @@ from text import TextEncoder, VectorCache
 from training.data import Row
 from training.dataset import CrystalDataset, TextVectors, epoch_plan, in_order
 from training.graphs import graph_store
+from training.run import facts
 
 SETTINGS = {"flavour": "symmetric", "cutoff": 8.0, "max_neighbors": 12}
 
@@ -88,6 +89,19 @@ def test_unreadable_structures_are_failures_with_reasons_not_rows(tmp_path, tiny
     assert dataset.failures[0][1]
     batch = dataset.batch(np.array([1, 2]))
     assert batch.target.tolist() == pytest.approx([rows[2].target, rows[3].target])
+
+
+def test_what_is_only_estimated_is_not_known(tmp_path, tiny_encoder):
+    """An artifact warns of elements that no known crystal had, whatever else the network was shown."""
+    rows = rows_of(textbook(4))
+    encoder = TextEncoder.load(tiny_encoder)
+    rows.append(Row("estimated", "uranium\n2.8\n1 0 0\n0 1 0\n0 0 1\nU\n1\nDirect\n0 0 0\n", 0.0, None, estimated=True))
+    with VectorCache(tmp_path / "text") as cache:
+        dataset = CrystalDataset.prepare(rows, encoder, vectors=cache, cache_dir=str(tmp_path), all_tokens=False, label="x", **SETTINGS)
+    said = facts(dataset, encoder)
+    assert (said["n_rows"], said["n_estimated"]) == (4, 1)
+    assert "U" not in said["elements"]
+    assert said["mean_target"] == pytest.approx(np.mean([row.target for row in rows[:4]]))
 
 
 def test_large_line_graphs_can_be_left_out(tmp_path, tiny_encoder):

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from shared_material import SHARED
 
-from training.data import read_jsonl
+from training.data import ESTIMATED, read_jsonl
 from training.errors import DataError
-from training.transfer import ESTIMATED, composition_features, transfer
+from training.transfer import composition_features, transfer
 
 COMMAND = Path(sys.executable).with_name("hsegap")
 CATIONS = {"Li": 1, "Na": 1, "K": 1, "Rb": 1, "Cs": 1, "Mg": 2, "Ca": 2, "Sr": 2, "Ba": 2, "Zn": 2, "Cd": 2}
@@ -73,6 +73,8 @@ def test_estimates_follow_the_anion(tmp_path, known):
     assert np.abs(found - [row["hse_gap_ev"] for row in others]).mean() == pytest.approx(done.mae, abs=1e-4)
     weights = {row.weight for row in read_jsonl(str(out), target="hse_gap_ev", weights={ESTIMATED: 0.4})}
     assert weights == {0.4}
+    assert all(row.estimated for row in read_jsonl(str(out), target="hse_gap_ev"))
+    assert not any(row.estimated for row in read_jsonl(str(known), target="hse_gap_ev"))
 
 
 def test_large_crystals_are_left_out_when_asked(tmp_path, known):
