@@ -150,7 +150,7 @@ class TrainingOptions(BaseModel):
     holdout: str = _added("leave a fold of the training rows out, for instance 0/3, and write what the network says about them", default="")
     device: str = _added("cpu or cuda", default="cpu")
     amp: Literal["none", "bf16", "auto"] = _added(
-        "mixed precision (auto: bf16 where the processor or GPU computes in it; elsewhere it is several times slower)", default="none"
+        "mixed precision (auto: bf16 where the processor or GPU computes in it; elsewhere it is slower than none)", default="none"
     )
     compile: bool = _added("compile the network with torch.compile", default=False)
     max_line_edges: int = _added(

@@ -6,7 +6,7 @@ import torch
 
 
 def computes_in_bf16(device: torch.device) -> bool:
-    """Whether a device multiplies bfloat16 numbers itself; one that converts them first takes several times as long as in float32.
+    """Whether a device multiplies bfloat16 numbers itself; one that converts them first takes longer than in float32.
 
     Args:
         device: ``cpu`` or ``cuda``.
