@@ -241,6 +241,27 @@ def test_describing_shows_progress_can_be_cancelled_and_then_fills_the_box(visit
     assert "description" in found.page.inner_text(".hs-from")
 
 
+def test_the_first_picture_shows_the_whole_crystal(visit: Open) -> None:
+    """Drawn once more, nothing moves: what warms the graphics up before the first picture must leave no trace in it."""
+    import io
+
+    import numpy as np
+    from PIL import Image
+
+    found = visit()
+    upload(found, "POSCAR", POSCAR)
+    found.answered()
+    picture = found.page.locator("#hs-maps [data-role=picture]")
+    found.page.wait_for_selector("#hs-maps [data-role=picture][data-drawn]")
+    seen = []
+    for _ in range(2):
+        found.page.wait_for_timeout(1000)
+        seen.append(np.asarray(Image.open(io.BytesIO(picture.screenshot())).convert("L"), dtype=float))
+        found.page.evaluate("() => window.Plotly.redraw(document.querySelector('#hs-maps [data-role=picture]'))")
+    assert seen[0].std() > 5, "there is a picture"
+    assert np.abs(seen[0] - seen[1]).mean() < 1
+
+
 def test_strain_moves_the_gap_under_the_slider(visit: Open) -> None:
     found = visit()
     upload(found, "POSCAR", POSCAR)

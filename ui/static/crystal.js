@@ -172,6 +172,9 @@ class CrystalView {
     const outline = { type: "scatter3d", mode: "lines", ...line, hoverinfo: "skip", showlegend: false, line: { color: colour("--hs-muted"), width: 2 } };
     await Plotly.react(picture, [trace, outline, this.axisNames(), this.halo(this.chosen)], this.layout(picture), OPTIONS);
     if (!this.listening) {
+      // Where the atom of warmUp was, the first picture would keep that one's size: once more makes it the crystal's.
+      await Plotly.redraw(picture);
+      if (turn !== this.turn) return;
       this.listening = true;
       picture.on("plotly_click", ({ points }) => this.fromPicture(points[0]));
       picture.on("plotly_relayout", () => (this.camera = picture.layout.scene.camera));
