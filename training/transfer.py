@@ -104,8 +104,8 @@ class _Rows(NamedTuple):
     wanted: np.ndarray
 
 
-def _table(paths: Sequence[Path], *, cheap: str, wanted: str | None, source: str | None, sources: list[str]) -> tuple[_Rows, int]:
-    """Rows that have the gaps asked for, and how many have not; ``source`` overrides the rows' own."""
+def _items(paths: Sequence[Path], *, cheap: str, wanted: str | None) -> tuple[list[dict[str, Any]], int]:
+    """Rows that have the gaps asked for, and how many have not."""
     items, left_out = [], 0
     for path in paths:
         for number, item in json_lines(path):
@@ -115,13 +115,18 @@ def _table(paths: Sequence[Path], *, cheap: str, wanted: str | None, source: str
                 left_out += 1
             else:
                 items.append(item)
+    return items, left_out
+
+
+def _table(items: list[dict[str, Any]], *, cheap: str, wanted: str | None, source: str | None, sources: list[str]) -> _Rows:
+    """The rows with their numbers; ``source`` overrides their own."""
     known = {name: position for position, name in enumerate(sources)}
     rows = [
         [*composition_features(item["formula"]), float(item[cheap]), known.get(str(source or item.get("source")), math.nan)]
         for item in items
     ]
     gaps = np.array([float(item[cheap]) for item in items])
-    return _Rows(items, np.array(rows), gaps, np.array([float(item[wanted]) if wanted else math.nan for item in items])), left_out
+    return _Rows(items, np.array(rows), gaps, np.array([float(item[wanted]) if wanted else math.nan for item in items]))
 
 
 def _has_metals(rows: _Rows, source: str) -> bool:
@@ -129,17 +134,12 @@ def _has_metals(rows: _Rows, source: str) -> bool:
     return any(item.get("source") == source and gap <= 0 for item, gap in zip(rows.items, rows.wanted, strict=True))
 
 
-def _small(rows: _Rows, max_atoms: int) -> _Rows:
+def _small(items: list[dict[str, Any]], max_atoms: int) -> list[dict[str, Any]]:
     """Those of at most so many atoms."""
-    silent = next((item for item in rows.items if not isinstance(item.get("n_sites"), int)), None)
+    silent = next((item for item in items if not isinstance(item.get("n_sites"), int)), None)
     if silent is not None:
         raise DataError(f"row {silent.get('id')!r} does not say how many atoms it has (n_sites)")
-    return _kept(rows, [item["n_sites"] <= max_atoms for item in rows.items])
-
-
-def _kept(rows: _Rows, keep: list[bool]) -> _Rows:
-    which = np.flatnonzero(keep)
-    return _Rows([rows.items[index] for index in which], rows.features[which], rows.cheap[which], rows.wanted[which])
+    return [item for item in items if item["n_sites"] <= max_atoms]
 
 
 def transfer(
@@ -177,7 +177,7 @@ def transfer(
     sources = sorted({str(item["source"]) for path in learn for _, item in json_lines(path) if item.get("source")})
     if source is not None and source not in sources:
         raise DataError(f"no row to learn from has the source {source!r}; there are: {', '.join(sources) or 'none'}")
-    known, _ = _table(learn, cheap=cheap, wanted=wanted, source=None, sources=sources)
+    known = _table(_items(learn, cheap=cheap, wanted=wanted)[0], cheap=cheap, wanted=wanted, source=None, sources=sources)
     if len(known.items) < LEAST_LEARNT:
         raise DataError(f"{len(known.items)} rows have both {cheap} and {wanted}; at least {LEAST_LEARNT} are needed")
     trees = HistGradientBoostingRegressor(
@@ -189,13 +189,11 @@ def transfer(
     def estimate(rows: _Rows) -> np.ndarray:
         return np.maximum(0.0, rows.cheap + trees.predict(rows.features[:, told])) if rows.items else np.zeros(0)
 
-    tests, _ = _table(measure, cheap=cheap, wanted=wanted, source=None, sources=sources)
-    rows, without_gap = _table(files, cheap=cheap, wanted=None, source=source, sources=sources)
-    found = len(rows.items)
-    if max_atoms is not None:
-        rows = _small(rows, max_atoms)
-    small = len(rows.items)
-    rows = _kept(rows, [item[cheap] > 0 or fold_of(str(item.get("id")), one_metal_in) == 0 for item in rows.items])
+    tests = _table(_items(measure, cheap=cheap, wanted=wanted)[0], cheap=cheap, wanted=wanted, source=None, sources=sources)
+    found, without_gap = _items(files, cheap=cheap, wanted=None)
+    small = found if max_atoms is None else _small(found, max_atoms)
+    kept = [item for item in small if item[cheap] > 0 or fold_of(str(item.get("id")), one_metal_in) == 0]
+    rows = _table(kept, cheap=cheap, wanted=None, source=source, sources=sources)
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f"{out.name}.part")
     with gzip.open(part, "wt", encoding="utf-8") as stream:
@@ -206,8 +204,8 @@ def transfer(
         written=len(rows.items),
         learnt=len(known.items),
         without_gap=without_gap,
-        too_large=found - small,
-        thinned=small - len(rows.items),
+        too_large=len(found) - len(small),
+        thinned=len(small) - len(kept),
         invented=int((rows.cheap <= 0).sum()) if source is not None and not _has_metals(known, source) else 0,
         mae=float(np.abs(estimate(tests) - tests.wanted).mean()) if tests.items else None,
         mae_of_cheap=float(np.abs(tests.cheap - tests.wanted).mean()) if tests.items else None,
