@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from structures.errors import StructureError
+from hsegap.structures.errors import StructureError
 
 #: Product of the cell lengths over the volume above which a lattice is reduced.
 SKEWNESS = 2.0

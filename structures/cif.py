@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from structures.cell import lattice_from_parameters
-from structures.checks import SHORTEST_DISTANCE, check_atom_count, check_lattice, close_pairs
-from structures.cif_checks import check_formula, content_of, stated_by
-from structures.cif_settle import Case, settle
-from structures.cif_sites import number_of, sites_of, snap_thirds
-from structures.cif_symmetry import readings_of, refuse_other_dimensions
-from structures.cif_syntax import CUT_OFF_HINT, Block, blocks_of
-from structures.crystal import Notice
-from structures.errors import StructureError
-from structures.parsed import Parsed, unreadable
+from hsegap.structures.cell import lattice_from_parameters
+from hsegap.structures.checks import SHORTEST_DISTANCE, check_atom_count, check_lattice, close_pairs
+from hsegap.structures.cif_checks import check_formula, content_of, stated_by
+from hsegap.structures.cif_settle import Case, settle
+from hsegap.structures.cif_sites import number_of, sites_of, snap_thirds
+from hsegap.structures.cif_symmetry import readings_of, refuse_other_dimensions
+from hsegap.structures.cif_syntax import CUT_OFF_HINT, Block, blocks_of
+from hsegap.structures.crystal import Notice
+from hsegap.structures.errors import StructureError
+from hsegap.structures.parsed import Parsed, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from structures.cif_expand import Expanded
-    from structures.cif_sites import Sites
-    from structures.cif_symmetry import Reading
+    from hsegap.structures.cif_expand import Expanded
+    from hsegap.structures.cif_sites import Sites
+    from hsegap.structures.cif_symmetry import Reading
 
 #: Two rows whose images come this near (Å) list the same atom.
 SAME_IMAGE = 0.1

@@ -7,17 +7,17 @@ from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from structures.cif_sites import number_of
-from structures.cif_syntax import is_unknown
-from structures.crystal import Notice
-from structures.parsed import element_numbers, unreadable
+from hsegap.structures.cif_sites import number_of
+from hsegap.structures.cif_syntax import is_unknown
+from hsegap.structures.crystal import Notice
+from hsegap.structures.parsed import element_numbers, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from structures.cif_expand import Expanded
-    from structures.cif_sites import Sites
-    from structures.cif_syntax import Block
+    from hsegap.structures.cif_expand import Expanded
+    from hsegap.structures.cif_sites import Sites
+    from hsegap.structures.cif_syntax import Block
 
 #: Relative difference of counts that rounding in a formula explains.
 SLACK = 0.02

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from structures.crystal import Notice
-from structures.errors import StructureError
-from structures.parsed import element_numbers
+from hsegap.structures.crystal import Notice
+from hsegap.structures.errors import StructureError
+from hsegap.structures.parsed import element_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from structures.cif_operations import Symmetry
-    from structures.cif_sites import Sites
+    from hsegap.structures.cif_operations import Symmetry
+    from hsegap.structures.cif_sites import Sites
 
 #: Images of one site this near (Å) are one atom, however many digits its coordinates have; as in VESTA and gemmi.
 NEAREST_IMAGE = 0.05

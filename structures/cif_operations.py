@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from structures.errors import StructureError
-from structures.parsed import unreadable
+from hsegap.structures.errors import StructureError
+from hsegap.structures.parsed import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

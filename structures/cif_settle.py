@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from structures.cif_checks import AGREES, DIFFERS, SCALED, content_of, content_verdict, in_words, multiplicity_verdict
-from structures.cif_expand import Expanded, expand, same_atoms
-from structures.cif_operations import MOST_OPERATIONS, Symmetry, identity
-from structures.cif_symmetry import Reading, fitting, same_type
-from structures.crystal import Notice
-from structures.errors import StructureError
-from structures.parsed import unreadable
+from hsegap.structures.cif_checks import AGREES, DIFFERS, SCALED, content_of, content_verdict, in_words, multiplicity_verdict
+from hsegap.structures.cif_expand import Expanded, expand, same_atoms
+from hsegap.structures.cif_operations import MOST_OPERATIONS, Symmetry, identity
+from hsegap.structures.cif_symmetry import Reading, fitting, same_type
+from hsegap.structures.crystal import Notice
+from hsegap.structures.errors import StructureError
+from hsegap.structures.parsed import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from structures.cif_checks import Stated
-    from structures.cif_sites import Sites
+    from hsegap.structures.cif_checks import Stated
+    from hsegap.structures.cif_sites import Sites
 
 #: Sites times operations above which a file is refused.
 MOST_IMAGES = 50_000
@@ -203,7 +203,7 @@ def shortest_bond(expanded: Expanded, case: Case) -> float:
     import gemmi
     from pymatgen.optimization.neighbors import find_points_in_spheres
 
-    from structures.cell import affordable_radius, reduced_lattice, wrapped
+    from hsegap.structures.cell import affordable_radius, reduced_lattice, wrapped
 
     reduced, change = reduced_lattice(case.lattice)
     coords, _ = wrapped(expanded.frac_coords, change, reduced)

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from structures.checks import LARGEST_FRACTIONAL, check_atom_count
-from structures.cif_elements import elements_of
-from structures.cif_syntax import CUT_OFF_HINT, is_unknown
-from structures.crystal import Notice
-from structures.errors import StructureError
-from structures.json_formats import OCCUPANCY_TOLERANCE
-from structures.parsed import disordered, unreadable
+from hsegap.structures.checks import LARGEST_FRACTIONAL, check_atom_count
+from hsegap.structures.cif_elements import elements_of
+from hsegap.structures.cif_syntax import CUT_OFF_HINT, is_unknown
+from hsegap.structures.crystal import Notice
+from hsegap.structures.errors import StructureError
+from hsegap.structures.json_formats import OCCUPANCY_TOLERANCE
+from hsegap.structures.parsed import disordered, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from structures.cif_syntax import Block
+    from hsegap.structures.cif_syntax import Block
 
 #: Columns of the fractional coordinates.
 POSITIONS = ("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from structures.cif_operations import LONGEST_OPERATION, Symmetry, fits_cell, of_hall, of_listed
-from structures.cif_symbols import meaning_of, settings_of_number
-from structures.crystal import Notice
-from structures.errors import StructureError
-from structures.parsed import unreadable
+from hsegap.structures.cif_operations import LONGEST_OPERATION, Symmetry, fits_cell, of_hall, of_listed
+from hsegap.structures.cif_symbols import meaning_of, settings_of_number
+from hsegap.structures.crystal import Notice
+from hsegap.structures.errors import StructureError
+from hsegap.structures.parsed import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import gemmi
     import numpy as np
 
-    from structures.cif_syntax import Block
+    from hsegap.structures.cif_syntax import Block
 
 _OPERATIONS = ("_space_group_symop_operation_xyz", "_symmetry_equiv_pos_as_xyz", "_symmetry_equiv_position_as_xyz")
 _HALL = ("_space_group_name_hall", "_symmetry_space_group_name_hall")

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from structures.crystal import Notice
-from structures.parsed import unreadable
+from hsegap.structures.crystal import Notice
+from hsegap.structures.parsed import unreadable
 
 if TYPE_CHECKING:
-    from structures.errors import StructureError
+    from hsegap.structures.errors import StructureError
 
 #: What to do about a file that is not complete.
 CUT_OFF_HINT = "The file may be cut off or damaged: export or download it again."
