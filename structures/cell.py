@@ -30,7 +30,9 @@ def lengths_and_volume(lattice: np.ndarray) -> tuple[list[float], float]:
 def thinnest(lattice: np.ndarray) -> float:
     """Smallest distance between opposite faces of the cell, Å."""
     a, b, c = lattice.tolist()
-    faces = [math.hypot(y[1] * z[2] - y[2] * z[1], y[2] * z[0] - y[0] * z[2], y[0] * z[1] - y[1] * z[0]) for y, z in ((b, c), (c, a), (a, b))]
+    faces = [
+        math.hypot(y[1] * z[2] - y[2] * z[1], y[2] * z[0] - y[0] * z[2], y[0] * z[1] - y[1] * z[0]) for y, z in ((b, c), (c, a), (a, b))
+    ]
     return lengths_and_volume(lattice)[1] / max(*faces, 1e-300)
 
 

@@ -35,9 +35,7 @@ class Named(NamedTuple):
     water: list[str]
 
 
-def elements_of(
-    labels: Sequence[str], types: Sequence[str] | None, *, formula: Mapping[str, float] | None, notices: list[Notice]
-) -> Named:
+def elements_of(labels: Sequence[str], types: Sequence[str] | None, *, formula: Mapping[str, float] | None, notices: list[Notice]) -> Named:
     """Find the element of each site.
 
     Args:
@@ -53,7 +51,8 @@ def elements_of(
     if types is not None and all(kind in known for kind in types) and "D" not in types and "T" not in types:
         return Named(list(types), [])
     mixed = any(label[1:2].islower() and label[:2] in known for label in labels)
-    symbols, water, guessed = [], [], {}
+    guessed: dict[str, None] = {}
+    symbols, water = [], []
     for index, label in enumerate(labels):
         kind = types[index] if types is not None else "."
         named = kind not in {".", "?", ""}

@@ -171,9 +171,7 @@ def _operation(text: str, row: int) -> gemmi.Op:
     plain = "".join(text.strip("'\"").lower().split()).rstrip(";,")
     hint = "A symmetry operation reads like '-x, y+1/2, -z'. Correct that row, or leave the list out and name the space group."
     try:
-        if len(text) > LONGEST_OPERATION or not plain:
-            raise ValueError(text)
-        operation = gemmi.Op(plain)
+        operation = gemmi.Op(plain if len(text) <= LONGEST_OPERATION else "")
     except (RuntimeError, ValueError):
         raise unreadable(f"Row {row} of the CIF's symmetry operations is none: {text[:60]!r}.", hint) from None
     entries = [entry for line in operation.rot for entry in line]

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 #: Sites times operations above which a file is refused.
 MOST_IMAGES = 50_000
-#: Distance (Å) over which neighbours are looked for, and shortest distance over the sum of covalent radii that bonds have.
-REACH, SHORTEST_BOND = 3.5, 0.7
-#: Of two origins the one with the longer distances is believed if those of the other are shorter by this factor.
-CLEARLY_SHORTER = 0.9
+#: Distance (Å) over which neighbours are looked for.
+REACH = 3.5
+#: Shortest distance over the sum of covalent radii: what bonds have at least, and what none has (that of N2 has 0.77).
+SHORTEST_BOND, IMPOSSIBLE_BOND = 0.75, 0.65
 _BOTH_HINT = "Correct the one that is wrong. If the listed sites are the whole cell, name P 1; if not, list the symmetry operations."
 
 
@@ -174,26 +174,29 @@ def _decided(reading: Reading, settings: Sequence[Symmetry], case: Case, notices
     verdicts = [(content_verdict(content_of(one, case.sites), case.stated), multiplicity_verdict(one, case.sites)) for one in trials]
     left = [index for index, verdict in enumerate(verdicts) if DIFFERS not in verdict] or list(range(len(trials)))
     left = [index for index in left if AGREES in verdicts[index]] or left
-    bonds = {index: shortest_bond(trials[index], case) for index in left} if len(left) > 1 else {}
-    if bonds:
-        left = [index for index in left if bonds[index] >= SHORTEST_BOND] or left
-    alike = all(same_atoms(trials[left[0]], trials[index], case.sites.symbols, case.lattice) for index in left[1:])
-    if len(left) > 1 and not alike:
-        best = max(left, key=lambda index: bonds[index])
-        clear = all(
-            bonds[index] < CLEARLY_SHORTER * bonds[best] and len(trials[index].site) >= len(trials[best].site)
-            for index in left
-            if index != best
-        )
-        if not clear:
-            message = f"The CIF says {reading.said} but not in which setting, and {names} give different crystals."
-            raise unreadable(message, "Write the setting behind the symbol (':1' or ':2'), or list the symmetry operations.")
-        left = [best]
+    if len(left) > 1:
+        left = _with_bonds(left, trials, case)
     chosen = trials[left[0]]
-    if not alike or len(left) == 1:
-        message = f"The CIF doesn't state the setting of {reading.said}; of {names}, {chosen.symmetry.name!r} fits its atoms."
-        notices.append(Notice("setting_chosen", message))
+    if all(same_atoms(chosen, one, case.sites.symbols, case.lattice) for one in trials):
+        return chosen
+    if not all(same_atoms(chosen, trials[index], case.sites.symbols, case.lattice) for index in left[1:]):
+        message = f"The CIF says {reading.said} but not in which setting, and {names} give different crystals."
+        raise unreadable(message, "Write the setting behind the symbol (':1' or ':2'), or list the symmetry operations.")
+    message = f"The CIF doesn't state the setting of {reading.said}; of {names}, {chosen.symmetry.name!r} fits its atoms."
+    notices.append(Notice("setting_chosen", message))
     return chosen
+
+
+def _with_bonds(left: list[int], trials: Sequence[Expanded], case: Case) -> list[int]:
+    """Of several settings the one with the distances of a crystal, if those of all others are impossible; else all of them."""
+    bonds = {index: shortest_bond(trials[index], case) for index in left}
+    possible = [index for index in left if bonds[index] >= SHORTEST_BOND]
+    impossible = [index for index in left if bonds[index] < IMPOSSIBLE_BOND]
+    if len(possible) != 1 or len(impossible) != len(left) - 1:
+        return left
+    # The other origin takes atoms off their special positions: without more of them, short distances may be another mistake of the file.
+    best = trials[possible[0]]
+    return possible if not best.moved and all(len(trials[index].site) > len(best.site) for index in impossible) else left
 
 
 def shortest_bond(expanded: Expanded, case: Case) -> float:

@@ -49,7 +49,7 @@ class Sites:
     labels: list[str]
     symbols: list[str]
     frac_coords: np.ndarray
-    written: list[tuple[str, str, str]]
+    written: list[tuple[str, ...]]
     multiplicities: list[float] | None
 
     def __len__(self) -> int:
@@ -87,6 +87,30 @@ def numbers_in(column: Sequence[str]) -> list[float | None]:
     return list(numbers) if plain else [number_of(value) for value in column]
 
 
+class Rows:
+    """The rows of a block's sites that are atoms.
+
+    Attributes:
+        kept: Their indices in the file.
+    """
+
+    def __init__(self, block: Block, length: int) -> None:
+        self._block = block
+        self._length = length
+        flags = self._whole("_atom_site_calc_flag")
+        # ``dum`` marks centroids and the like.
+        self.kept = [row for row in range(length) if flags is None or flags[row].lower() != "dum"]
+
+    def _whole(self, name: str) -> list[str] | None:
+        column = self._block.column(name)
+        return column if column is not None and len(column) == self._length else None
+
+    def column(self, name: str) -> list[str] | None:
+        """The values of a column for these rows; None where the file has none, or one of another length."""
+        column = self._whole(name)
+        return column if column is None or len(self.kept) == self._length else [column[row] for row in self.kept]
+
+
 def sites_of(
     block: Block, *, lattice: np.ndarray, formula: Mapping[str, float] | None, max_atoms: int | None, notices: list[Notice]
 ) -> Sites:
@@ -103,72 +127,59 @@ def sites_of(
         StructureError: ``unreadable_structure``, ``too_many_atoms``, ``unknown_element``, ``disordered_structure`` or
             ``overlapping_atoms``, naming the site.
     """
-    types = block.column("_atom_site_type_symbol")
-    labels = next((column for column in map(block.column, _LABELS) if column), None) or types
-    if not labels:
+    named = next((name for name in (*_LABELS, "_atom_site_type_symbol") if block.rows(name)), None)
+    if named is None:
         raise unreadable("The CIF lists no atoms (no _atom_site_label).", CUT_OFF_HINT)
-    check_atom_count(len(labels), max_atoms)
-    kept = _kept(block, labels)
-    positions = _positions(block, labels, kept, lattice)
-    keep = [index for index, wanted in enumerate(kept) if wanted]
-    if not keep:
+    check_atom_count(block.rows(named), max_atoms)
+    rows = Rows(block, block.rows(named))
+    labels = rows.column(named)
+    if not labels:
         raise unreadable("The CIF lists no atoms, only dummies (_atom_site_calc_flag dum).", "List the atoms of the cell.")
-    labels = [labels[index] for index in keep]
-    if types is not None:
-        types = [types[index] for index in keep] if len(types) == len(kept) else None
-    written = list(zip(*(_column(block, name, len(kept)) or [""] * len(kept) for name in POSITIONS), strict=True))
-    named = elements_of(labels, types, formula=formula, notices=notices)
+    cartesian = block.dotted and POSITIONS[0] not in block and CARTESIAN[0] in block
+    positions, written = _positions(block, rows, labels, CARTESIAN if cartesian else POSITIONS)
+    if cartesian:
+        positions = _from_cartesian(positions, lattice)
+    elements = elements_of(labels, rows.column("_atom_site_type_symbol"), formula=formula, notices=notices)
     multiplicities = None
     for name in _MULTIPLICITIES:
-        column = _column(block, name, len(kept))
+        column = rows.column(name)
         if column is not None:
-            stated = numbers_in([column[index] for index in keep])
+            stated = numbers_in(column)
             multiplicities = [value for value in stated if value is not None] if None not in stated else None
             break
-    sites = Sites(labels, named.symbols, positions[keep], [written[index] for index in keep], multiplicities)
-    _check_groups(block, labels, keep, len(kept))
-    _keep_full(block, sites, keep, len(kept), notices)
-    _tell_hydrogens(block, sites, named.water, keep, len(kept), notices)
+    sites = Sites(labels, elements.symbols, positions, written, multiplicities)
+    _check_groups(rows, labels)
+    _keep_full(rows, sites, notices)
+    _tell_hydrogens(rows, sites, elements.water, notices)
     return sites
 
 
-def _column(block: Block, name: str, length: int) -> list[str] | None:
-    column = block.column(name)
-    return column if column is not None and len(column) == length else None
+def _positions(block: Block, rows: Rows, labels: Sequence[str], names: Sequence[str]) -> tuple[np.ndarray, list[tuple[str, ...]]]:
+    """Coordinates of the rows, ``[rows, 3]``, and the same as the file writes them.
 
-
-def _kept(block: Block, labels: Sequence[str]) -> list[bool]:
-    """Which rows are atoms: ``dum`` marks centroids and the like."""
-    flags = _column(block, "_atom_site_calc_flag", len(labels))
-    return [True] * len(labels) if flags is None else [flag.lower() != "dum" for flag in flags]
-
-
-def _positions(block: Block, labels: Sequence[str], kept: Sequence[bool], lattice: np.ndarray) -> np.ndarray:
-    """Fractional coordinates of all rows, ``[rows, 3]``."""
-    cartesian = block.dotted and POSITIONS[0] not in block and CARTESIAN[0] in block
-    names = CARTESIAN if cartesian else POSITIONS
-    columns = []
+    Raises:
+        StructureError: ``unreadable_structure``, naming the row.
+    """
+    written, columns = [], []
     for name in names:
-        column = _column(block, name, len(labels))
+        column = rows.column(name)
         if column is None:
-            given = "only Cartesian coordinates" if CARTESIAN[0] in block and not cartesian else f"no {name}"
+            given = "only Cartesian coordinates" if CARTESIAN[0] in block and names is POSITIONS else f"no {name}"
             raise unreadable(f"The CIF gives {given} for its atoms.", "Positions have to be fractional coordinates. " + CUT_OFF_HINT)
         numbers = numbers_in(column)
         if None in numbers:
-            row = next((index for index, value in enumerate(numbers) if value is None and kept[index]), None)
-            if row is not None:
-                message = f"The CIF gives no position for the site {labels[row][:20]} ({name} of row {row + 1} is {column[row][:20]!r})."
-                raise unreadable(message, "Complete or remove that site.")
-            numbers = [0.0 if value is None else value for value in numbers]
+            index = numbers.index(None)
+            place = f"{name} of row {rows.kept[index] + 1} is {column[index][:20]!r}"
+            message = f"The CIF gives no position for the site {labels[index][:20]} ({place})."
+            raise unreadable(message, "Complete or remove that site.")
+        written.append(column)
         columns.append(numbers)
     positions = np.array(columns, dtype=np.float64).T
-    if cartesian:
-        return _from_cartesian(positions, lattice)
-    if np.abs(positions).max() > LARGEST_FRACTIONAL:
+    if names is POSITIONS and np.abs(positions).max() > LARGEST_FRACTIONAL:
         row, axis = np.argwhere(np.abs(positions) > LARGEST_FRACTIONAL)[0].tolist()
-        message = f"The site {labels[row][:20]} lies far outside the cell ({names[axis]} of row {row + 1} is {positions[row, axis]:g})."
-        raise unreadable(message, "Correct that position.")
-    return positions
+        place = f"{names[axis]} of row {rows.kept[row] + 1} is {written[axis][row][:20]!r}"
+        raise unreadable(f"The site {labels[row][:20]} lies far outside the cell ({place}).", "Correct that position.")
+    return positions, list(zip(*written, strict=True))
 
 
 def _from_cartesian(positions: np.ndarray, lattice: np.ndarray) -> np.ndarray:
@@ -176,9 +187,7 @@ def _from_cartesian(positions: np.ndarray, lattice: np.ndarray) -> np.ndarray:
     import gemmi
 
     lengths = np.linalg.norm(lattice, axis=1)
-    angles = [
-        math.degrees(math.acos(float(lattice[i] @ lattice[j] / lengths[i] / lengths[j]))) for i, j in ((1, 2), (0, 2), (0, 1))
-    ]
+    angles = [math.degrees(math.acos(float(lattice[i] @ lattice[j] / lengths[i] / lengths[j]))) for i, j in ((1, 2), (0, 2), (0, 1))]
     return positions @ np.array(gemmi.UnitCell(*lengths.tolist(), *angles).frac.mat.tolist()).T
 
 
@@ -202,34 +211,35 @@ def snap_thirds(positions: np.ndarray, notices: list[Notice], *, worth_telling: 
     return np.where(near, thirds, positions)
 
 
-def _check_groups(block: Block, labels: Sequence[str], keep: Sequence[int], length: int) -> None:
+def _check_groups(rows: Rows, labels: Sequence[str]) -> None:
     """Refuse alternatives that are given as groups of a disordered part."""
-    groups = _column(block, "_atom_site_disorder_group", length)
+    groups = rows.column("_atom_site_disorder_group")
     if groups is None:
         return
-    assemblies = _column(block, "_atom_site_disorder_assembly", length) or ["."] * length
+    assemblies = rows.column("_atom_site_disorder_assembly") or ["."] * len(labels)
     found: dict[str, dict[str, str]] = {}
-    for label, index in zip(labels, keep, strict=True):
-        if not is_unknown(groups[index]) and groups[index] != "0":
-            found.setdefault(assemblies[index], {}).setdefault(groups[index], label)
+    for label, group, assembly in zip(labels, groups, assemblies, strict=True):
+        if not is_unknown(group) and group != "0":
+            found.setdefault(assembly, {}).setdefault(group, label)
     for alternatives in found.values():
         if len(alternatives) > 1:
             raise disordered([f"site {label[:20]} belongs to the disorder group {group[:10]}" for group, label in alternatives.items()])
 
 
-def _keep_full(block: Block, sites: Sites, keep: Sequence[int], length: int, notices: list[Notice]) -> None:
+def _keep_full(rows: Rows, sites: Sites, notices: list[Notice]) -> None:
     """Drop empty sites, join rows of one element that share a site, and refuse partial occupancy and two atoms in one place."""
-    column = _column(block, "_atom_site_occupancy", length)
-    occupancies = [1.0] * len(sites) if column is None else _occupancies(sites.labels, [column[index] for index in keep])
-    if column is not None:
-        repaired = sum(1 for value in occupancies if value != 1 and abs(value - 1) <= OCCUPANCY_TOLERANCE)
-        if repaired:
-            notices.append(Notice("occupancy_repaired", f"{repaired} occupancies within 1 % of full were taken for 1."))
+    column = rows.column("_atom_site_occupancy")
+    if column is None:
+        return
+    occupancies = _occupancies(sites.labels, column, rows)
+    repaired = sum(1 for value in occupancies if value != 1 and abs(value - 1) <= OCCUPANCY_TOLERANCE)
+    if repaired:
+        notices.append(Notice("occupancy_repaired", f"{repaired} occupancies within 1 % of full were taken for 1."))
     if all(abs(value - 1) <= OCCUPANCY_TOLERANCE for value in occupancies):
         return  # two atoms in one place are then found by their distance
     wanted, partial, joined = [], [], []
-    for rows in _places(sites.frac_coords):
-        filled = [row for row in rows if occupancies[row] != 0]
+    for place in _places(sites.frac_coords):
+        filled = [row for row in place if occupancies[row] != 0]
         total = sum(occupancies[row] for row in filled)
         alike = len({sites.symbols[row] for row in filled}) == 1
         if not filled:
@@ -269,12 +279,12 @@ def _take(sites: Sites, rows: list[int]) -> None:
         sites.multiplicities = [sites.multiplicities[row] for row in rows]
 
 
-def _occupancies(labels: Sequence[str], column: Sequence[str]) -> list[float]:
+def _occupancies(labels: Sequence[str], column: Sequence[str], rows: Rows) -> list[float]:
     """Occupancies; ``.`` and ``?`` stand for the default, which is 1."""
     values = []
-    for row, (label, text, value) in enumerate(zip(labels, column, numbers_in(column), strict=True), 1):
+    for row, label, text, value in zip(rows.kept, labels, column, numbers_in(column), strict=True):
         if value is None and not is_unknown(text):
-            message = f"The occupancy of the site {label[:20]} is no number (_atom_site_occupancy of row {row} is {text[:20]!r})."
+            message = f"The occupancy of the site {label[:20]} is no number (_atom_site_occupancy of row {row + 1} is {text[:20]!r})."
             raise unreadable(message, "Check _atom_site_occupancy.")
         occupancy = 1.0 if value is None else value
         if occupancy > 1 + OCCUPANCY_TOLERANCE or occupancy < 0:
@@ -291,10 +301,10 @@ def _places(frac_coords: np.ndarray) -> list[list[int]]:
     return list(places.values())
 
 
-def _tell_hydrogens(block: Block, sites: Sites, water: Sequence[str], keep: Sequence[int], length: int, notices: list[Notice]) -> None:
+def _tell_hydrogens(rows: Rows, sites: Sites, water: Sequence[str], notices: list[Notice]) -> None:
     """Tell about hydrogen atoms that the file only counts."""
-    column = _column(block, "_atom_site_attached_hydrogens", length)
-    implied = column is not None and any((number_of(column[index]) or 0) > 0 for index in keep)
+    column = rows.column("_atom_site_attached_hydrogens")
+    implied = column is not None and any((number_of(value) or 0) > 0 for value in column)
     if water and "H" not in sites.symbols and "D" not in sites.symbols:
         message = f"{', '.join(label[:20] for label in water[:5])} stand for oxygen with hydrogen atoms that have no positions"
         notices.append(Notice("implicit_hydrogens", f"{message}; they were read as O, and the hydrogen is missing in the prediction."))

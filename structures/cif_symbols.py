@@ -157,6 +157,8 @@ def _long_index() -> dict[str, tuple[gemmi.SpaceGroup, ...]]:
     index: dict[str, list[gemmi.SpaceGroup]] = {}
     for hall_number in range(1, 531):
         entry = spglib.get_spacegroup_type(hall_number)
+        if entry is None:
+            continue
         setting = gemmi.find_spacegroup_by_ops(gemmi.symops_from_hall(entry.hall_symbol))
         full = compact(entry.international_full)
         keys = {full, compact(entry.international), compact(entry.international_short)}

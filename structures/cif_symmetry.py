@@ -127,9 +127,7 @@ def _hall(block: Block, notices: list[Notice]) -> list[Reading]:
         return []
     plain = " ".join(symbol.replace("_", " ").split())
     try:
-        if len(plain) > LONGEST_OPERATION:
-            raise RuntimeError(plain)
-        setting = of_hall(plain, f"the Hall symbol {plain!r}", None)
+        setting = of_hall(plain[: LONGEST_OPERATION + 1], f"the Hall symbol {plain!r}", None)
     except RuntimeError:
         meaning = meaning_of(symbol)
         if meaning.settings:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 #: What to do about a file that is not complete.
 CUT_OFF_HINT = "The file may be cut off or damaged: export or download it again."
 #: Characters outside ASCII that stand for one inside it; every other becomes a question mark.
-_PLAIN = str.maketrans(dict.fromkeys("\u2212\u2010\u2011\u2012\u2013\u2014", "-") | dict.fromkeys("\u00a0\u2002\u2003\u2009\u202f\ufeff", " "))
+_PLAIN = str.maketrans(
+    dict.fromkeys("\u2212\u2010\u2011\u2012\u2013\u2014", "-") | dict.fromkeys("\u00a0\u2002\u2003\u2009\u202f\ufeff", " ")
+)
 _FIRST_BLOCK = re.compile(r"^[ \t]*data_", re.MULTILINE | re.IGNORECASE)
 #: Control characters that no CIF may hold.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\x0c]")
@@ -139,7 +141,7 @@ def blocks_of(text: str, notices: list[Notice]) -> list[Block]:
     """Parse a CIF.
 
     Args:
-        text: Content of the file, with ``\\n`` at the ends of its lines.
+        text: Content of the file; its lines end in line feeds.
         notices: Where to tell what had to be mended.
 
     Returns:
@@ -213,7 +215,9 @@ def _failed(detail: str, text: str) -> StructureError:
     if "unterminated text field" in reason:
         return unreadable("A text field of the CIF is not closed by a line with a semicolon.", CUT_OFF_HINT)
     if "unterminated" in reason:
-        return unreadable(f"Line {number} of the CIF has an opening quote but no closing quotes: {line!r}.", "Close the quotes in that line.")
+        return unreadable(
+            f"Line {number} of the CIF has an opening quote but no closing quotes: {line!r}.", "Close the quotes in that line."
+        )
     if "has no value" in reason or (line.startswith("_") and len(line.split()) == 1 and number >= len(lines) - 1):
         name = (re.search(r"_\S+", reason) or re.search(r"_\S+", line) or [""])[0][:60]
         return unreadable(f"{name} of the CIF has no value (line {number}).", CUT_OFF_HINT)

@@ -26,7 +26,7 @@ NOTICE_CODES = {
     "coordinates_rounded": "Coordinates such as 0.3333 were replaced by the fraction they stand for.",
     "symmetry_missing": "The file names no symmetry: the listed atoms were taken for the whole cell.",
     "symmetry_from_name": "The symmetry operations were looked up by the name or number of the space group.",
-    "symmetry_contradiction": "Two statements about the symmetry disagree; the message says which was followed, and why the crystal is sure.",
+    "symmetry_contradiction": "Statements about the symmetry disagree; the message says which was followed, and why.",
     "setting_chosen": "The origin or axes of the space group are not stated; they were found by the atoms' distances, formula or Z.",
     "multiplicity_mismatch": "The multiplicities that the file states are not those of its symmetry; only the labels are wrong.",
     "cell_completed": "Lengths or angles of the cell that the file leaves out were taken from its symmetry.",
