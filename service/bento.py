@@ -7,9 +7,11 @@ import bentoml
 
 from service.app import Runtime, edge_app, json_answer
 from service.guard import Guard
+from service.metrics import label_by_route
 from service.schemas import BatchRequest, BatchResponse, DescribeRequest, GeneratedDescription, Prediction, PredictRequest
 
 RUNTIME = Runtime()
+label_by_route()
 
 
 @bentoml.service(
