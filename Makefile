@@ -24,6 +24,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 # Nothing reports home, nothing is fetched while running.
+export ORT_DISABLE_TELEMETRY := 1
 export BENTOML_DO_NOT_TRACK := True
 export GRADIO_ANALYTICS_ENABLED := False
 export RAY_USAGE_STATS_ENABLED := 0

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from scoring import wire
 from scoring.problems import ScoringError
+from text.quiet import QUIET
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,7 +97,7 @@ class Nursery:
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
         root = str(Path(__file__).resolve().parents[1])
-        environment = dict(os.environ)
+        environment = {**QUIET, **os.environ}
         environment.update(
             # One thread each: with several, workers take each other's cores, and a fork would lose a pool's threads.
             OMP_NUM_THREADS="1",

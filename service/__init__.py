@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from text.quiet import stay_quiet
+
 _HOMES = {
     "Core": "service.core",
     "Failure": "service.errors",
@@ -16,6 +18,9 @@ _HOMES = {
 }
 
 __all__ = ["Core", "Failure", "PredictRequest", "Prediction", "Predictor", "serve", "verify"]
+
+
+stay_quiet()
 
 
 def __getattr__(name: str) -> Any:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from service.errors import Failure, internal_error
+from text.quiet import QUIET
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,7 +71,7 @@ class Worker:
 
     def __init__(self, role: str, *, deadline_s: float, memory_bytes: int) -> None:
         root = str(Path(__file__).resolve().parents[1])
-        environment = {key: value for key, value in os.environ.items() if key != "HSEGAP_TOKEN"}
+        environment = QUIET | {key: value for key, value in os.environ.items() if key != "HSEGAP_TOKEN"}
         environment.update(
             # One thread each, and the same wording on every run: robocrys's text depends on the hash seed.
             OMP_NUM_THREADS="1",

@@ -219,9 +219,6 @@ def ui_app(core: Core) -> FastAPI:
     Args:
         core: What answers. The page calls only its ``_async`` methods and ``model_info``.
     """
-    # Gradio reads these while it is being imported.
-    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     # Uploads in a folder that only this process's user can enter; Gradio's usual one is shared by everybody on the machine.
     folder = Path(tempfile.mkdtemp(prefix="hsegap-page-")).resolve()
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
