@@ -11,17 +11,17 @@ from lzma import LZMAError
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from service.errors import Failure
-from service.schemas import MAX_ITEMS, Prediction, PredictRequest
-from ui.actions import make_request
-from ui.uploads import UploadError
+from hsegap.service.errors import Failure
+from hsegap.service.schemas import MAX_ITEMS, Prediction, PredictRequest
+from hsegap.ui.actions import make_request
+from hsegap.ui.uploads import UploadError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
     from pathlib import Path
 
-    from service.core import Core
-    from ui.uploads import Uploads
+    from hsegap.service.core import Core
+    from hsegap.ui.uploads import Uploads
 
 #: Largest structure file, and largest sum of what is unpacked, bytes.
 MAX_FILE_BYTES = 2_000_000

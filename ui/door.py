@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse
 
-from service.errors import Failure
-from ui.uploads import UploadError
+from hsegap.service.errors import Failure
+from hsegap.ui.uploads import UploadError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import gradio as gr
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from ui.uploads import Uploads
+    from hsegap.ui.uploads import Uploads
 
 #: Ties uploads to the browser that made them.
 COOKIE = "hsegap_visitor"

@@ -16,10 +16,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ui import texts
-from ui.components import STATIC_FOLDER, STATIC_ROUTE, static_text
-from ui.model_card import CARD_ROUTE, PICTURE_POLICY, pictures_of
-from ui.uploads import SWEEP_S
+from hsegap.ui import texts
+from hsegap.ui.components import STATIC_FOLDER, STATIC_ROUTE, static_text
+from hsegap.ui.model_card import CARD_ROUTE, PICTURE_POLICY, pictures_of
+from hsegap.ui.uploads import SWEEP_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from export.artifact import Artifact
-    from service.core import Core
-    from ui.uploads import Uploads
+    from hsegap.export.artifact import Artifact
+    from hsegap.service.core import Core
+    from hsegap.ui.uploads import Uploads
 
 logger = logging.getLogger("hsegap.page")
 #: The browser itself is told to ask no other host for anything. Gradio builds its templates from strings, hence unsafe-eval.
@@ -161,7 +161,7 @@ def _warm_up() -> None:
     from pymatgen.io.cif import CifWriter  # noqa: F401 - as above
     from scipy.spatial import cKDTree  # noqa: F401 - as above
 
-    from ui.crystal_view import element_colour
+    from hsegap.ui.crystal_view import element_colour
 
     element_colour("H")
     plotly_script()
@@ -174,8 +174,8 @@ async def _first_visit(app: FastAPI, core: Core) -> None:
     """
     import httpx
 
-    from ui import actions
-    from ui.examples import load_examples
+    from hsegap.ui import actions
+    from hsegap.ui.examples import load_examples
 
     while core.state == "starting":  # noqa: ASYNC110 - a thread sets it, which knows no event of this loop
         await asyncio.sleep(0.05)
@@ -219,14 +219,16 @@ def ui_app(core: Core) -> FastAPI:
     Args:
         core: What answers. The page calls only its ``_async`` methods and ``model_info``.
     """
+    # Read while Gradio is imported. It fetches nothing then.
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     # Uploads in a folder that only this process's user can enter; Gradio's usual one is shared by everybody on the machine.
     folder = Path(tempfile.mkdtemp(prefix="hsegap-page-")).resolve()
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
     import gradio as gr
     from fastapi import FastAPI
 
-    from ui import door, page
-    from ui.uploads import Uploads
+    from hsegap.ui import door, page
+    from hsegap.ui.uploads import Uploads
 
     uploads = Uploads(folder)
     blocks = page.build(core, uploads)

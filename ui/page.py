@@ -5,13 +5,13 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from ui import api, batch_tab, model_tab, predict_tab, skeletons, texts
+from hsegap.ui import api, batch_tab, model_tab, predict_tab, skeletons, texts
 
 if TYPE_CHECKING:
     import gradio as gr
 
-    from service.core import Core
-    from ui.uploads import Uploads
+    from hsegap.service.core import Core
+    from hsegap.ui.uploads import Uploads
 
 #: Of the fonts that Gradio carries, the weights with all characters; its semibold files lack Å and the minus sign.
 WEIGHTS = (400, 700)

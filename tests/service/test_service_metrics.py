@@ -9,7 +9,7 @@ import httpx
 import pytest
 from service_samples import SILICON
 
-from service.metrics import PAGE_ROUTES, ROUTES, UNKNOWN, label_of
+from hsegap.service.metrics import PAGE_ROUTES, ROUTES, UNKNOWN, label_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from ui_samples import POSCAR, SILICON, prediction
 
-from service.errors import Failure
-from service.schemas import MAX_ITEMS, PredictRequest
-from ui import batch
-from ui.uploads import Uploads
+from hsegap.service.errors import Failure
+from hsegap.service.schemas import MAX_ITEMS, PredictRequest
+from hsegap.ui import batch
+from hsegap.ui.uploads import Uploads
 
 if TYPE_CHECKING:
     from pathlib import Path

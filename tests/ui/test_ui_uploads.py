@@ -11,8 +11,8 @@ import httpx
 import pytest
 from ui_samples import SILICON
 
-from ui.door import files_in, guard_events, visitor_of
-from ui.uploads import UploadError, Uploads
+from hsegap.ui.door import files_in, guard_events, visitor_of
+from hsegap.ui.uploads import UploadError, Uploads
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,7 +1,7 @@
 """Libraries that report home are told not to, before they are loaded.
 
-Each of them looks at its variable when it is imported or first used, so these have to be set by then: ``text`` and ``service`` do it when
-they are imported, and processes started from here inherit them. What whoever runs the program has set stays.
+Each of them looks at its variable when it is imported or first used, so ``import hsegap`` sets them, and processes started from here
+inherit them. What whoever runs the program has set stays. Nothing else is changed for those who import the package.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ QUIET = {
     "ORT_DISABLE_TELEMETRY": "1",
     "BENTOML_DO_NOT_TRACK": "True",  # the value 1 does not count
     "GRADIO_ANALYTICS_ENABLED": "False",
-    "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
