@@ -12,7 +12,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format docs venv serve-venv chromium clean
+.PHONY: help serve test lint format docs venv serve-venv tools clean
 
 VENV ?= .venv
 HOST ?= 127.0.0.1
@@ -36,7 +36,7 @@ help:
 serve: serve-venv
 	@exec $(BIN)/hsegap serve --host $(HOST) --port $(PORT) $(ARGS)
 
-test: venv chromium
+test: venv tools
 	@exec $(BIN)/python -m pytest $(ARGS)
 
 lint: venv
@@ -57,8 +57,8 @@ venv:
 serve-venv:
 	@.ci/venv serve $(VENV)
 
-chromium:
-	@.ci/chromium
+tools:
+	@.ci/tools
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build *.egg-info

@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hsegap.folders import cache_folder
 from hsegap.ui import texts
 from hsegap.ui.components import STATIC_FOLDER, STATIC_ROUTE, static_text
 from hsegap.ui.model_card import CARD_ROUTE, PICTURE_POLICY, pictures_of
@@ -221,6 +222,7 @@ def ui_app(core: Core) -> FastAPI:
     """
     # Read while Gradio is imported. It fetches nothing then.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))  # Gradio imports matplotlib, which makes a folder
     # Uploads in a folder that only this process's user can enter; Gradio's usual one is shared by everybody on the machine.
     folder = Path(tempfile.mkdtemp(prefix="hsegap-page-")).resolve()
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
