@@ -23,14 +23,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from scoring.batches import Batch, Item, Scored
-from scoring.problems import Problem, ScoringError, need, reason_of
+from hsegap.quiet import stay_quiet
+from hsegap.scoring.batches import Batch, Item, Scored
+from hsegap.scoring.problems import Problem, ScoringError, need, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from export.artifact import Artifact
-    from scoring.pool import Pool, PoolOptions
+    from hsegap.export.artifact import Artifact
+    from hsegap.scoring.pool import Pool, PoolOptions
 
 #: Batches given out before their rows are back, per actor. Ray keeps two in work and the next ones near.
 AHEAD = 4
@@ -96,8 +97,10 @@ class Scorer:
     """
 
     def __init__(self, feeder: Any, options: PoolOptions, version: str) -> None:
-        from export.artifact import Artifact
-        from scoring.pool import Pool
+        stay_quiet()  # this node's environment is not the driver's
+
+        from hsegap.export.artifact import Artifact
+        from hsegap.scoring.pool import Pool
 
         if version != _version():
             msg = f"this node has hsegap {_version()}, the driver {version}: install the same on both"
@@ -133,7 +136,7 @@ def _fetch(item: Item) -> Item:
     """Read an object of a store here, next to where it is scored."""
     if item.address is None or item.problem is not None:
         return item
-    from scoring.sources import fetched
+    from hsegap.scoring.sources import fetched
 
     found = fetched(item.address, format_=item.format)
     return replace(item, structure=found.structure, problem=found.problem)
@@ -173,7 +176,7 @@ class RayEngine:
 
     def __init__(self, artifact: Artifact, options: PoolOptions, *, address: str | None = None) -> None:
         # Nothing reports home unless whoever runs the cluster asked for it.
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        stay_quiet()
         # Ray's own core writes to the terminal past every logging setting, about the way Ray Data starts actors; errors raise here.
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         self._ray: Any = need("ray", purpose="--engine ray")

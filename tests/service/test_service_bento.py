@@ -78,7 +78,7 @@ def test_a_bento_holds_what_serving_needs_and_no_more(bento: Path) -> None:
 
 @pytest.mark.slow
 def test_a_bento_predicts_with_its_own_artifact(bento: Path, tmp_path: Path) -> None:
-    code = f"from export.artifact import Artifact\nfrom service import Predictor, PredictRequest\nartifact = Artifact.load()\nprint(artifact.folder)\nwith Predictor(artifact) as p:\n    print(p.predict([PredictRequest(structure={SILICON!r})])[0].formula)\n"
+    code = f"from hsegap.export.artifact import Artifact\nfrom hsegap.service import Predictor, PredictRequest\nartifact = Artifact.load()\nprint(artifact.folder)\nwith Predictor(artifact) as p:\n    print(p.predict([PredictRequest(structure={SILICON!r})])[0].formula)\n"
     env = {key: value for key, value in os.environ.items() if not key.startswith("HSEGAP_")} | {"PYTHONPATH": str(bento / "src")}
     done = subprocess.run([sys.executable, "-P", "-c", code], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.stdout.split() == [str((bento / "src" / "artifacts" / "hsegap-hse").resolve()), "Si"], done.stderr
@@ -111,4 +111,9 @@ def test_bentoml_serve_runs_the_same_service(served: str) -> None:
     assert response.status_code == 200
     assert response.json()["formula"] == "Si"
     assert httpx.post(served + "/predict", json={"structure": ""}, timeout=60).json()["error"]["code"] == "unreadable_structure"
-    assert httpx.get(served + "/metrics", timeout=60).status_code == 200
+    for place in range(3):
+        httpx.get(f"{served}/stranger{place}", timeout=60)
+    metrics = httpx.get(served + "/metrics", timeout=60)
+    assert metrics.status_code == 200
+    assert 'endpoint="unknown"' in metrics.text
+    assert "stranger" not in metrics.text
