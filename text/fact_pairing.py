@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from text.fact_vocabulary import HSE, OTHER, PBE, PBE_LIKE, UNNAMED
+from hsegap.text.fact_vocabulary import HSE, OTHER, PBE, PBE_LIKE, UNNAMED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from text.fact_vocabulary import Token
+    from hsegap.text.fact_vocabulary import Token
 
 #: Several marks of different meaning and no way to tell which counts.
 MIXED = "mixed"

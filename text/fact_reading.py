@@ -6,14 +6,14 @@ import math
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from text.fact_pairing import MIXED, Mark, marks_of, pair
-from text.fact_vocabulary import EXPERIMENT, HSE, OTHER, PBE, PBE_LIKE, UNNAMED, tokens
+from hsegap.text.fact_pairing import MIXED, Mark, marks_of, pair
+from hsegap.text.fact_vocabulary import EXPERIMENT, HSE, OTHER, PBE, PBE_LIKE, UNNAMED, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from text.fact_values import Quantity
-    from text.fact_vocabulary import Token
+    from hsegap.text.fact_values import Quantity
+    from hsegap.text.fact_vocabulary import Token
 
 #: Gaps that can be: solid neon and helium reach 20 eV.
 MAX_GAP_EV = 30.0

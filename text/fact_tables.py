@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from text.fact_vocabulary import may_state_a_gap, tokens
-from text.sentences import is_rule
+from hsegap.text.fact_vocabulary import may_state_a_gap, tokens
+from hsegap.text.sentences import is_rule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

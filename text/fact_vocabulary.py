@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from text.fact_values import QUANTITY_PATTERN, Quantity, read_quantity, unit_key
+from hsegap.text.fact_values import QUANTITY_PATTERN, Quantity, read_quantity, unit_key
 
 #: Classes of methods. PBE-like are other generalised-gradient functionals, whose gaps stay within about 0.1 eV of PBE's (training jitters a
 #: stated gap by as much), and the Materials Project, whose gaps are PBE's. ``unnamed`` is a calculation that does not name its functional.

@@ -11,17 +11,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from text.fact_reading import Context, Statement, context_of, read_statements
-from text.fact_tables import read_table
-from text.fact_vocabulary import PBE, may_state_a_gap
-from text.folding import fold
-from text.sentences import split_sentences
+from hsegap.text.fact_reading import Context, Statement, context_of, read_statements
+from hsegap.text.fact_tables import read_table
+from hsegap.text.fact_vocabulary import PBE, may_state_a_gap
+from hsegap.text.folding import fold
+from hsegap.text.sentences import split_sentences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from text.folding import Folded
-    from text.sentences import Sentence
+    from hsegap.text.folding import Folded
+    from hsegap.text.sentences import Sentence
 
 #: Values that lie closer are one fact stated twice, perhaps rounded or by two programs.
 SAME_EV = 0.1

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from text.folding import Folded
+    from hsegap.text.folding import Folded
 
 Kind = Literal["prose", "item", "heading", "row"]
 
@@ -79,7 +79,7 @@ def split_sentences(folded: Folded) -> list[Sentence]:
     """Split a folded text; linear in its length.
 
     Args:
-        folded: What :func:`text.folding.fold` gave.
+        folded: What :func:`hsegap.text.folding.fold` gave.
 
     Returns:
         The sentences in order, without the blank stretches before the first one.

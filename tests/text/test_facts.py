@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from text.facts import Fact, extract_facts
+from hsegap.text.facts import Fact, extract_facts
 
 PBE = [
     ("PBE band gap: 1.17 eV", 1.17),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from text.facts import extract_facts
-from text.folding import fold
-from text.sentences import split_sentences
+from hsegap.text.facts import extract_facts
+from hsegap.text.folding import fold
+from hsegap.text.sentences import split_sentences
 
 BOTH = [("pbe_gap_ev", 0.61), ("hse_gap_ev", 1.17)]
 LAYOUTS = {
