@@ -13,7 +13,9 @@ from small_data import textbook, write_jarvis
 from models import collate, load_checkpoint, read_checkpoint
 from structures import build_graph, read
 from text import TextEncoder
-from training.loop import Trainer, contrastive_loss, displaced
+from training.augment import displaced
+from training.loop import Trainer
+from training.objective import contrastive_loss
 from training.options import OptionsError, options_from
 from training.run import run_training, stopword_rewriter
 
