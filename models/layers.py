@@ -110,8 +110,9 @@ class AlignnConvolution(nn.Module):
         super().__init__()
         line_width = line_width or width
         self.node_update = EdgeGatedConvolution(width, dropout)
-        self.edge_update = EdgeGatedConvolution(line_width, dropout)
         self.narrow = line_width != width
+        # A narrow line graph is regularised by its width; drawing random numbers for all its edges would take a fifth of a step.
+        self.edge_update = EdgeGatedConvolution(line_width, 0.0 if self.narrow else dropout)
         if self.narrow:
             self.bond_down = nn.Linear(width, line_width)
             self.bond_up = nn.Linear(line_width, width)
