@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from models.layers import RadialBasis
+from hsegap.models.layers import RadialBasis
 
 if TYPE_CHECKING:
-    from models.config import FusionConfig
+    from hsegap.models.config import FusionConfig
 
 #: Range of the radial basis of a gap, eV. Larger values keep the last centre's neighbourhood and the plain number.
 HIGHEST_GAP = 12.0

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from models import FusionConfig, GraphBatch
-    from training.dataset import TrainingBatch
+    from hsegap.models import FusionConfig, GraphBatch
+    from hsegap.training.dataset import TrainingBatch
 
 
 def displaced(graph: GraphBatch, deviation: float) -> GraphBatch:

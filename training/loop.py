@@ -12,22 +12,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.augment import displaced, scaled, stated_facts
-from training.average import WeightAverage
-from training.dataset import CrystalDataset, TrainingBatch, epoch_plan
-from training.metrics import measure, predict, score_of
-from training.objective import batch_loss
-from training.precision import mixed
-from training.progress import Progress
-from training.state import BEST, HISTORY, LAST, TIMINGS, save_atomically, write_json
-from training.teacher import TeacherFeatures, TeacherHead
+from hsegap.training.augment import displaced, scaled, stated_facts
+from hsegap.training.average import WeightAverage
+from hsegap.training.dataset import CrystalDataset, TrainingBatch, epoch_plan
+from hsegap.training.metrics import measure, predict, score_of
+from hsegap.training.objective import batch_loss
+from hsegap.training.precision import mixed
+from hsegap.training.progress import Progress
+from hsegap.training.state import BEST, HISTORY, LAST, TIMINGS, save_atomically, write_json
+from hsegap.training.teacher import TeacherFeatures, TeacherHead
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from models import CrystalTextNetwork, NetworkOutput
-    from training.options import TrainingOptions
+    from hsegap.models import CrystalTextNetwork, NetworkOutput
+    from hsegap.training.options import TrainingOptions
 
 
 @dataclass

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 if TYPE_CHECKING:
-    from models import CrystalTextNetwork
-    from training.dataset import CrystalDataset
+    from hsegap.models import CrystalTextNetwork
+    from hsegap.training.dataset import CrystalDataset
 
 
 def regression_metrics(prediction: np.ndarray, target: np.ndarray) -> dict[str, float]:
@@ -81,8 +81,8 @@ def predict(
         without_text: Hide the descriptions.
         with_facts: State the rows' known facts.
     """
-    from training.augment import stated_facts
-    from training.dataset import in_order
+    from hsegap.training.augment import stated_facts
+    from hsegap.training.dataset import in_order
 
     was_training = network.training
     network.eval()

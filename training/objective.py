@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from models import NetworkOutput
-    from training.dataset import TrainingBatch
-    from training.options import TrainingOptions
+    from hsegap.models import NetworkOutput
+    from hsegap.training.dataset import TrainingBatch
+    from hsegap.training.options import TrainingOptions
 
 
 def weighted_loss(answer: Tensor, target: Tensor, weight: Tensor, options: TrainingOptions) -> Tensor:

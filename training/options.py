@@ -10,7 +10,7 @@ from typing import Any, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from models.config import FusionConfig, LateFusionType
+from hsegap.models.config import FusionConfig, LateFusionType
 
 Dataset = Literal["jarvis", "mp", "class", "toy"]
 
@@ -140,7 +140,7 @@ class TrainingOptions(BaseModel):
     fact_jitter: float = _added("standard deviation of the noise on a fact in training, eV", default=0.1, ge=0)
     fact_wrong: float = _added("share of stated facts that are another crystal's in training", default=0.03, ge=0, le=1)
     pbe_head: Literal["none", "free", "base"] = _added(
-        "learn the rows' pbe_gap_ev with a second head (base: the gap is that estimate plus a correction); rows without the target count too",
+        "a second head for the rows' pbe_gap_ev (base: the gap is its estimate plus a correction); rows without the target count too",
         default="none",
     )
     pbe_weight: float = _added("weight of the second head's loss", default=1.0, ge=0)

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.errors import DataError
+from hsegap.training.errors import DataError
 
 if TYPE_CHECKING:
-    from training.dataset import CrystalDataset
+    from hsegap.training.dataset import CrystalDataset
 
 
 class TeacherFeatures:
