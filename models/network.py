@@ -131,7 +131,7 @@ class CrystalTextNetwork(nn.Module):
             EmbeddingLayer(config.embedding_features, width or config.hidden_features),
         )
 
-    def forward(
+    def forward(  # noqa: PLR0917 - what is told comes in pairs of a value and whether it is there
         self,
         batch: GraphBatch,
         tokens: Tensor | None = None,
