@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from hsegap.children import python_path
+from hsegap.quiet import QUIET
 from hsegap.scoring import wire
 from hsegap.scoring.problems import ScoringError
 
@@ -95,7 +96,7 @@ class Nursery:
 
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
-        environment = dict(os.environ)
+        environment = {**QUIET, **os.environ}
         environment.update(
             # One thread each: with several, workers take each other's cores, and a fork would lose a pool's threads.
             OMP_NUM_THREADS="1",

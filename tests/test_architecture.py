@@ -18,7 +18,7 @@ SKIPPED_FOLDERS = {"build", "dist", "node_modules", "artifacts", "runs"}
 #: The part of export/ that belongs to the serving side.
 ARTIFACT_READER = ("export.artifact", "export.manifest")
 #: The package's own files that every room may import.
-COMMON = {"errors", "children"}
+COMMON = {"quiet", "folders", "errors", "children"}
 #: What a room may import from the other rooms.
 MAY_IMPORT = {
     "structures": set(),
