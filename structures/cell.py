@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from hsegap.structures.errors import StructureError
+from hsegap.structures.exact import lattice_vectors
 
 #: Product of the cell lengths over the volume above which a lattice is reduced.
 SKEWNESS = 2.0
@@ -58,13 +59,7 @@ def lattice_from_parameters(parameters: np.ndarray) -> np.ndarray:
     if sum(angles) >= 360 or 2 * max(angles) >= sum(angles):
         shown = ", ".join(f"{angle:.6g}°" for angle in angles)
         raise StructureError("degenerate_cell", f"The cell is degenerate: the angles {shown} span no volume.", hint)
-    # numpy's cosine and not math's: the last bit is then that of pymatgen's lattices, which were trained on.
-    radians = np.radians(angles)
-    (cos_alpha, cos_beta, cos_gamma), (sin_alpha, sin_beta, _) = np.cos(radians).tolist(), np.sin(radians).tolist()
-    gamma_star = np.arccos(max(-1.0, min(1.0, (cos_alpha * cos_beta - cos_gamma) / (sin_alpha * sin_beta))))
-    first = [a * sin_beta, 0.0, a * cos_beta]
-    second = [-b * sin_alpha * np.cos(gamma_star), b * sin_alpha * np.sin(gamma_star), b * cos_alpha]
-    return np.array([first, second, [0.0, 0.0, float(c)]])
+    return lattice_vectors([a, b, c], angles)
 
 
 def reduced_lattice(lattice: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -79,7 +79,11 @@ def expand(symmetry: Symmetry, sites: Sites, lattice: np.ndarray) -> Expanded:
 
 def _applied(symmetry: Symmetry, positions: np.ndarray) -> np.ndarray:
     """All images, ``[sites, operations, 3]``, not wrapped into the cell."""
-    return np.einsum("nij,sj->sni", symmetry.rotations, positions) + symmetry.translations
+    # Term by term and not by BLAS, so that the last bit is the same on every processor.
+    turned = symmetry.rotations
+    x, y, z = (positions[:, None, axis, None] for axis in range(3))
+    images: np.ndarray = turned[:, :, 0] * x + turned[:, :, 1] * y + turned[:, :, 2] * z + symmetry.translations
+    return images
 
 
 def _images(symmetry: Symmetry, positions: np.ndarray, sites: Sites, lattice: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
