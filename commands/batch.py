@@ -126,8 +126,8 @@ def score(
       hsegap score s3://bucket/cifs/ -o s3://bucket/gaps.parquet --engine ray --ray-address auto
     """  # noqa: D301 - the backspace tells the help to leave the lines as they are
     from hsegap.commands import score as command
-    from hsegap.scoring.score import ScoreOptions
-    from hsegap.scoring.tables import TableOptions
+    from hsegap.batch.score import ScoreOptions
+    from hsegap.batch.tables import TableOptions
 
     options = ScoreOptions(
         inputs=tuple(inputs),

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from hsegap.scoring.calibration import Learned, Residual, Seen
-    from hsegap.scoring.evaluate import Row
-    from hsegap.service.predictor import Predictor
+    from hsegap.evaluation.calibration import Learned, Residual, Seen
+    from hsegap.evaluation.evaluate import Row
+    from hsegap.prediction.predictor import Predictor
 
 
 def run(
@@ -48,9 +48,9 @@ def run(
     Returns:
         Exit status: 0 if the artifact was written, else 1.
     """
-    from hsegap.export.artifact import ArtifactError
-    from hsegap.scoring.calibration import held_out, learn, observe, read_residuals
-    from hsegap.scoring.evaluate import EvaluationError, read_rows
+    from hsegap.artifact.artifact import ArtifactError
+    from hsegap.evaluation.calibration import held_out, learn, observe, read_residuals
+    from hsegap.evaluation.evaluate import EvaluationError, read_rows
 
     try:
         validation = [row for path in rows for row in read_rows(path)]
@@ -98,9 +98,9 @@ def _alike(seen: list[Seen], sample: list[Row], like: Path) -> tuple[list[Seen],
         EvaluationError: If it has no model of its errors.
     """
     from hsegap.commands.predict import open_predictor
-    from hsegap.scoring.calibration import expected_alike, observe
-    from hsegap.scoring.evaluate import EvaluationError
-    from hsegap.service.uncertainty import read_calibration
+    from hsegap.evaluation.calibration import expected_alike, observe
+    from hsegap.evaluation.evaluate import EvaluationError
+    from hsegap.prediction.uncertainty import read_calibration
 
     with open_predictor(like, jobs=len(sample)) as predictor:
         manifest = predictor.artifact.manifest
@@ -122,7 +122,7 @@ def _check_overlap(tables: dict[str, Residual], known: list[Row], *, wanted: boo
     Raises:
         EvaluationError: If none of the rows is there, or there are two sources.
     """
-    from hsegap.scoring.evaluate import EvaluationError
+    from hsegap.evaluation.evaluate import EvaluationError
 
     if wanted and like is not None:
         raise EvaluationError("--residuals and --like exclude each other.", "Held-out predictions, where there are any, are better.")
@@ -173,7 +173,7 @@ def write(folder: Path, learned: Learned, *, out: Path) -> Path:
     """
     from safetensors.numpy import save
 
-    from hsegap.service.scale import TENSORS
+    from hsegap.prediction.scale import TENSORS
 
     return rewrite(folder, out, files={TENSORS: save(learned.arrays)}, changes={"calibration": learned.settings})
 
@@ -186,8 +186,8 @@ def rewrite(folder: Path, out: Path, *, files: dict[str, bytes], changes: dict[s
     """
     import json
 
-    from hsegap.export.manifest import MANIFEST_NAME, write_manifest
-    from hsegap.scoring.evaluate import EvaluationError
+    from hsegap.artifact.manifest import MANIFEST_NAME, write_manifest
+    from hsegap.evaluation.evaluate import EvaluationError
 
     out = out.resolve()
     if out.exists() and any(out.iterdir()) and not (out / MANIFEST_NAME).is_file():

@@ -25,11 +25,11 @@ def run(artifact: Path, *, evaluations: Sequence[Path], docs: Path | None, out: 
         Exit status: 0 if the card was written, else 1.
     """
     from hsegap.commands.calibrate import rewrite
-    from hsegap.export.artifact import CARD_NAME, Artifact, ArtifactError
-    from hsegap.export.card import model_card
-    from hsegap.export.card_figures import measured, metrics
-    from hsegap.scoring.evaluate import EvaluationError
-    from hsegap.scoring.evaluation_report import BARS, PARITY
+    from hsegap.artifact.artifact import CARD_NAME, Artifact, ArtifactError
+    from hsegap.evaluation.card import model_card
+    from hsegap.evaluation.card_figures import measured, metrics
+    from hsegap.evaluation.evaluate import EvaluationError
+    from hsegap.evaluation.evaluation_report import BARS, PARITY
 
     try:
         opened = Artifact.load(artifact)
@@ -68,8 +68,8 @@ def _read(folder: Path, artifact: Any) -> dict[str, Any]:
     Raises:
         EvaluationError: If so, or if the folder holds no evaluation.
     """
-    from hsegap.scoring.evaluate import EvaluationError
-    from hsegap.scoring.evaluation_report import REPORT
+    from hsegap.evaluation.evaluate import EvaluationError
+    from hsegap.evaluation.evaluation_report import REPORT
 
     again = "Evaluate the artifact as it is: hsegap evaluate FILES --artifact FOLDER -o RESULTS."
     try:

@@ -9,7 +9,7 @@ from hsegap.commands import inputs, output
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from hsegap.service.schemas import StructureFormat
+    from hsegap.prediction.schemas import StructureFormat
 
 
 def run(names: Sequence[str], *, as_json: bool, file_format: StructureFormat | None) -> int:
@@ -46,9 +46,9 @@ def run(names: Sequence[str], *, as_json: bool, file_format: StructureFormat | N
 def answers(names: Sequence[str], *, file_format: StructureFormat | None) -> Iterator[dict[str, Any]]:
     """One entry per file, in order: what ``POST /describe`` answers under the file's name, or an error object."""
     from hsegap.commands.predict import open_predictor
-    from hsegap.export.artifact import ArtifactError
-    from hsegap.service.errors import Failure
-    from hsegap.service.schemas import DescribeRequest
+    from hsegap.artifact.artifact import ArtifactError
+    from hsegap.prediction.errors import Failure
+    from hsegap.prediction.schemas import DescribeRequest
 
     def request(structure: str) -> DescribeRequest:
         return DescribeRequest(structure=structure, format=file_format)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from hsegap.scoring.evaluate import Answers
+    from hsegap.evaluation.evaluate import Answers
 
 
 def run(
@@ -46,10 +46,10 @@ def run(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from hsegap.commands.tables import show_error, show_evaluation, show_figures
-    from hsegap.export.artifact import Artifact, ArtifactError
-    from hsegap.scoring.evaluate import EvaluationError, ask, predictions_needed, read_rows, summarise
-    from hsegap.scoring.evaluation_report import report_of, write_report
-    from hsegap.scoring.texts import ScoringPredictor
+    from hsegap.artifact.artifact import Artifact, ArtifactError
+    from hsegap.evaluation.evaluate import EvaluationError, ask, predictions_needed, read_rows, summarise
+    from hsegap.evaluation.evaluation_report import report_of, write_report
+    from hsegap.batch.texts import ScoringPredictor
 
     columns = (TextColumn("predicting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     texts = not without_text
@@ -90,7 +90,7 @@ def run(
 
 def _together(answers: dict[str, Answers]) -> Answers:
     """The answers of all files as those of one."""
-    from hsegap.scoring.evaluate import Answers as Joined
+    from hsegap.evaluation.evaluate import Answers as Joined
 
     parts = list(answers.values())
     if len(parts) == 1:
@@ -109,7 +109,7 @@ def _together(answers: dict[str, Answers]) -> Answers:
 
 def _command(files: Sequence[Path], *, target: str, limit: int | None, variants: dict[str, Any]) -> list[str]:
     """The command as it can be typed again, files by name."""
-    from hsegap.scoring.evaluate import TARGET
+    from hsegap.evaluation.evaluate import TARGET
 
     parts = ["hsegap evaluate", *(path.name for path in files)]
     parts += ["--without-text"] if not variants["with_text"] else []

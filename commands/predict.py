@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from hsegap.service.predictor import Predictor
-    from hsegap.service.schemas import PredictRequest, StructureFormat
+    from hsegap.prediction.predictor import Predictor
+    from hsegap.prediction.schemas import PredictRequest, StructureFormat
 
 #: Files answered together; small enough that a long list shows its first answers soon.
 CHUNK = 64
@@ -43,7 +43,7 @@ def run(
     Returns:
         Exit status: 0 if every file was predicted, else 1.
     """
-    from hsegap.service.schemas import PredictRequest
+    from hsegap.prediction.schemas import PredictRequest
 
     def request(structure: str) -> PredictRequest:
         return PredictRequest(structure=structure, format=file_format, description=text, describe=describe, atoms=atoms)
@@ -76,7 +76,7 @@ def answers(
     Yields:
         A prediction or an error object, each with the file's name as ``id``.
     """
-    from hsegap.export.artifact import ArtifactError
+    from hsegap.artifact.artifact import ArtifactError
 
     try:
         predictor = open_predictor(artifact, jobs=len(names))
@@ -97,19 +97,19 @@ def open_predictor(artifact: Path | None, *, jobs: int) -> Predictor:
         jobs: Number of crystals to come.
 
     Raises:
-        hsegap.export.artifact.ArtifactError: If the artifact must not be used.
+        hsegap.artifact.artifact.ArtifactError: If the artifact must not be used.
     """
     import os
 
-    from hsegap.export.artifact import Artifact
-    from hsegap.service.predictor import Predictor
+    from hsegap.artifact.artifact import Artifact
+    from hsegap.prediction.predictor import Predictor
 
     return Predictor(Artifact.load(artifact), workers=max(1, min(jobs, os.cpu_count() or 1, 4)), remember_descriptions=True)
 
 
 def _chunk(names: Sequence[str], *, start: int, request: Callable[[str], PredictRequest], predictor: Predictor) -> Iterator[dict[str, Any]]:
     """Answer some files together."""
-    from hsegap.service.errors import Failure
+    from hsegap.prediction.errors import Failure
 
     items = [inputs.request_from(name, request) for name in names]
     asked = [item for item in items if not isinstance(item, inputs.Problem)]

@@ -21,10 +21,10 @@ def run(rows: Path, *, out: Path | None, title: str | None) -> int:
     Returns:
         Exit status: 0, or 1 if the rows cannot be read or the page cannot be written.
     """
-    from hsegap.scoring.page import render
-    from hsegap.scoring.problems import ScoringError, reason_of
-    from hsegap.scoring.report import make_report
-    from hsegap.scoring.state import write_whole
+    from hsegap.batch.page import render
+    from hsegap.batch.problems import ScoringError, reason_of
+    from hsegap.batch.report import make_report
+    from hsegap.batch.state import write_whole
 
     page = out or rows.with_suffix(".html")
     try:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from hsegap.scoring.score import ScoreOptions
+    from hsegap.batch.score import ScoreOptions
 
 
 class _Stopped(BaseException):
@@ -31,9 +31,9 @@ def run(options: ScoreOptions) -> int:
         Exit status: 0 if every row is ok, 2 if some are errors, 1 if the run could not start or go on, 128 and the signal's number if it
         was interrupted.
     """
-    from hsegap.export.artifact import ArtifactError
-    from hsegap.scoring.problems import ScoringError, harmless
-    from hsegap.scoring.score import COULD_NOT_RUN, SOME_FAILED, FailedFastError, score
+    from hsegap.artifact.artifact import ArtifactError
+    from hsegap.batch.problems import ScoringError, harmless
+    from hsegap.batch.score import COULD_NOT_RUN, SOME_FAILED, FailedFastError, score
 
     logging.basicConfig(level=logging.ERROR if options.quiet else logging.WARNING, format="hsegap score: %(message)s", stream=sys.stderr)
     # Each reading process that had to be ended has its own row to say so.

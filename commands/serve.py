@@ -24,7 +24,7 @@ def run(*, host: str, port: int, workers: int | None, artifact: Path | None, pag
     Returns:
         Exit status 1, after saying on standard error why there is no server.
     """
-    from hsegap.export.artifact import ArtifactError
+    from hsegap.artifact.artifact import ArtifactError
     from hsegap.service.launch import LaunchError, serve
 
     try:

@@ -10,8 +10,8 @@ from hsegap.commands import output
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hsegap.export.artifact import Artifact
-    from hsegap.service.golden import VerifyReport
+    from hsegap.artifact.artifact import Artifact
+    from hsegap.prediction.golden import VerifyReport
 
 
 def run(folder: Path | None, *, as_json: bool) -> int:
@@ -24,8 +24,8 @@ def run(folder: Path | None, *, as_json: bool) -> int:
     Returns:
         Exit status: 0 if everything is as it was exported, else 1.
     """
-    from hsegap.export.artifact import Artifact, ArtifactError
-    from hsegap.service.golden import verify
+    from hsegap.artifact.artifact import Artifact, ArtifactError
+    from hsegap.prediction.golden import verify
 
     with output.answers_only() as out:
         try:

@@ -7,12 +7,12 @@ from typing import Any
 
 _HOMES = {
     "Core": "hsegap.service.core",
-    "Failure": "hsegap.service.errors",
-    "PredictRequest": "hsegap.service.schemas",
-    "Prediction": "hsegap.service.schemas",
-    "Predictor": "hsegap.service.predictor",
+    "Failure": "hsegap.prediction.errors",
+    "PredictRequest": "hsegap.prediction.schemas",
+    "Prediction": "hsegap.prediction.schemas",
+    "Predictor": "hsegap.prediction.predictor",
     "serve": "hsegap.service.launch",
-    "verify": "hsegap.service.golden",
+    "verify": "hsegap.prediction.golden",
 }
 
 __all__ = ["Core", "Failure", "PredictRequest", "Prediction", "Predictor", "serve", "verify"]

@@ -7,7 +7,7 @@ import bentoml
 
 from hsegap.service.app import Runtime, edge_app, json_answer
 from hsegap.service.guard import Guard
-from hsegap.service.schemas import BatchRequest, BatchResponse, DescribeRequest, GeneratedDescription, Prediction, PredictRequest
+from hsegap.prediction.schemas import BatchRequest, BatchResponse, DescribeRequest, GeneratedDescription, Prediction, PredictRequest
 
 RUNTIME = Runtime()
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from pydantic import ValidationError
 
-from hsegap.service.errors import Failure, internal_error
-from hsegap.service.schemas import DescribeRequest, Prediction, PredictRequest, failure_from_validation
+from hsegap.prediction.errors import Failure, internal_error
+from hsegap.prediction.schemas import DescribeRequest, Prediction, PredictRequest, failure_from_validation
 from hsegap.ui.maps import atom_table, maps_of
 
 if TYPE_CHECKING:
     from hsegap.service.core import Core
-    from hsegap.service.schemas import GeneratedDescription
+    from hsegap.prediction.schemas import GeneratedDescription
     from hsegap.structures import Crystal
     from hsegap.ui.maps import Map
 

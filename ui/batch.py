@@ -8,8 +8,8 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hsegap.service.errors import Failure
-from hsegap.service.schemas import MAX_ITEMS, Prediction, PredictRequest
+from hsegap.prediction.errors import Failure
+from hsegap.prediction.schemas import MAX_ITEMS, Prediction, PredictRequest
 from hsegap.ui.actions import make_request
 
 if TYPE_CHECKING:

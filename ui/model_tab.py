@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hsegap.service.core import Core
-    from hsegap.service.schemas import ModelInfo
+    from hsegap.prediction.schemas import ModelInfo
 
 #: A fact longer than this (a list of quantiles, say) is left to ``GET /model``.
 LONGEST_FACT = 120

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from hsegap.export.artifact import Artifact
+    from hsegap.artifact.artifact import Artifact
     from hsegap.service.core import Core
 
 logger = logging.getLogger("hsegap.page")

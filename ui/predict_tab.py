@@ -8,7 +8,7 @@ import time
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from hsegap.service.errors import Failure
+from hsegap.prediction.errors import Failure
 from hsegap.ui import actions, skeletons, texts
 from hsegap.ui.answer import answer_html, empty_html, error_html
 from hsegap.ui.components import part
