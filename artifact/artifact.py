@@ -21,6 +21,7 @@ from hsegap.artifact.manifest import (
     SCHEMA_VERSION,
     GoldenCase,
     Manifest,
+    file_sha256,
     write_manifest,
 )
 
@@ -65,12 +66,6 @@ class ArtifactError(ValueError):
     def __reduce__(self) -> tuple[type[ArtifactError], tuple[str, str, str]]:
         """Survive the trip between processes with all three parts."""
         return (type(self), (self.code, self.message, self.hint))
-
-
-def file_sha256(path: str | Path) -> str:
-    """SHA-256 of a file, read in blocks, as 64 hexadecimal digits."""
-    with Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def default_artifact() -> Path:

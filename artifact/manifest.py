@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import tempfile
@@ -151,6 +152,12 @@ class GoldenCase(_Section):
     expected: GoldenValues
 
 
+def file_sha256(path: str | Path) -> str:
+    """SHA-256 of a file, read in blocks, as 64 hexadecimal digits."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def write_manifest(folder: str | Path, manifest: Manifest | dict[str, Any]) -> Path:
     """Fingerprint the files of a folder and write its manifest in one step that either happens or does not.
 
@@ -164,8 +171,6 @@ def write_manifest(folder: str | Path, manifest: Manifest | dict[str, Any]) -> P
     Raises:
         ValueError: If the folder holds something that is no plain file, or the manifest does not validate.
     """
-    from hsegap.artifact.artifact import file_sha256
-
     folder = Path(folder)
     files = {}
     for path in sorted(folder.iterdir()):

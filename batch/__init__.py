@@ -1,1 +1,1 @@
-"""Scoring: many crystals at once, and an artifact's errors on labelled ones."""
+"""Many crystals at once: files, archives and tables become rows, in order, whatever happens on the way."""

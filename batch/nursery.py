@@ -10,9 +10,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-from hsegap.children import python_path
 from hsegap.batch import wire
 from hsegap.batch.problems import ScoringError
+from hsegap.children import python_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -112,7 +112,7 @@ def _fork(predictor: ScoringPredictor, control: socket.socket, connection: socke
         work(connection, predictor)
         status = 0
     except Exception:  # the end of this process: the run sees a closed connection and does the batch again
-        logging.getLogger("hsegap.scoring").exception("a scoring worker failed")
+        logging.getLogger("hsegap.batch").exception("a scoring worker failed")
     finally:
         # Not sys.exit: what the parent set up to run at its own end must not run here.
         os._exit(status)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hsegap.artifact.artifact import Artifact
     from hsegap.batch.batches import Batch, Item
 
-logger = logging.getLogger("hsegap.scoring")
+logger = logging.getLogger("hsegap.batch")
 
 #: Longest a first batch may take beyond its inputs' own deadlines: imports, on a busy machine.
 START_S = 300.0

@@ -125,9 +125,9 @@ def score(
       find . -name '*.cif' | hsegap score - -o - | jq -r '[.id, .gap_ev] | @tsv'
       hsegap score s3://bucket/cifs/ -o s3://bucket/gaps.parquet --engine ray --ray-address auto
     """  # noqa: D301 - the backspace tells the help to leave the lines as they are
-    from hsegap.commands import score as command
     from hsegap.batch.score import ScoreOptions
     from hsegap.batch.tables import TableOptions
+    from hsegap.commands import score as command
 
     options = ScoreOptions(
         inputs=tuple(inputs),

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hsegap.commands import output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import numpy as np
 
@@ -169,40 +167,11 @@ def write(folder: Path, learned: Learned, *, out: Path) -> Path:
         out: Folder to write, which may be the artifact itself.
 
     Raises:
-        EvaluationError: If another thing than an artifact stands there.
+        ArtifactError: If another thing than an artifact stands there.
     """
     from safetensors.numpy import save
 
+    from hsegap.artifact.rewrite import rewrite
     from hsegap.prediction.scale import TENSORS
 
     return rewrite(folder, out, files={TENSORS: save(learned.arrays)}, changes={"calibration": learned.settings})
-
-
-def rewrite(folder: Path, out: Path, *, files: dict[str, bytes], changes: dict[str, Any]) -> Path:
-    """Write an artifact with some files and manifest entries replaced; it appears whole or not at all.
-
-    Raises:
-        EvaluationError: If another thing than an artifact stands at ``out``.
-    """
-    import json
-
-    from hsegap.artifact.manifest import MANIFEST_NAME, write_manifest
-    from hsegap.evaluation.evaluate import EvaluationError
-
-    out = out.resolve()
-    if out.exists() and any(out.iterdir()) and not (out / MANIFEST_NAME).is_file():
-        raise EvaluationError(f"{out} exists and is not an artifact.", "Name another folder.")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    manifest = json.loads((folder / MANIFEST_NAME).read_bytes())
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
-        fresh, old = Path(temporary) / "new", Path(temporary) / "old"
-        shutil.copytree(folder, fresh)
-        for name, content in files.items():
-            (fresh / name).write_bytes(content)
-            (fresh / name).chmod(0o644)
-        fresh.chmod(0o755)
-        write_manifest(fresh, manifest | changes)
-        if out.exists():
-            out.rename(old)
-        fresh.rename(out)
-    return out

@@ -24,8 +24,8 @@ def run(artifact: Path, *, evaluations: Sequence[Path], docs: Path | None, out: 
     Returns:
         Exit status: 0 if the card was written, else 1.
     """
-    from hsegap.commands.calibrate import rewrite
     from hsegap.artifact.artifact import CARD_NAME, Artifact, ArtifactError
+    from hsegap.artifact.rewrite import rewrite
     from hsegap.evaluation.card import model_card
     from hsegap.evaluation.card_figures import measured, metrics
     from hsegap.evaluation.evaluate import EvaluationError

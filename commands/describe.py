@@ -45,8 +45,8 @@ def run(names: Sequence[str], *, as_json: bool, file_format: StructureFormat | N
 
 def answers(names: Sequence[str], *, file_format: StructureFormat | None) -> Iterator[dict[str, Any]]:
     """One entry per file, in order: what ``POST /describe`` answers under the file's name, or an error object."""
-    from hsegap.commands.predict import open_predictor
     from hsegap.artifact.artifact import ArtifactError
+    from hsegap.commands.predict import open_predictor
     from hsegap.prediction.errors import Failure
     from hsegap.prediction.schemas import DescribeRequest
 

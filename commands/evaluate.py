@@ -45,11 +45,11 @@ def run(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from hsegap.commands.tables import show_error, show_evaluation, show_figures
     from hsegap.artifact.artifact import Artifact, ArtifactError
+    from hsegap.batch.texts import ScoringPredictor
+    from hsegap.commands.tables import show_error, show_evaluation, show_figures
     from hsegap.evaluation.evaluate import EvaluationError, ask, predictions_needed, read_rows, summarise
     from hsegap.evaluation.evaluation_report import report_of, write_report
-    from hsegap.batch.texts import ScoringPredictor
 
     columns = (TextColumn("predicting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     texts = not without_text

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from hsegap.evaluation.evaluate import EvaluationError
 from hsegap.evaluation.head import FIT_FOLDS, FLOOR_EV, fit_head
+from hsegap.evaluation.seen import Seen
 from hsegap.prediction.errors import Failure
-from hsegap.prediction.observed import Neighbours, Observation, Reference
+from hsegap.prediction.observed import Neighbours, Reference
 from hsegap.prediction.scale import head_features
 from hsegap.prediction.schemas import PredictRequest
 from hsegap.structures.subsets import in_second_half
@@ -43,31 +44,6 @@ LEAST_ROWS = 30
 #: Thresholds tried between metal and gap, eV. Not above 0.5: a crystal answered with the gap of germanium is not to be called a metal,
 #: however many metals among the validation rows are answered so.
 THRESHOLDS = np.arange(0.02, 0.505, 0.01)
-
-
-@dataclass(frozen=True)
-class Seen:
-    """One labelled crystal as the artifact saw it.
-
-    Attributes:
-        id: Its name.
-        gap_ev: Known gap.
-        observation: What was observed.
-    """
-
-    id: str
-    gap_ev: float
-    observation: Observation
-
-    @property
-    def error_ev(self) -> float:
-        """Absolute error of the gap as answered, which is never below 0."""
-        return abs(max(0.0, self.observation.gap_raw_ev) - self.gap_ev)
-
-    def without_text(self) -> Seen:
-        """The same crystal, its text left out."""
-        seen = self.observation
-        return Seen(self.id, self.gap_ev, seen._replace(gap_raw_ev=seen.gap_without_text_ev, text=None, text_vector=None))
 
 
 class Residual(NamedTuple):

@@ -13,7 +13,7 @@ from hsegap.structures.subsets import fold_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hsegap.evaluation.calibration import Seen
+    from hsegap.evaluation.seen import Seen
     from hsegap.prediction.observed import Neighbours, Reference
 
 FIT_FOLDS = 5

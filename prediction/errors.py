@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
-logger = logging.getLogger("hsegap.service")
+logger = logging.getLogger("hsegap.prediction")
 
 ErrorCode = Literal[
     "unreadable_structure",

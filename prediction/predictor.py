@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from hsegap.prediction.errors import Failure, internal_error
-from hsegap.structures.fingerprint import fingerprint
 from hsegap.prediction.network import Network, NetworkInput, NetworkResult
 from hsegap.prediction.observed import Observation
 from hsegap.prediction.prepared import Prepared, fusion_layer_names
@@ -37,6 +36,7 @@ from hsegap.prediction.schemas import (
 )
 from hsegap.prediction.uncertainty import applicability_warnings, read_calibration
 from hsegap.prediction.workers import WorkerPool
+from hsegap.structures.fingerprint import fingerprint
 from hsegap.structures.graph import CrystalGraph
 
 if TYPE_CHECKING:

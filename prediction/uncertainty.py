@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
-from hsegap.structures.fingerprint import NAMES
 from hsegap.prediction.scale import TENSORS, Scaled, load_scaled
 from hsegap.prediction.schemas import METAL_BELOW_EV, Warn
+from hsegap.structures.fingerprint import NAMES
 from hsegap.text.composition import contradiction
 
 if TYPE_CHECKING:

@@ -144,11 +144,10 @@ def _caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:
 
 def _warm_up(role: str) -> None:
     """Import what the jobs need, so that no deadline is spent on imports."""
-    from hsegap import structures
-
-    structures.read  # noqa: B018 - the attribute may be resolved lazily, and that is what takes time
     from pymatgen.core import Structure  # noqa: F401
     from pymatgen.io.cif import CifParser  # noqa: F401
+
+    from hsegap.structures import read  # noqa: F401
 
     if role == "describe":
         import importlib

@@ -1,4 +1,4 @@
-"""Predicting and serving: one code path for HTTP, page, command line and batch. Names are loaded when first used."""
+"""Serving over HTTP: admission, routes, life cycle, settings. Names are loaded when first used."""
 
 from __future__ import annotations
 
@@ -7,15 +7,10 @@ from typing import Any
 
 _HOMES = {
     "Core": "hsegap.service.core",
-    "Failure": "hsegap.prediction.errors",
-    "PredictRequest": "hsegap.prediction.schemas",
-    "Prediction": "hsegap.prediction.schemas",
-    "Predictor": "hsegap.prediction.predictor",
     "serve": "hsegap.service.launch",
-    "verify": "hsegap.prediction.golden",
 }
 
-__all__ = ["Core", "Failure", "PredictRequest", "Prediction", "Predictor", "serve", "verify"]
+__all__ = ["Core", "serve"]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,9 +5,9 @@ from typing import Any
 
 import bentoml
 
+from hsegap.prediction.schemas import BatchRequest, BatchResponse, DescribeRequest, GeneratedDescription, Prediction, PredictRequest
 from hsegap.service.app import Runtime, edge_app, json_answer
 from hsegap.service.guard import Guard
-from hsegap.prediction.schemas import BatchRequest, BatchResponse, DescribeRequest, GeneratedDescription, Prediction, PredictRequest
 
 RUNTIME = Runtime()
 

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import models_json_schema
 
 from hsegap.prediction.errors import HINTS, RETRY_AFTER_S, STATUS, Failure
-from hsegap.prediction.schemas import BatchRequest, BatchResponse, DescribeRequest, GeneratedDescription, ModelInfo, Prediction, PredictRequest
+from hsegap.prediction.schemas import (
+    BatchRequest,
+    BatchResponse,
+    DescribeRequest,
+    GeneratedDescription,
+    ModelInfo,
+    Prediction,
+    PredictRequest,
+)
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -9,10 +9,10 @@ from hsegap.prediction.schemas import MAX_ITEMS
 from hsegap.ui import actions
 
 if TYPE_CHECKING:
-    from hsegap.service.core import Core
+    from hsegap.ui.backend import Backend
 
 
-def add(core: Core, *, answers_at_once: int) -> None:
+def add(core: Backend, *, answers_at_once: int) -> None:
     """Register the functions inside the current ``gr.Blocks``; each answers with the JSON that HTTP gives, errors included."""
     import gradio as gr
 

@@ -15,7 +15,7 @@ from hsegap.ui.actions import make_request
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
 
-    from hsegap.service.core import Core
+    from hsegap.ui.backend import Backend
 
 #: Largest structure file, and largest sum of what is unpacked, bytes.
 MAX_FILE_BYTES = 2_000_000
@@ -153,11 +153,11 @@ def collect(paths: Sequence[str | Path], *, describe: bool = False) -> list[Item
     return items
 
 
-async def run(core: Core, items: Sequence[Item], *, chunk: int = CHUNK) -> AsyncIterator[list[tuple[str, Prediction | Failure]]]:
+async def run(core: Backend, items: Sequence[Item], *, chunk: int = CHUNK) -> AsyncIterator[list[tuple[str, Prediction | Failure]]]:
     """Predict a batch chunk by chunk.
 
     Args:
-        core: The service's core.
+        core: What answers.
         items: What :func:`collect` gave.
         chunk: Crystals per turn.
 

@@ -13,10 +13,10 @@ from hsegap.ui.components import part
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from hsegap.service.core import Core
+    from hsegap.ui.backend import Backend
 
 
-def build(core: Core) -> None:
+def build(core: Backend) -> None:
     """Lay out the tab inside the current ``gr.Blocks`` and wire it to the core."""
     import gradio as gr
 

@@ -10,7 +10,7 @@ from hsegap.ui import api, batch_tab, model_tab, predict_tab, skeletons, texts
 if TYPE_CHECKING:
     import gradio as gr
 
-    from hsegap.service.core import Core
+    from hsegap.ui.backend import Backend
 
 #: Uploads and other files of the page older than this are deleted, and looked for this often; seconds.
 CACHE_AGE_S = 600
@@ -81,7 +81,7 @@ def theme() -> gr.themes.Base:
     )
 
 
-def build(core: Core) -> gr.Blocks:
+def build(core: Backend) -> gr.Blocks:
     """Make the page for one core.
 
     Args:

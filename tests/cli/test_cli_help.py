@@ -50,7 +50,8 @@ def test_help_loads_nothing_heavy() -> None:
         "torch",
         "hsegap.service",
         "hsegap.structures",
-        "hsegap.scoring",
+        "hsegap.batch",
+        "hsegap.prediction",
     } & set(loaded)
 
 

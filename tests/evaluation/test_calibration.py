@@ -21,12 +21,12 @@ from hsegap.artifact.manifest import Manifest
 from hsegap.evaluation.calibration import Seen, conformal_quantile, metal_threshold, read_residuals, reference_of
 from hsegap.evaluation.evaluate import EvaluationError
 from hsegap.evaluation.figures import family
-from hsegap.structures.fingerprint import NAMES, fingerprint, widest_empty_layer
 from hsegap.prediction.observed import Neighbours, Observation
 from hsegap.prediction.predictor import Predictor
 from hsegap.prediction.schemas import Prediction, PredictRequest
 from hsegap.prediction.uncertainty import Calibration
 from hsegap.structures import build_graph, read
+from hsegap.structures.fingerprint import NAMES, fingerprint, widest_empty_layer
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data" / "hse"
