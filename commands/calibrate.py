@@ -3,19 +3,78 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from hsegap.commands import output
+from hsegap.commands.options import split_paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     import numpy as np
 
     from hsegap.evaluation.calibration import Learned, Residual, Seen
     from hsegap.evaluation.evaluate import Row
     from hsegap.prediction.predictor import Predictor
+
+
+def calibrate(
+    artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="Artifact to calibrate.", show_default=False)],
+    *,
+    rows: Annotated[
+        list[str],
+        typer.Option(metavar="FILES", help="Validation rows with and without a gap; commas between, repeatable.", show_default=False),
+    ],
+    train: Annotated[list[str], typer.Option(metavar="FILES", help="The rows that the network was trained on.", show_default=False)],
+    residuals: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CSV",
+            help="Held-out predictions of training rows: id, target, prediction, prediction_without_text.",
+            show_default=False,
+        ),
+    ] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="ARTIFACT",
+            help="Without held-out predictions: expect the errors that this artifact, trained on the same rows, expects.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Write here; left out: the artifact itself.", show_default=False)
+    ] = None,
+    coverage: Annotated[float, typer.Option(min=0.5, max=0.99, help="Share of gaps inside the intervals.")] = 0.9,
+    train_rows: Annotated[int, typer.Option(metavar="N", min=100, help="Most training rows that are looked at.")] = 3000,
+    cache_dir: Annotated[Path, typer.Option(metavar="FOLDER", help="Encoded texts, shared with training.")] = Path(".cache"),
+) -> None:
+    """Give an artifact its intervals, warning limits and metal threshold.
+
+    Intervals are split-conformal. Validation rows of one half choose, those of the other calibrate; test rows have no place here.
+    docs/uncertainty.md says how.
+
+    \b
+    Examples:
+      hsegap calibrate artifacts/mine --rows val.jsonl.gz,val_metals.jsonl.gz --train train.jsonl.gz
+      hsegap calibrate artifacts/mine --rows val.jsonl.gz --rows val_metals.jsonl.gz --train train.jsonl.gz --residuals holdout.csv
+      hsegap calibrate artifacts/mine --rows val.jsonl.gz,val_metals.jsonl.gz --train train.jsonl.gz --like artifacts/hsegap-hse
+    """
+    status = run(
+        artifact,
+        rows=split_paths(rows),
+        train=split_paths(train),
+        residuals=split_paths(residuals),
+        like=like,
+        train_rows=train_rows,
+        coverage=coverage,
+        out=out,
+        cache_dir=cache_dir,
+    )
+    raise typer.Exit(status)
 
 
 def run(

@@ -3,13 +3,43 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from hsegap.commands import output
+from hsegap.commands.options import split_paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
+
+
+def card(
+    artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="Artifact whose card is written.", show_default=False)],
+    *,
+    evaluation: Annotated[
+        list[str],
+        typer.Option(metavar="FOLDER", help="What `hsegap evaluate --out` wrote, the main rows first; repeatable.", show_default=False),
+    ],
+    docs: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the card here as well, for the docs.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Write here; left out: the artifact itself.", show_default=False)
+    ] = None,
+) -> None:
+    """Write an artifact's model card from what was measured.
+
+    Card, plots and the manifest's metrics all come from the JSON of `hsegap evaluate --out`; figures of another network or another
+    calibration are refused.
+
+    \b
+    Examples:
+      hsegap card artifacts/mine --evaluation runs/evaluation
+      hsegap card artifacts/hsegap-hse --evaluation runs/evaluation --docs docs/model_card.md
+    """
+    raise typer.Exit(run(artifact, evaluations=split_paths(evaluation), docs=docs, out=out))
 
 
 def run(artifact: Path, *, evaluations: Sequence[Path], docs: Path | None, out: Path | None) -> int:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from hsegap.commands import inputs, output
+from hsegap.commands.options import ArtifactOption, Files, FormatOption, JsonOption, check_stdin_once, format_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from hsegap.prediction.predictor import Predictor
     from hsegap.prediction.schemas import PredictRequest, StructureFormat
@@ -17,6 +20,40 @@ if TYPE_CHECKING:
 #: Files answered together; small enough that a long list shows its first answers soon.
 CHUNK = 64
 logger = logging.getLogger("hsegap.cli")
+
+
+def predict(
+    files: Files,
+    *,
+    text: Annotated[
+        str | None,
+        typer.Option("--text", "-t", metavar="TEXT", help="Description of the crystal, used for every file.", show_default=False),
+    ] = None,
+    describe: Annotated[
+        bool, typer.Option("--describe", help="Let the description be generated from each structure (seconds per crystal).")
+    ] = False,
+    json: JsonOption = False,
+    atoms: Annotated[bool, typer.Option("--atoms/--no-atoms", help="With or without the per-atom values.")] = True,
+    artifact: ArtifactOption = None,
+    format: FormatOption = None,  # noqa: A002 - the option is called so
+) -> None:
+    """Predict the HSE06 band gap of each structure.
+
+    Without --text and --describe the gap is predicted from the structure alone.
+    Exit status: 0 if every file was predicted, 1 if any failed, 2 for a command that cannot be understood.
+
+    \b
+    Examples:
+      hsegap predict examples/*.cif
+      hsegap predict POSCAR --text "GaAs is Zincblende structured."
+      hsegap predict examples/GaAs.cif --describe --json
+      cat examples/GaAs.cif | hsegap predict - --json --no-atoms
+    """
+    check_stdin_once(files)
+    if text is not None and describe:
+        raise typer.BadParameter("give --text or --describe, not both", param_hint="--text")
+    status = run(files, text=text, describe=describe, as_json=json, atoms=atoms, artifact=artifact, file_format=format_name(format))
+    raise typer.Exit(status)
 
 
 def run(

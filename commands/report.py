@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from hsegap.commands import output
 
-if TYPE_CHECKING:
-    from pathlib import Path
+
+def report(
+    rows: Annotated[Path, typer.Argument(metavar="OUT", help="What `hsegap score` wrote: .csv, .jsonl or .parquet.", show_default=False)],
+    *,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="The page; OUT with .html if left out.", show_default=False)
+    ] = None,
+    title: Annotated[str | None, typer.Option(metavar="TEXT", help="Title of the page.", show_default=False)] = None,
+) -> None:
+    """Make one HTML page of a run's rows.
+
+    Distribution, kinds, elements, highest and lowest gaps, outliers, warnings and errors, in one file that needs no network.
+
+    \b
+    Examples:
+      hsegap report gaps.csv
+      hsegap report gaps.parquet -o oxides.html --title "Oxides, first pass"
+    """
+    raise typer.Exit(run(rows, out=out, title=title))
 
 
 def run(rows: Path, *, out: Path | None, title: str | None) -> int:
