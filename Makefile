@@ -12,7 +12,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format docs venv serve-venv chromium clean
+.PHONY: help serve test lint format docs venv serve-venv tools clean
 
 VENV ?= .venv
 HOST ?= 127.0.0.1
@@ -24,6 +24,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 # Nothing reports home, nothing is fetched while running.
+export ORT_DISABLE_TELEMETRY := 1
 export BENTOML_DO_NOT_TRACK := True
 export GRADIO_ANALYTICS_ENABLED := False
 export RAY_USAGE_STATS_ENABLED := 0
@@ -35,7 +36,7 @@ help:
 serve: serve-venv
 	@exec $(BIN)/hsegap serve --host $(HOST) --port $(PORT) $(ARGS)
 
-test: venv chromium
+test: venv tools
 	@exec $(BIN)/python -m pytest $(ARGS)
 
 lint: venv
@@ -56,8 +57,8 @@ venv:
 serve-venv:
 	@.ci/venv serve $(VENV)
 
-chromium:
-	@.ci/chromium
+tools:
+	@.ci/tools
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build *.egg-info
