@@ -78,7 +78,9 @@ class Door:
         cookies = "; ".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"cookie")
         visitor = visitor_of(cookies)
         if not self._is_open(method, path, visitor):
-            failure = Failure.make("invalid_request", f"There is nothing at {path[:100]}.", "See docs/api.md for what scripts may call.")
+            failure = Failure.make(
+                "invalid_request", "There is nothing at this address of the page.", "See docs/api.md for what scripts may call."
+            )
             await JSONResponse(failure.model_dump(), status_code=404)(scope, receive, send)
             return
         if path not in {"/", UPLOAD}:
