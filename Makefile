@@ -34,8 +34,8 @@ export HF_HUB_OFFLINE := 1
 # What makes numpy, OpenBLAS, torch and oneDNN compute as on an AVX2 processor; ONNX Runtime has no such switch.
 LESSER := NPY_DISABLE_CPU_FEATURES=X86_V4,AVX512_ICL,AVX512_SPR OPENBLAS_CORETYPE=Haswell ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2
 # Tests that compare with what another machine has stored.
-STORED := tests/structures/test_graph_against_jarvis.py tests/models/test_published_outputs.py tests/service/test_service_golden.py \
-	tests/export/test_artifact.py tests/export/test_small_gates.py tests/text/test_encoder.py
+STORED := tests/structures/test_graph_against_jarvis.py tests/models/test_published_outputs.py tests/prediction/test_golden.py \
+	tests/artifact/test_artifact.py tests/export/test_small_gates.py tests/text/test_encoder.py
 
 help:
 	@sed -n '3,11s/^# \{0,3\}//p' Makefile

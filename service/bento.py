@@ -5,10 +5,10 @@ from typing import Any
 
 import bentoml
 
+from hsegap.prediction.schemas import BatchRequest, BatchResponse, DescribeRequest, GeneratedDescription, Prediction, PredictRequest
 from hsegap.service.app import Runtime, edge_app, json_answer
 from hsegap.service.guard import Guard
 from hsegap.service.metrics import label_by_route
-from hsegap.service.schemas import BatchRequest, BatchResponse, DescribeRequest, GeneratedDescription, Prediction, PredictRequest
 
 RUNTIME = Runtime()
 label_by_route()

@@ -111,9 +111,9 @@ def serve(
 
     Raises:
         LaunchError: If the address cannot be used or a setting is not valid.
-        hsegap.export.artifact.ArtifactError: If the artifact must not be used.
+        hsegap.artifact.artifact.ArtifactError: If the artifact must not be used.
     """
-    from hsegap.export.artifact import Artifact
+    from hsegap.artifact.artifact import Artifact
     from hsegap.service.settings import Settings
 
     check_port(host, port)

@@ -30,7 +30,10 @@ ROOMS = {
     "text": SERVING,
     "service": SERVING,
     "ui": SERVING,
-    "scoring": (*SERVING, "batch"),
+    "artifact": SERVING,
+    "prediction": SERVING,
+    "evaluation": SERVING,
+    "batch": (*SERVING, "batch"),
     "commands": (*SERVING, "train"),  # inside the commands that export
     "hsegap": SERVING,
     "models": TRAINING,

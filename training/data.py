@@ -15,7 +15,8 @@ import numpy as np
 
 from hsegap.structures.subsets import fold_of, in_second_half
 from hsegap.training.errors import DataError
-from hsegap.training.saved_graphs import SavedGraph, SavedGraphs, saved_folder
+from hsegap.training.rows import Row
+from hsegap.training.saved_graphs import SavedGraphs, saved_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,29 +28,6 @@ __all__ = ["ESTIMATED", "DataError", "Row", "Splits", "check_source", "load_spli
 
 #: What a row with an estimated target has in the field ``label_confidence``.
 ESTIMATED = "estimated"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One crystal to learn from.
-
-    Attributes:
-        id: Its name in the data set.
-        structure: Text of the structure file, the path of one, or a saved graph in its place.
-        target: Number to learn (eV for gaps); not a number where only the PBE gap is known.
-        pbe_gap: PBE gap in eV, or None.
-        description: Text, or None.
-        weight: Weight in the loss.
-        estimated: Whether the target is an estimate (``hsegap transfer``): such a crystal is learned from, and not known.
-    """
-
-    id: str
-    structure: str | Path | SavedGraph
-    target: float
-    description: str | None
-    weight: float = 1.0
-    estimated: bool = False
-    pbe_gap: float | None = None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from hsegap.text import TextEncoder, VectorCache
-    from hsegap.training.data import Row
+    from hsegap.training.rows import Row
 
 
 #: Most atoms of a crystal that counts as small: textbook crystals in their primitive cells.

@@ -11,8 +11,8 @@ from lzma import LZMAError
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from hsegap.service.errors import Failure
-from hsegap.service.schemas import MAX_ITEMS, Prediction, PredictRequest
+from hsegap.prediction.errors import Failure
+from hsegap.prediction.schemas import MAX_ITEMS, Prediction, PredictRequest
 from hsegap.ui.actions import make_request
 from hsegap.ui.uploads import UploadError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
     from pathlib import Path
 
-    from hsegap.service.core import Core
+    from hsegap.ui.backend import Backend
     from hsegap.ui.uploads import Uploads
 
 #: Largest structure file, and largest sum of what is unpacked, bytes.
@@ -172,11 +172,11 @@ def collect(paths: Sequence[str | Path], uploads: Uploads, *, describe: bool = F
     return items
 
 
-async def run(core: Core, items: Sequence[Item], *, chunk: int = CHUNK) -> AsyncIterator[list[tuple[str, Prediction | Failure]]]:
+async def run(core: Backend, items: Sequence[Item], *, chunk: int = CHUNK) -> AsyncIterator[list[tuple[str, Prediction | Failure]]]:
     """Predict a batch chunk by chunk.
 
     Args:
-        core: The service's core.
+        core: What answers.
         items: What :func:`collect` gave.
         chunk: Crystals per turn.
 

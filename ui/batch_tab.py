@@ -13,11 +13,11 @@ from hsegap.ui.components import part
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from hsegap.service.core import Core
+    from hsegap.ui.backend import Backend
     from hsegap.ui.uploads import Uploads
 
 
-def build(core: Core, uploads: Uploads) -> None:
+def build(core: Backend, uploads: Uploads) -> None:
     """Lay out the tab inside the current ``gr.Blocks`` and wire it to the core."""
     import gradio as gr
 

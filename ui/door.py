@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse
 
-from hsegap.service.errors import Failure
+from hsegap.prediction.errors import Failure
 from hsegap.ui.uploads import UploadError
 
 if TYPE_CHECKING:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from hsegap.export.artifact import Artifact
-    from hsegap.service.core import Core
+    from hsegap.artifact.artifact import Artifact
+    from hsegap.ui.backend import Backend
     from hsegap.ui.uploads import Uploads
 
 logger = logging.getLogger("hsegap.page")
@@ -168,7 +168,7 @@ def _warm_up() -> None:
     plotly_script()
 
 
-async def _first_visit(app: FastAPI, core: Core) -> None:
+async def _first_visit(app: FastAPI, core: Backend) -> None:
     """Open the page, predict a crystal with a description and have a script predict it too: what is loaded late is loaded then.
 
     Measured: without it the first visitor's first answer took a second longer than every later one.
@@ -192,7 +192,7 @@ async def _first_visit(app: FastAPI, core: Core) -> None:
         await visitor.get(f"/gradio_api/call/predict/{asked.json()['event_id']}")
 
 
-async def _prepare_for_visitors(app: FastAPI, core: Core) -> None:
+async def _prepare_for_visitors(app: FastAPI, core: Backend) -> None:
     """Everything a first visitor would wait for, beside the server's own start; a failure costs nothing but that wait."""
     try:
         await asyncio.to_thread(_warm_up)
@@ -211,7 +211,7 @@ async def _sweep(uploads: Uploads) -> None:
             logger.warning("old uploads could not be deleted", exc_info=True)
 
 
-def ui_app(core: Core) -> FastAPI:
+def ui_app(core: Backend) -> FastAPI:
     """Make the page for a core.
 
     Mount it under ``/ui``. Its lifespan starts Gradio's queue and the deletion of old uploads; a server that mounts it has to run it

@@ -10,7 +10,7 @@ from hsegap.ui import api, batch_tab, model_tab, predict_tab, skeletons, texts
 if TYPE_CHECKING:
     import gradio as gr
 
-    from hsegap.service.core import Core
+    from hsegap.ui.backend import Backend
     from hsegap.ui.uploads import Uploads
 
 #: Of the fonts that Gradio carries, the weights with all characters; its semibold files lack Å and the minus sign.
@@ -80,7 +80,7 @@ def theme() -> gr.themes.Base:
     )
 
 
-def build(core: Core, uploads: Uploads) -> gr.Blocks:
+def build(core: Backend, uploads: Uploads) -> gr.Blocks:
     """Make the page for one core.
 
     Args:

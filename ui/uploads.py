@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from hsegap.service.errors import Failure
+from hsegap.prediction.errors import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from ui_samples import POSCAR, SILICON, prediction
 
-from hsegap.service.errors import Failure
-from hsegap.service.schemas import MAX_ITEMS, PredictRequest
+from hsegap.prediction.errors import Failure
+from hsegap.prediction.schemas import MAX_ITEMS, PredictRequest
 from hsegap.ui import batch
 from hsegap.ui.uploads import Uploads
 
