@@ -32,7 +32,7 @@ Answer = TypeVar("Answer")
 def default_cache() -> Path:
     """Where descriptions are kept: ``$XDG_CACHE_HOME/hsegap``, else ``~/.cache/hsegap``."""
     named = os.environ.get("XDG_CACHE_HOME", "").strip()
-    return (Path(named) if named else Path("~/.cache").expanduser()) / "hsegap" / "descriptions-2.sqlite"
+    return (Path(named) if named else Path("~/.cache").expanduser()) / "hsegap" / "descriptions-3.sqlite"
 
 
 @functools.lru_cache(maxsize=1)
