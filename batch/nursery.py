@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hsegap.batch import wire
 from hsegap.batch.problems import ScoringError
 from hsegap.children import python_path
+from hsegap.quiet import QUIET
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,7 +96,7 @@ class Nursery:
 
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
-        environment = dict(os.environ)
+        environment = {**QUIET, **os.environ}
         environment.update(
             # One thread each: with several, workers take each other's cores, and a fork would lose a pool's threads.
             OMP_NUM_THREADS="1",

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from hsegap.batch.batches import Batch, Item, Scored
 from hsegap.batch.problems import Problem, ScoringError, need, reason_of
+from hsegap.quiet import stay_quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,6 +97,8 @@ class Scorer:
     """
 
     def __init__(self, feeder: Any, options: PoolOptions, version: str) -> None:
+        stay_quiet()  # this node's environment is not the driver's
+
         from hsegap.artifact.artifact import Artifact
         from hsegap.batch.pool import Pool
 
@@ -173,7 +176,7 @@ class RayEngine:
 
     def __init__(self, artifact: Artifact, options: PoolOptions, *, address: str | None = None) -> None:
         # Nothing reports home unless whoever runs the cluster asked for it.
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        stay_quiet()
         # Ray's own core writes to the terminal past every logging setting, about the way Ray Data starts actors; errors raise here.
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         self._ray: Any = need("ray", purpose="--engine ray")

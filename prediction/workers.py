@@ -19,8 +19,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from hsegap.children import python_path
+from hsegap.folders import cache_folder
 from hsegap.prediction.errors import Failure, internal_error
 from hsegap.prediction.messages import PREFIX, Refusal, unpack
+from hsegap.quiet import QUIET
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,7 +74,9 @@ class Worker:
     """One child process. Used by one thread at a time."""
 
     def __init__(self, role: str, *, deadline_s: float, memory_bytes: int) -> None:
-        environment = {key: value for key, value in os.environ.items() if key != "HSEGAP_TOKEN"}
+        # A library that wants a folder for its settings and caches gets one of ours.
+        environment = {**QUIET, "MPLCONFIGDIR": str(cache_folder() / "matplotlib"), **os.environ}
+        environment.pop("HSEGAP_TOKEN", None)
         environment.update(
             # One thread each, and the same wording on every run: robocrys's text depends on the hash seed.
             OMP_NUM_THREADS="1",

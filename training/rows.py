@@ -64,7 +64,8 @@ class Row:
     Attributes:
         id: Its name in the data set.
         structure: Text of the structure file, the path of one, or a saved graph in its place.
-        target: Number to learn (eV for gaps).
+        target: Number to learn (eV for gaps); not a number where only the PBE gap is known.
+        pbe_gap: PBE gap in eV, or None.
         description: Text, or None.
         weight: Weight in the loss.
         estimated: Whether the target is an estimate (``hsegap transfer``): such a crystal is learned from, and not known.
@@ -76,3 +77,4 @@ class Row:
     description: str | None
     weight: float = 1.0
     estimated: bool = False
+    pbe_gap: float | None = None

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from hsegap.ui.backend import Backend
+    from hsegap.ui.uploads import Uploads
 
 
-def build(core: Backend) -> None:
+def build(core: Backend, uploads: Uploads) -> None:
     """Lay out the tab inside the current ``gr.Blocks`` and wire it to the core."""
     import gradio as gr
 
@@ -36,7 +37,7 @@ def build(core: Backend) -> None:
     async def run(paths: list[str] | None, describing: bool) -> AsyncIterator[tuple[Any, ...]]:
         on, off = gr.update(visible=True), gr.update(visible=False)
         try:
-            items = await asyncio.to_thread(batch.collect, paths or [], describe=describing)
+            items = await asyncio.to_thread(batch.collect, paths or [], uploads, describe=describing)
         except batch.BatchError as error:
             yield None, error_html(error.failure), off, gr.skip()
             return

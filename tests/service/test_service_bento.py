@@ -118,4 +118,9 @@ def test_bentoml_serve_runs_the_same_service(served: str) -> None:
     assert response.status_code == 200
     assert response.json()["formula"] == "Si"
     assert httpx.post(served + "/predict", json={"structure": ""}, timeout=60).json()["error"]["code"] == "unreadable_structure"
-    assert httpx.get(served + "/metrics", timeout=60).status_code == 200
+    for place in range(3):
+        httpx.get(f"{served}/stranger{place}", timeout=60)
+    metrics = httpx.get(served + "/metrics", timeout=60)
+    assert metrics.status_code == 200
+    assert 'endpoint="unknown"' in metrics.text
+    assert "stranger" not in metrics.text
