@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from hsegap.errors import OneKindError
 from hsegap.export.flat import FlatNetwork, example_crystals, example_inputs, graphs_for, input_names, output_names
 from hsegap.export.torchscript import load_torchscript
 from hsegap.structures import Crystal, CrystalGraph
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-4
 
 
-class ParityError(RuntimeError):
+class ParityError(OneKindError, RuntimeError):
     """An exported form gives other numbers than the network it came from."""
+
+    CODE = "parity"
 
 
 @dataclass(frozen=True)
