@@ -41,14 +41,14 @@ test: venv chromium
 lint: venv
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
-	@$(BIN)/python -m mypy
+	@.ci/types $(BIN)/python
 
 format: venv
 	@$(BIN)/python -m ruff check --fix .
 	@$(BIN)/python -m ruff format .
 
 docs: serve-venv
-	@$(BIN)/python -m commands.reference docs/cli.md
+	@$(BIN)/python -m hsegap.commands.reference docs/cli.md
 
 venv:
 	@.ci/venv test $(VENV)

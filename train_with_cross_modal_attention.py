@@ -8,9 +8,9 @@ import sys
 
 def main() -> int:
     """Run one training; 0 when done, 2 when options or data cannot be used."""
-    from training.data import check_source
-    from training.errors import DataError
-    from training.options import OptionsError, parse_options
+    from hsegap.training.data import check_source
+    from hsegap.training.errors import DataError
+    from hsegap.training.options import OptionsError, parse_options
 
     try:
         # Before torch is loaded, so that help, a mistyped flag and a wrong folder answer at once.
@@ -19,11 +19,11 @@ def main() -> int:
     except (OptionsError, DataError) as error:
         return fail(str(error))
 
-    from export.encoder_choice import load_training_encoder
-    from models import CheckpointError
-    from text import TextEncoderError
-    from training.memory import keep_memory
-    from training.run import run_training
+    from hsegap.export.encoder_choice import load_training_encoder
+    from hsegap.models import CheckpointError
+    from hsegap.text import TextEncoderError
+    from hsegap.training.memory import keep_memory
+    from hsegap.training.run import run_training
 
     keep_memory()
     try:

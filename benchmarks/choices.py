@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[0] = str(ROOT)  # in place of this folder, whose scoring.py would hide the package of that name
+sys.path[0] = str(ROOT)  # in place of this folder: its files import each other from the repository's root
 
 import numpy as np  # noqa: E402 - after the path
 
@@ -27,8 +27,8 @@ from benchmarks.measuring import alternate, machine, seconds_of  # noqa: E402 - 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from export.artifact import Artifact
-    from structures import CrystalGraph
+    from hsegap.export.artifact import Artifact
+    from hsegap.structures import CrystalGraph
 
 DATA = ROOT.parent / "shared" / "data" / "hse" / "test.jsonl.gz"
 ROUNDS = 15
@@ -50,7 +50,7 @@ class Runner:
 
     def gaps(self, graphs: Sequence[CrystalGraph]) -> np.ndarray:
         """Gaps, eV, ``[crystals]``."""
-        from structures import collate_arrays
+        from hsegap.structures import collate_arrays
 
         count = len(graphs)
         feeds: dict[str, np.ndarray] = collate_arrays(list(graphs))._asdict()
@@ -69,8 +69,8 @@ class Runner:
 
 def crystals(artifact: Artifact) -> tuple[dict[int, CrystalGraph], list[CrystalGraph], np.ndarray]:
     """Graphs of 10, 50 and 200 atoms; those of 200 real crystals; and the latter's gaps, eV."""
-    from export.parity import supercell
-    from structures import build_graph, read
+    from hsegap.export.parity import supercell
+    from hsegap.structures import build_graph, read
 
     with gzip.open(DATA, "rt") as stream:
         rows = [json.loads(line) for line in stream]
@@ -94,7 +94,7 @@ def main() -> None:
     parser.add_argument("--artifact", default=None, help="artifact folder; the shipped one if left out")
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    from export.artifact import Artifact
+    from hsegap.export.artifact import Artifact
 
     artifact = Artifact.load(parser.parse_args().artifact)
     path, width = artifact.path("network.onnx"), artifact.manifest.text_encoder.width

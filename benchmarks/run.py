@@ -27,7 +27,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[0] = str(ROOT)  # in place of this folder, whose scoring.py would hide the package of that name
+sys.path[0] = str(ROOT)  # in place of this folder: its files import each other from the repository's root
 
 import numpy as np  # noqa: E402 - after the path
 
@@ -38,7 +38,7 @@ from benchmarks.scoring import pss_mb  # noqa: E402 - as above
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from structures import Crystal
+    from hsegap.structures import Crystal
 
 DATA = ROOT.parent / "shared" / "data" / "hse"
 COMMAND = Path(sys.executable).parent / "hsegap"
@@ -72,8 +72,8 @@ class Bench:
 
     def sized(self, n_atoms: int) -> tuple[str, Path, Crystal, Path]:
         """A crystal of about so many atoms: its name, CIF file, itself, and its arrays for the peers."""
-        from export.parity import supercell
-        from structures import read
+        from hsegap.export.parity import supercell
+        from hsegap.structures import read
 
         given = min(self.rows(), key=lambda entry: abs(entry["n_sites"] - min(n_atoms, 50)))
         crystal = read(given["cif"])
@@ -94,7 +94,7 @@ def peer_seconds(bench: Bench, do: str, **job: Any) -> float:
 
 def read(bench: Bench) -> Iterator[dict[str, Any]]:
     """A CIF file becomes a crystal."""
-    from structures import read as ours
+    from hsegap.structures import read as ours
 
     for n_atoms in (10, 50, 200):
         case, path, _, _ = bench.sized(n_atoms)
@@ -110,8 +110,8 @@ def read(bench: Bench) -> Iterator[dict[str, Any]]:
 
 def graph(bench: Bench) -> Iterator[dict[str, Any]]:
     """A crystal becomes a crystal graph and its line graph."""
-    from structures import build_graph
-    from structures import read as read_one
+    from hsegap.structures import build_graph
+    from hsegap.structures import read as read_one
 
     for n_atoms in (10, 50, 200):
         case, _, crystal, arrays = bench.sized(n_atoms)
@@ -128,9 +128,9 @@ def graph(bench: Bench) -> Iterator[dict[str, Any]]:
 
 def describe(bench: Bench) -> Iterator[dict[str, Any]]:
     """A crystal becomes robocrystallographer's description; the words are compared as well."""
-    from structures import describe as ours
-    from structures import plain_numbers
-    from structures import read as read_one
+    from hsegap.structures import describe as ours
+    from hsegap.structures import plain_numbers
+    from hsegap.structures import read as read_one
 
     chosen = [entry for entry in bench.rows(of="train") if entry["description"] and 2 <= entry["n_sites"] <= 20]
     totals: dict[str, list[float]] = {"hsegap": [], "robocrys": []}
@@ -161,8 +161,8 @@ def describe(bench: Bench) -> Iterator[dict[str, Any]]:
 
 def text(bench: Bench) -> Iterator[dict[str, Any]]:
     """A description becomes vectors: the artifact's encoder, one thread."""
-    from export.artifact import Artifact
-    from service.predictor import Predictor
+    from hsegap.export.artifact import Artifact
+    from hsegap.service.predictor import Predictor
 
     with Predictor(Artifact.load()) as predictor:
         encoder = predictor.encoder()
@@ -177,8 +177,8 @@ def text(bench: Bench) -> Iterator[dict[str, Any]]:
 
 def save_batch(path: Path, graphs: Sequence[Any]) -> str:
     """Joined graphs with their element features, for the peers."""
-    from models.elements import element_features
-    from structures import collate_arrays
+    from hsegap.models.elements import element_features
+    from hsegap.structures import collate_arrays
 
     joined = collate_arrays(graphs)
     np.savez(
@@ -195,12 +195,12 @@ def network(bench: Bench) -> Iterator[dict[str, Any]]:
     """A crystal graph becomes numbers: ALIGNN's own architecture with the same weights, then the shipped network."""
     import torch
 
-    from export.artifact import Artifact
-    from export.onnx import export_onnx
-    from models import CrystalTextNetwork, FusionConfig
-    from service.network import Network, NetworkInput
-    from structures import build_graph
-    from structures import read as read_one
+    from hsegap.export.artifact import Artifact
+    from hsegap.export.onnx import export_onnx
+    from hsegap.models import CrystalTextNetwork, FusionConfig
+    from hsegap.service.network import Network, NetworkInput
+    from hsegap.structures import build_graph
+    from hsegap.structures import read as read_one
 
     torch.manual_seed(0)
     plain = CrystalTextNetwork(FusionConfig(use_text=False, hidden_features=256, alignn_layers=4, gcn_layers=4)).eval()
@@ -247,9 +247,9 @@ def network(bench: Bench) -> Iterator[dict[str, Any]]:
 
 def end(bench: Bench) -> Iterator[dict[str, Any]]:
     """From the file to the number, everything loaded: the predictor of server and command beside alignn's path at its published size."""
-    from export.artifact import Artifact
-    from service.predictor import Predictor
-    from service.schemas import Prediction, PredictRequest
+    from hsegap.export.artifact import Artifact
+    from hsegap.service.predictor import Predictor
+    from hsegap.service.schemas import Prediction, PredictRequest
 
     def predicted(predictor: Predictor, path: Path, description: str | None = None) -> float:
         started = time.perf_counter()
@@ -282,9 +282,9 @@ def end(bench: Bench) -> Iterator[dict[str, Any]]:
 
 def growth(bench: Bench) -> Iterator[dict[str, Any]]:
     """How time grows with the size of the cell."""
-    from export.artifact import Artifact
-    from service.predictor import Predictor
-    from service.schemas import Prediction, PredictRequest
+    from hsegap.export.artifact import Artifact
+    from hsegap.service.predictor import Predictor
+    from hsegap.service.schemas import Prediction, PredictRequest
 
     with Predictor(Artifact.load()) as predictor:
         for n_atoms in (10, 50, 100, 200, 500, 1000):
@@ -320,7 +320,7 @@ def memory(bench: Bench) -> Iterator[dict[str, Any]]:
 
     import httpx
 
-    from service.launch import server_command, server_environment
+    from hsegap.service.launch import server_command, server_environment
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

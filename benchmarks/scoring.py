@@ -132,9 +132,9 @@ def parts(folder: Path, n: int) -> None:
     sys.path.insert(0, str(ROOT))
     import numpy as np
 
-    from export.artifact import Artifact
-    from service.network import Network, NetworkInput
-    from structures import build_graph, read
+    from hsegap.export.artifact import Artifact
+    from hsegap.service.network import Network, NetworkInput
+    from hsegap.structures import build_graph, read
 
     artifact = Artifact.load()
     network, tokens = Network(artifact), np.zeros((1, artifact.manifest.text_encoder.width), dtype=np.float32)
@@ -226,9 +226,9 @@ def kills(folder: Path, n: int) -> None:
 def writer(folder: Path, n: int) -> None:
     """How fast rows of real crystals are made durable, batch after batch, and how large they are."""
     sys.path.insert(0, str(ROOT))
-    from scoring.batches import Scored
-    from scoring.journal import Journal
-    from scoring.target import target_of
+    from hsegap.scoring.batches import Scored
+    from hsegap.scoring.journal import Journal
+    from hsegap.scoring.target import target_of
 
     score(folder, unpack(folder, 1000), "-o", "real.jsonl")
     rows = [json.loads(line) for line in (folder / "real.jsonl").read_text().splitlines()]

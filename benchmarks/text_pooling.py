@@ -21,8 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from export.text_encoder import DEFAULT_ENCODER, encoder_folder
-from text import TextEncoder, TextEncoderSettings
+from hsegap.export.text_encoder import DEFAULT_ENCODER, encoder_folder
+from hsegap.text import TextEncoder, TextEncoderSettings
 
 SENTENCE = re.compile(r"(?<=\.)\s+(?=[A-Z(])")
 

@@ -136,7 +136,7 @@ def run_apart(given: argparse.Namespace, name: str, cache: str) -> dict | None:
 
 def crystals(count: int) -> list:
     """Rows to train on: a sample of real ones, or textbook cells over and over."""
-    from training.data import Row, read_jsonl
+    from hsegap.training.data import Row, read_jsonl
 
     if DATA.is_file():
         import numpy as np
@@ -150,7 +150,7 @@ def crystals(count: int) -> list:
 def measure(given: argparse.Namespace, switches: tuple[str, ...]) -> dict:
     """Train some steps in this process."""
     if "memory" in switches:
-        from training.memory import keep_memory
+        from hsegap.training.memory import keep_memory
 
         keep_memory()
     import resource
@@ -158,11 +158,11 @@ def measure(given: argparse.Namespace, switches: tuple[str, ...]) -> dict:
     import numpy as np
     import torch
 
-    from models import CrystalTextNetwork
-    from training.dataset import CrystalDataset, TextVectors, epoch_plan
-    from training.graphs import graph_store
-    from training.loop import Trainer
-    from training.options import options_from
+    from hsegap.models import CrystalTextNetwork
+    from hsegap.training.dataset import CrystalDataset, TextVectors, epoch_plan
+    from hsegap.training.graphs import graph_store
+    from hsegap.training.loop import Trainer
+    from hsegap.training.options import options_from
 
     torch.set_num_threads(given.threads)
     torch.manual_seed(0)
@@ -216,5 +216,5 @@ def measure(given: argparse.Namespace, switches: tuple[str, ...]) -> dict:
 
 
 if __name__ == "__main__":
-    sys.path[0] = str(ROOT)  # this file has the name of a package of ours
+    sys.path[0] = str(ROOT)  # as the other benchmarks
     sys.exit(main())

@@ -1,1 +1,1 @@
-"""What the `hsegap` commands do, one file each; `cli.py` holds their names, options and help. Imported only when a command runs."""
+"""What the `hsegap` commands do, one file each; `hsegap/cli.py` holds their names, options and help. Imported only when a command runs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from commands import output
+from hsegap.commands import output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,13 +26,13 @@ def run(config: Path, *, out: Path, seeds: Sequence[int], only: Sequence[str], j
     """
     if output.training_is_missing("training"):
         return 1
-    from export.encoder_choice import load_training_encoder
-    from models import CheckpointError
-    from text import TextEncoderError
-    from training.ablation import default_jobs, plan_runs, read_recipe, run_ablation
-    from training.ablation_report import plot, write_tables
-    from training.errors import DataError
-    from training.options import OptionsError
+    from hsegap.export.encoder_choice import load_training_encoder
+    from hsegap.models import CheckpointError
+    from hsegap.text import TextEncoderError
+    from hsegap.training.ablation import default_jobs, plan_runs, read_recipe, run_ablation
+    from hsegap.training.ablation_report import plot, write_tables
+    from hsegap.training.errors import DataError
+    from hsegap.training.options import OptionsError
 
     try:
         runs = plan_runs(read_recipe(config), seeds, out, only=only)

@@ -125,9 +125,9 @@ def score(
       find . -name '*.cif' | hsegap score - -o - | jq -r '[.id, .gap_ev] | @tsv'
       hsegap score s3://bucket/cifs/ -o s3://bucket/gaps.parquet --engine ray --ray-address auto
     """  # noqa: D301 - the backspace tells the help to leave the lines as they are
-    from commands import score as command
-    from scoring.score import ScoreOptions
-    from scoring.tables import TableOptions
+    from hsegap.commands import score as command
+    from hsegap.scoring.score import ScoreOptions
+    from hsegap.scoring.tables import TableOptions
 
     options = ScoreOptions(
         inputs=tuple(inputs),
@@ -169,6 +169,6 @@ def report(
       hsegap report gaps.csv
       hsegap report gaps.parquet -o oxides.html --title "Oxides, first pass"
     """  # noqa: D301 - as above
-    from commands import report as command
+    from hsegap.commands import report as command
 
     raise typer.Exit(command.run(rows, out=out, title=title))

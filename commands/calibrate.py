@@ -8,16 +8,16 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from commands import output
+from hsegap.commands import output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
 
-    from scoring.calibration import Learned, Residual, Seen
-    from scoring.evaluate import Row
-    from service.predictor import Predictor
+    from hsegap.scoring.calibration import Learned, Residual, Seen
+    from hsegap.scoring.evaluate import Row
+    from hsegap.service.predictor import Predictor
 
 
 def run(
@@ -48,9 +48,9 @@ def run(
     Returns:
         Exit status: 0 if the artifact was written, else 1.
     """
-    from export.artifact import ArtifactError
-    from scoring.calibration import held_out, learn, observe, read_residuals
-    from scoring.evaluate import EvaluationError, read_rows
+    from hsegap.export.artifact import ArtifactError
+    from hsegap.scoring.calibration import held_out, learn, observe, read_residuals
+    from hsegap.scoring.evaluate import EvaluationError, read_rows
 
     try:
         validation = [row for path in rows for row in read_rows(path)]
@@ -61,7 +61,7 @@ def run(
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        from commands.predict import open_predictor
+        from hsegap.commands.predict import open_predictor
 
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with (
@@ -97,10 +97,10 @@ def _alike(seen: list[Seen], sample: list[Row], like: Path) -> tuple[list[Seen],
     Raises:
         EvaluationError: If it has no model of its errors.
     """
-    from commands.predict import open_predictor
-    from scoring.calibration import expected_alike, observe
-    from scoring.evaluate import EvaluationError
-    from service.uncertainty import read_calibration
+    from hsegap.commands.predict import open_predictor
+    from hsegap.scoring.calibration import expected_alike, observe
+    from hsegap.scoring.evaluate import EvaluationError
+    from hsegap.service.uncertainty import read_calibration
 
     with open_predictor(like, jobs=len(sample)) as predictor:
         manifest = predictor.artifact.manifest
@@ -122,7 +122,7 @@ def _check_overlap(tables: dict[str, Residual], known: list[Row], *, wanted: boo
     Raises:
         EvaluationError: If none of the rows is there, or there are two sources.
     """
-    from scoring.evaluate import EvaluationError
+    from hsegap.scoring.evaluate import EvaluationError
 
     if wanted and like is not None:
         raise EvaluationError("--residuals and --like exclude each other.", "Held-out predictions, where there are any, are better.")
@@ -143,7 +143,7 @@ def _text_vectors(predictor: Predictor, texts: list[str], cache_dir: Path) -> np
     """Pooled vectors of texts; those that training has encoded are read from its folder."""
     import numpy as np
 
-    from text import VectorCache
+    from hsegap.text import VectorCache
 
     with VectorCache(cache_dir / "text") as cache:
         # The plain encoder: the predictor's memory for texts has no use for texts that come once.
@@ -173,7 +173,7 @@ def write(folder: Path, learned: Learned, *, out: Path) -> Path:
     """
     from safetensors.numpy import save
 
-    from service.scale import TENSORS
+    from hsegap.service.scale import TENSORS
 
     return rewrite(folder, out, files={TENSORS: save(learned.arrays)}, changes={"calibration": learned.settings})
 
@@ -186,8 +186,8 @@ def rewrite(folder: Path, out: Path, *, files: dict[str, bytes], changes: dict[s
     """
     import json
 
-    from export.manifest import MANIFEST_NAME, write_manifest
-    from scoring.evaluate import EvaluationError
+    from hsegap.export.manifest import MANIFEST_NAME, write_manifest
+    from hsegap.scoring.evaluate import EvaluationError
 
     out = out.resolve()
     if out.exists() and any(out.iterdir()) and not (out / MANIFEST_NAME).is_file():

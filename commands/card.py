@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from commands import output
+from hsegap.commands import output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,12 +24,12 @@ def run(artifact: Path, *, evaluations: Sequence[Path], docs: Path | None, out: 
     Returns:
         Exit status: 0 if the card was written, else 1.
     """
-    from commands.calibrate import rewrite
-    from export.artifact import CARD_NAME, Artifact, ArtifactError
-    from export.card import model_card
-    from export.card_figures import measured, metrics
-    from scoring.evaluate import EvaluationError
-    from scoring.evaluation_report import BARS, PARITY
+    from hsegap.commands.calibrate import rewrite
+    from hsegap.export.artifact import CARD_NAME, Artifact, ArtifactError
+    from hsegap.export.card import model_card
+    from hsegap.export.card_figures import measured, metrics
+    from hsegap.scoring.evaluate import EvaluationError
+    from hsegap.scoring.evaluation_report import BARS, PARITY
 
     try:
         opened = Artifact.load(artifact)
@@ -68,8 +68,8 @@ def _read(folder: Path, artifact: Any) -> dict[str, Any]:
     Raises:
         EvaluationError: If so, or if the folder holds no evaluation.
     """
-    from scoring.evaluate import EvaluationError
-    from scoring.evaluation_report import REPORT
+    from hsegap.scoring.evaluate import EvaluationError
+    from hsegap.scoring.evaluation_report import REPORT
 
     again = "Evaluate the artifact as it is: hsegap evaluate FILES --artifact FOLDER -o RESULTS."
     try:

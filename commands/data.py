@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from commands import output
+from hsegap.commands import output
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,8 +23,8 @@ def run(name: str, *, out: Path, store: Path, folder: Path | None, limit: int | 
     Returns:
         Exit status: 0 if the rows were written, else 1.
     """
-    from training.errors import DataError
-    from training.public_data import SPLIT, convert, write_folder
+    from hsegap.training.errors import DataError
+    from hsegap.training.public_data import SPLIT, convert, write_folder
 
     try:
         counts = convert(name, store, out, limit=limit, report=output.note)

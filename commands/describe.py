@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from commands import inputs, output
+from hsegap.commands import inputs, output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from service.schemas import StructureFormat
+    from hsegap.service.schemas import StructureFormat
 
 
 def run(names: Sequence[str], *, as_json: bool, file_format: StructureFormat | None) -> int:
@@ -30,7 +30,7 @@ def run(names: Sequence[str], *, as_json: bool, file_format: StructureFormat | N
             if as_json:
                 continue
             if "error" in entry:
-                from commands.tables import show_error
+                from hsegap.commands.tables import show_error
 
                 show_error(entry, out=out)
             else:
@@ -45,10 +45,10 @@ def run(names: Sequence[str], *, as_json: bool, file_format: StructureFormat | N
 
 def answers(names: Sequence[str], *, file_format: StructureFormat | None) -> Iterator[dict[str, Any]]:
     """One entry per file, in order: what ``POST /describe`` answers under the file's name, or an error object."""
-    from commands.predict import open_predictor
-    from export.artifact import ArtifactError
-    from service.errors import Failure
-    from service.schemas import DescribeRequest
+    from hsegap.commands.predict import open_predictor
+    from hsegap.export.artifact import ArtifactError
+    from hsegap.service.errors import Failure
+    from hsegap.service.schemas import DescribeRequest
 
     def request(structure: str) -> DescribeRequest:
         return DescribeRequest(structure=structure, format=file_format)

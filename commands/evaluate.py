@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from commands import output
+from hsegap.commands import output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from scoring.evaluate import Answers
+    from hsegap.scoring.evaluate import Answers
 
 
 def run(
@@ -45,11 +45,11 @@ def run(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from commands.tables import show_error, show_evaluation, show_figures
-    from export.artifact import Artifact, ArtifactError
-    from scoring.evaluate import EvaluationError, ask, predictions_needed, read_rows, summarise
-    from scoring.evaluation_report import report_of, write_report
-    from scoring.texts import ScoringPredictor
+    from hsegap.commands.tables import show_error, show_evaluation, show_figures
+    from hsegap.export.artifact import Artifact, ArtifactError
+    from hsegap.scoring.evaluate import EvaluationError, ask, predictions_needed, read_rows, summarise
+    from hsegap.scoring.evaluation_report import report_of, write_report
+    from hsegap.scoring.texts import ScoringPredictor
 
     columns = (TextColumn("predicting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     texts = not without_text
@@ -90,7 +90,7 @@ def run(
 
 def _together(answers: dict[str, Answers]) -> Answers:
     """The answers of all files as those of one."""
-    from scoring.evaluate import Answers as Joined
+    from hsegap.scoring.evaluate import Answers as Joined
 
     parts = list(answers.values())
     if len(parts) == 1:
@@ -109,7 +109,7 @@ def _together(answers: dict[str, Answers]) -> Answers:
 
 def _command(files: Sequence[Path], *, target: str, limit: int | None, variants: dict[str, Any]) -> list[str]:
     """The command as it can be typed again, files by name."""
-    from scoring.evaluate import TARGET
+    from hsegap.scoring.evaluate import TARGET
 
     parts = ["hsegap evaluate", *(path.name for path in files)]
     parts += ["--without-text"] if not variants["with_text"] else []

@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from commands import output
+from hsegap.commands import output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from text.settings import Pooling
+    from hsegap.text.settings import Pooling
 
 
 class _OptionError(ValueError):
@@ -76,12 +76,12 @@ def run(
         return 1
     if output.training_is_missing("exporting"):
         return 1
-    from export.build import ArtifactFacts, build_artifact
-    from export.golden import golden_inputs
-    from export.parity import ParityError
-    from models.checkpoint import CheckpointError, read_checkpoint
-    from structures import StructureError
-    from text import TextEncoderError
+    from hsegap.export.build import ArtifactFacts, build_artifact
+    from hsegap.export.golden import golden_inputs
+    from hsegap.export.parity import ParityError
+    from hsegap.models.checkpoint import CheckpointError, read_checkpoint
+    from hsegap.structures import StructureError
+    from hsegap.text import TextEncoderError
 
     try:
         facts = ArtifactFacts(
@@ -104,16 +104,16 @@ def run(
         output.note(f"hsegap: {error}")
         return 1
 
-    from commands import verify
+    from hsegap.commands import verify
 
     return verify.run(folder, as_json=False)
 
 
 def _encoder(wish: EncoderWish, checkpoint: Path, cache_dir: Path) -> Path:
     """Folder of the exported encoder to put into the artifact; what the user leaves open is as it was in training."""
-    from export.encoder_choice import choose_encoder
-    from export.text_encoder import DEFAULT_ENCODER
-    from models.checkpoint import read_weights_only
+    from hsegap.export.encoder_choice import choose_encoder
+    from hsegap.export.text_encoder import DEFAULT_ENCODER
+    from hsegap.models.checkpoint import read_weights_only
 
     content = read_weights_only(checkpoint)
     options: dict[str, Any] = content["options"] if isinstance(content.get("options"), dict) else {}

@@ -28,7 +28,7 @@ def train(
         hsegap train training/recipes/shipped.yaml
         hsegap train training/recipes/shipped.yaml --only pretrain
     """  # noqa: D301  # typer reads the backslash as "leave this paragraph as it is"
-    from commands import train as job
+    from hsegap.commands import train as job
 
     raise typer.Exit(job.run(recipe, only=only or []))
 
@@ -90,7 +90,7 @@ def export(
       hsegap export output/hse/best_model.pt -o artifacts/mine
       hsegap export best_model.pt --text-encoder ./matscibert -o artifacts/theirs --set cross_modal_num_heads=4
     """  # noqa: D301 - the backspace character tells the help to leave the examples' lines as they are
-    from commands import export as command
+    from hsegap.commands import export as command
 
     if pooling not in {None, "mean", "cls"}:
         raise typer.BadParameter("is mean or cls", param_hint="--pooling")
@@ -137,6 +137,6 @@ def ablate(
       hsegap ablate --config training/recipes/ablation.yaml --seeds 0 1 2 -o runs/ablation
       hsegap ablate --config mine.yaml --only baseline --only "+ both" --seeds 0 -o runs/quick
     """  # noqa: D301 - as above
-    from commands import ablate as command
+    from hsegap.commands import ablate as command
 
     raise typer.Exit(command.run(config, out=out, seeds=[*(seeds or []), *(more_seeds or [])] or [0], only=only or [], jobs=jobs))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from commands import inputs, output
+from hsegap.commands import inputs, output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from service.predictor import Predictor
-    from service.schemas import PredictRequest, StructureFormat
+    from hsegap.service.predictor import Predictor
+    from hsegap.service.schemas import PredictRequest, StructureFormat
 
 #: Files answered together; small enough that a long list shows its first answers soon.
 CHUNK = 64
@@ -43,7 +43,7 @@ def run(
     Returns:
         Exit status: 0 if every file was predicted, else 1.
     """
-    from service.schemas import PredictRequest
+    from hsegap.service.schemas import PredictRequest
 
     def request(structure: str) -> PredictRequest:
         return PredictRequest(structure=structure, format=file_format, description=text, describe=describe, atoms=atoms)
@@ -54,7 +54,7 @@ def run(
         for entry in answers(names, request=request, artifact=artifact, chunk=1 if describe and not as_json else CHUNK):
             entries.append(entry)
             if not as_json:
-                from commands.tables import show_prediction
+                from hsegap.commands.tables import show_prediction
 
                 show_prediction(entry, out=out)
         if as_json:
@@ -76,7 +76,7 @@ def answers(
     Yields:
         A prediction or an error object, each with the file's name as ``id``.
     """
-    from export.artifact import ArtifactError
+    from hsegap.export.artifact import ArtifactError
 
     try:
         predictor = open_predictor(artifact, jobs=len(names))
@@ -97,19 +97,19 @@ def open_predictor(artifact: Path | None, *, jobs: int) -> Predictor:
         jobs: Number of crystals to come.
 
     Raises:
-        export.artifact.ArtifactError: If the artifact must not be used.
+        hsegap.export.artifact.ArtifactError: If the artifact must not be used.
     """
     import os
 
-    from export.artifact import Artifact
-    from service.predictor import Predictor
+    from hsegap.export.artifact import Artifact
+    from hsegap.service.predictor import Predictor
 
     return Predictor(Artifact.load(artifact), workers=max(1, min(jobs, os.cpu_count() or 1, 4)), remember_descriptions=True)
 
 
 def _chunk(names: Sequence[str], *, start: int, request: Callable[[str], PredictRequest], predictor: Predictor) -> Iterator[dict[str, Any]]:
     """Answer some files together."""
-    from service.errors import Failure
+    from hsegap.service.errors import Failure
 
     items = [inputs.request_from(name, request) for name in names]
     asked = [item for item in items if not isinstance(item, inputs.Problem)]

@@ -69,7 +69,7 @@ def calibrate(
       hsegap calibrate artifacts/mine --rows val.jsonl.gz --rows val_metals.jsonl.gz --train train.jsonl.gz --residuals holdout.csv
       hsegap calibrate artifacts/mine --rows val.jsonl.gz,val_metals.jsonl.gz --train train.jsonl.gz --like artifacts/hsegap-hse
     """  # noqa: D301 - the backspace character tells the help to leave the examples' lines as they are
-    from commands import calibrate as command
+    from hsegap.commands import calibrate as command
 
     status = command.run(
         artifact,
@@ -109,7 +109,7 @@ def card(
       hsegap card artifacts/mine --evaluation runs/evaluation
       hsegap card artifacts/hsegap-hse --evaluation runs/evaluation --docs docs/model_card.md
     """  # noqa: D301 - as above
-    from commands import card as command
+    from hsegap.commands import card as command
 
     raise typer.Exit(command.run(artifact, evaluations=split_paths(evaluation), docs=docs, out=out))
 
@@ -135,7 +135,7 @@ def data(
       hsegap data snumat -o data
       hsegap data dft_3d -o data --folder dataset
     """  # noqa: D301 - as above
-    from commands import data as command
+    from hsegap.commands import data as command
 
     raise typer.Exit(command.run(name.value, out=out, store=store, folder=folder, limit=limit))
 
@@ -170,7 +170,7 @@ def transfer(
       hsegap transfer pbe.jsonl.gz --learn train.jsonl.gz -o estimated.jsonl.gz
       hsegap transfer pbe.jsonl.gz --learn train.jsonl.gz --measure val.jsonl.gz --source mf --one-metal-in 4 -o out.jsonl.gz
     """  # noqa: D301 - as above
-    from commands import transfer as command
+    from hsegap.commands import transfer as command
 
     status = command.run(
         files,

@@ -1,4 +1,4 @@
-"""docs/cli.md from the commands' own help, so that the page cannot say anything else: `python -m commands.reference docs/cli.md`."""
+"""docs/cli.md from the commands' own help, so that the page cannot say anything else: `python -m hsegap.commands.reference docs/cli.md`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def page() -> str:
     """The whole page, as Markdown."""
     import typer
 
-    import cli
+    from hsegap import cli
 
     commands = sorted(command.name or command.callback.__name__ for command in cli.app.registered_commands if command.callback)
     group = typer.main.get_command(cli.app)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from commands import output
+from hsegap.commands import output
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,10 +21,10 @@ def run(rows: Path, *, out: Path | None, title: str | None) -> int:
     Returns:
         Exit status: 0, or 1 if the rows cannot be read or the page cannot be written.
     """
-    from scoring.page import render
-    from scoring.problems import ScoringError, reason_of
-    from scoring.report import make_report
-    from scoring.state import write_whole
+    from hsegap.scoring.page import render
+    from hsegap.scoring.problems import ScoringError, reason_of
+    from hsegap.scoring.report import make_report
+    from hsegap.scoring.state import write_whole
 
     page = out or rows.with_suffix(".html")
     try:

@@ -8,13 +8,13 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from commands import output
+from hsegap.commands import output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from scoring.score import ScoreOptions
+    from hsegap.scoring.score import ScoreOptions
 
 
 class _Stopped(BaseException):
@@ -31,9 +31,9 @@ def run(options: ScoreOptions) -> int:
         Exit status: 0 if every row is ok, 2 if some are errors, 1 if the run could not start or go on, 128 and the signal's number if it
         was interrupted.
     """
-    from export.artifact import ArtifactError
-    from scoring.problems import ScoringError, harmless
-    from scoring.score import COULD_NOT_RUN, SOME_FAILED, FailedFastError, score
+    from hsegap.export.artifact import ArtifactError
+    from hsegap.scoring.problems import ScoringError, harmless
+    from hsegap.scoring.score import COULD_NOT_RUN, SOME_FAILED, FailedFastError, score
 
     logging.basicConfig(level=logging.ERROR if options.quiet else logging.WARNING, format="hsegap score: %(message)s", stream=sys.stderr)
     # Each reading process that had to be ended has its own row to say so.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from commands import output
+from hsegap.commands import output
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,8 +24,8 @@ def run(*, host: str, port: int, workers: int | None, artifact: Path | None, pag
     Returns:
         Exit status 1, after saying on standard error why there is no server.
     """
-    from export.artifact import ArtifactError
-    from service.launch import LaunchError, serve
+    from hsegap.export.artifact import ArtifactError
+    from hsegap.service.launch import LaunchError, serve
 
     try:
         serve(host, port, artifact=artifact, workers=workers, page=page, access_log=access_log)

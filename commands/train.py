@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-from commands import output
+from hsegap.commands import output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,13 +24,13 @@ def run(recipe: Path, *, only: Sequence[str]) -> int:
     """
     if output.training_is_missing("training"):
         return 1
-    from export.encoder_choice import load_training_encoder
-    from models import CheckpointError
-    from text import TextEncoderError
-    from training.errors import DataError
-    from training.memory import keep_memory
-    from training.options import OptionsError
-    from training.pipeline import read_recipe, run_recipe
+    from hsegap.export.encoder_choice import load_training_encoder
+    from hsegap.models import CheckpointError
+    from hsegap.text import TextEncoderError
+    from hsegap.training.errors import DataError
+    from hsegap.training.memory import keep_memory
+    from hsegap.training.options import OptionsError
+    from hsegap.training.pipeline import read_recipe, run_recipe
 
     keep_memory()
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from commands import output
+from hsegap.commands import output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,15 +23,15 @@ def run(
     max_atoms: int | None,
     one_metal_in: int,
 ) -> int:
-    """Write rows with estimated gaps; the arguments are those of :func:`training.transfer.transfer`.
+    """Write rows with estimated gaps; the arguments are those of :func:`hsegap.training.transfer.transfer`.
 
     Returns:
         Exit status: 0 if the rows were written, else 1.
     """
     if output.training_is_missing("estimating gaps"):
         return 1
-    from training.errors import DataError
-    from training.transfer import transfer
+    from hsegap.training.errors import DataError
+    from hsegap.training.transfer import transfer
 
     try:
         done = transfer(

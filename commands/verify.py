@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from commands import output
+from hsegap.commands import output
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from export.artifact import Artifact
-    from service.golden import VerifyReport
+    from hsegap.export.artifact import Artifact
+    from hsegap.service.golden import VerifyReport
 
 
 def run(folder: Path | None, *, as_json: bool) -> int:
@@ -24,8 +24,8 @@ def run(folder: Path | None, *, as_json: bool) -> int:
     Returns:
         Exit status: 0 if everything is as it was exported, else 1.
     """
-    from export.artifact import Artifact, ArtifactError
-    from service.golden import verify
+    from hsegap.export.artifact import Artifact, ArtifactError
+    from hsegap.service.golden import verify
 
     with output.answers_only() as out:
         try:
@@ -36,14 +36,14 @@ def run(folder: Path | None, *, as_json: bool) -> int:
             if as_json:
                 output.write_json(entry, out)
             else:
-                from commands.tables import show_error
+                from hsegap.commands.tables import show_error
 
                 show_error(entry, out=out)
             return 1
         if as_json:
             output.write_json(_as_json(artifact, report), out)
         else:
-            from commands.tables import show_verification
+            from hsegap.commands.tables import show_verification
 
             show_verification(artifact, report, out=out)
         return 0 if report.passed else 1

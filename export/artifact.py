@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from export.manifest import (
+from hsegap.export.manifest import (
     FILE_NAME,
     MANIFEST_NAME,
     MAX_MANIFEST_BYTES,

@@ -10,20 +10,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from export.card import model_card
-from export.golden import GoldenInput, golden_cases
-from export.manifest import SCHEMA_VERSION, write_manifest
-from export.onnx import export_onnx
-from export.parity import compare_forms, require_parity
-from export.torchscript import export_torchscript
-from models.checkpoint import read_checkpoint, read_weights_only
-from text import TextEncoder
-from text.settings import MODEL_FILE, TOKENIZER_FILE
+from hsegap.export.card import model_card
+from hsegap.export.golden import GoldenInput, golden_cases
+from hsegap.export.manifest import SCHEMA_VERSION, write_manifest
+from hsegap.export.onnx import export_onnx
+from hsegap.export.parity import compare_forms, require_parity
+from hsegap.export.torchscript import export_torchscript
+from hsegap.models.checkpoint import read_checkpoint, read_weights_only
+from hsegap.text import TextEncoder
+from hsegap.text.settings import MODEL_FILE, TOKENIZER_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from models import CrystalTextNetwork
+    from hsegap.models import CrystalTextNetwork
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from export.card_figures import DATA
+from hsegap.export.card_figures import DATA
 
 TEMPLATE = """# {name} {version}
 

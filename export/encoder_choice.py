@@ -6,13 +6,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from export.text_encoder import DEFAULT_ENCODER, encoder_folder
-from text import TextEncoder, TextEncoderError, TextEncoderSettings
-from text.settings import MODEL_FILE
+from hsegap.export.text_encoder import DEFAULT_ENCODER, encoder_folder
+from hsegap.text import TextEncoder, TextEncoderError, TextEncoderSettings
+from hsegap.text.settings import MODEL_FILE
 
 if TYPE_CHECKING:
-    from text.settings import Pooling
-    from training.options import TrainingOptions
+    from hsegap.text.settings import Pooling
+    from hsegap.training.options import TrainingOptions
 
 #: MatSciBERT's character table, where people keep it: beside the weights.
 TABLE_FILE = "vocab_mappings.txt"

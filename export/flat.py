@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models import GraphBatch
-from structures import Crystal, CrystalGraph, build_graph, collate_arrays
-from structures.batch import GraphArrays
+from hsegap.models import GraphBatch
+from hsegap.structures import Crystal, CrystalGraph, build_graph, collate_arrays
+from hsegap.structures.batch import GraphArrays
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from models import CrystalTextNetwork, FusionConfig
+    from hsegap.models import CrystalTextNetwork, FusionConfig
 
 #: Inputs and outputs of the exported network, in order.
 INPUT_NAMES = (*GraphArrays._fields, "tokens", "mask", "has_text")
@@ -45,7 +45,7 @@ class FlatNetwork(nn.Module):
         mask: Tensor,
         has_text: Tensor,
     ) -> tuple[Tensor, ...]:
-        """Run the network; shapes as in :class:`structures.batch.GraphArrays` and :class:`models.NetworkOutput`."""
+        """Run the network; shapes as in :class:`hsegap.structures.batch.GraphArrays` and :class:`hsegap.models.NetworkOutput`."""
         batch = GraphBatch(atomic_numbers, r, src, dst, line_src, line_dst, atom_incoming, bond_incoming, atom_crystal, crystal_atoms)
         output = self.network(batch, tokens, mask, has_text)
         return tuple(getattr(output, name) for name in OUTPUT_NAMES)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from models import collate
-from structures import build_graph, read
+from hsegap.models import collate
+from hsegap.structures import build_graph, read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from models import CrystalTextNetwork
-    from text import TextEncoder
+    from hsegap.models import CrystalTextNetwork
+    from hsegap.text import TextEncoder
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def golden_inputs(folder: str | Path, *, describe: bool = True) -> list[GoldenIn
 
 
 def _description(cif: str) -> str | None:
-    from structures import DescriptionError, describe
+    from hsegap.structures import DescriptionError, describe
 
     try:
         return describe(read(cif))

@@ -1,7 +1,7 @@
 """The network rearranged for inference: the same numbers from fewer passes over memory.
 
 A convolution on the line graph spends as long moving its ``[line edges, H]`` arrays as multiplying them, so that each pass left out counts.
-What is rearranged, next to :class:`models.layers.EdgeGatedConvolution`:
+What is rearranged, next to :class:`hsegap.models.layers.EdgeGatedConvolution`:
 
 - The gates come out of the multiplication negated, so that σ(m) is ``1 / (exp(-m) + 1)`` without a pass for the sign.
 - One additional edge, closed by adding infinity in place of that 1, stands where the tables of incoming edges are padded. Nothing is
@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from export.flat import OUTPUT_NAMES
-from models import GraphBatch
-from models.layers import AlignnConvolution, EdgeGatedConvolution, RadialBasis
+from hsegap.export.flat import OUTPUT_NAMES
+from hsegap.models import GraphBatch
+from hsegap.models.layers import AlignnConvolution, EdgeGatedConvolution, RadialBasis
 
 if TYPE_CHECKING:
-    from models import CrystalTextNetwork
-    from models.sums import Edges
+    from hsegap.models import CrystalTextNetwork
+    from hsegap.models.sums import Edges
 
 
 class InferencePlan(NamedTuple):
-    """Stands in :class:`models.sums.Edges` where training has its plan.
+    """Stands in :class:`hsegap.models.sums.Edges` where training has its plan.
 
     Attributes:
         src_table: Node that each entry of the table of incoming edges starts from, ``[nodes, largest in-degree]``.
@@ -69,7 +69,7 @@ class FusedConvolution(nn.Module):
             self.bn_edges.weight.neg_()
 
     def forward(self, nodes: Tensor, features: Tensor, edges: Edges, *, update_edges: bool = True) -> tuple[Tensor, Tensor]:
-        """As :meth:`models.layers.EdgeGatedConvolution.forward`; ``edges.plan`` is an :class:`InferencePlan`."""
+        """As :meth:`hsegap.models.layers.EdgeGatedConvolution.forward`; ``edges.plan`` is an :class:`InferencePlan`."""
         plan: Any = edges.plan
         projected = nn.functional.linear(nodes, self.projections, self.biases)
         source, destination, value, update = projected.split(self.width, dim=1)
@@ -105,7 +105,7 @@ class QuickBasis(nn.Module):
 
 
 class InferenceNetwork(nn.Module):
-    """What becomes ``network.onnx``: positional tensors in and out, as :class:`export.flat.FlatNetwork`.
+    """What becomes ``network.onnx``: positional tensors in and out, as :class:`hsegap.export.flat.FlatNetwork`.
 
     Args:
         network: Its weights are copied.

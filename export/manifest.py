@@ -78,7 +78,7 @@ class Manifest(_Section):
         training: Facts about the training set (``max_atoms``, ``n_rows``, …).
         elements: Symbols of the elements seen in training.
         metrics: Errors with their data and split.
-        calibration: What ``service.uncertainty.Calibration`` reads; None before calibration.
+        calibration: What ``hsegap.service.uncertainty.Calibration`` reads; None before calibration.
         limits: Largest input it answers.
         files: Fingerprint of every file but the manifest itself.
     """
@@ -164,7 +164,7 @@ def write_manifest(folder: str | Path, manifest: Manifest | dict[str, Any]) -> P
     Raises:
         ValueError: If the folder holds something that is no plain file, or the manifest does not validate.
     """
-    from export.artifact import file_sha256
+    from hsegap.export.artifact import file_sha256
 
     folder = Path(folder)
     files = {}

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from export.flat import INPUT_NAMES, OUTPUT_NAMES, example_inputs
-from export.inference import InferenceNetwork
+from hsegap.export.flat import INPUT_NAMES, OUTPUT_NAMES, example_inputs
+from hsegap.export.inference import InferenceNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from models import CrystalTextNetwork
+    from hsegap.models import CrystalTextNetwork
 
 OPSET = 18
 #: Name of each input's sizes, as the exported file shows them; None where a size is part of the network.

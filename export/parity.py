@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from export.flat import INPUT_NAMES, OUTPUT_NAMES, FlatNetwork, example_crystals, example_inputs, graphs_for
-from export.torchscript import load_torchscript
-from structures import Crystal, CrystalGraph
+from hsegap.export.flat import INPUT_NAMES, OUTPUT_NAMES, FlatNetwork, example_crystals, example_inputs, graphs_for
+from hsegap.export.torchscript import load_torchscript
+from hsegap.structures import Crystal, CrystalGraph
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from models import CrystalTextNetwork, FusionConfig
+    from hsegap.models import CrystalTextNetwork, FusionConfig
 
 #: Largest difference of any output, in its own units (eV for the gap), that an export may show.
 TOLERANCE = 1e-4

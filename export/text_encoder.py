@@ -20,10 +20,10 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from export.text_weights import store_as_integers, strip_traces
-from text.errors import TextEncoderError
-from text.normalise import read_table
-from text.settings import MODEL_FILE, TOKENIZER_FILE, Pooling, TextEncoderSettings
+from hsegap.export.text_weights import store_as_integers, strip_traces
+from hsegap.text.errors import TextEncoderError
+from hsegap.text.normalise import read_table
+from hsegap.text.settings import MODEL_FILE, TOKENIZER_FILE, Pooling, TextEncoderSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from export.flat import FlatNetwork, example_inputs
+from hsegap.export.flat import FlatNetwork, example_inputs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from models import CrystalTextNetwork
+    from hsegap.models import CrystalTextNetwork
 
 
 def export_torchscript(network: CrystalTextNetwork, path: Path) -> None:
-    """Write ``network`` to ``path``; inputs and outputs as in :mod:`export.flat`, every size stays free.
+    """Write ``network`` to ``path``; inputs and outputs as in :mod:`hsegap.export.flat`, every size stays free.
 
     The network branches on its configuration only, never on sizes, so a trace holds for all of them; the parity suite
     checks that on sizes the trace has not seen.

@@ -9,10 +9,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from models.batch import GraphBatch, collate
-    from models.checkpoint import CheckpointError, LoadedCheckpoint, load_checkpoint, read_checkpoint
-    from models.config import FusionConfig
-    from models.network import CrystalTextNetwork, NetworkOutput
+    from hsegap.models.batch import GraphBatch, collate
+    from hsegap.models.checkpoint import CheckpointError, LoadedCheckpoint, load_checkpoint, read_checkpoint
+    from hsegap.models.config import FusionConfig
+    from hsegap.models.network import CrystalTextNetwork, NetworkOutput
 
 _HOMES = {
     "GraphBatch": "batch",

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from models.config import PROJECTION_WIDTH
+from hsegap.models.config import PROJECTION_WIDTH
 
 if TYPE_CHECKING:
-    from models.config import FusionConfig
+    from hsegap.models.config import FusionConfig
 
 
 class CrossModalAttention(nn.Module):

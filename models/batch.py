@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
-from models.sums import EdgePlan, Edges
-from structures.batch import collate_arrays
+from hsegap.models.sums import EdgePlan, Edges
+from hsegap.structures.batch import collate_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from structures.batch import GraphArrays
-    from structures.graph import CrystalGraph
+    from hsegap.structures.batch import GraphArrays
+    from hsegap.structures.graph import CrystalGraph
 
 
 class GraphBatch(NamedTuple):
-    """The tensors of :class:`structures.batch.GraphArrays`, field for field, and the plans that speed up training."""
+    """The tensors of :class:`hsegap.structures.batch.GraphArrays`, field for field, and the plans that speed up training."""
 
     atomic_numbers: Tensor
     r: Tensor

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from pydantic import ValidationError
 
-from models.config import FusionConfig
-from models.network import CrystalTextNetwork
+from hsegap.models.config import FusionConfig
+from hsegap.models.network import CrystalTextNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

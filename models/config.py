@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from models.elements import N_FEATURES
+from hsegap.models.elements import N_FEATURES
 
 LateFusionType = Literal["concat", "gated", "bilinear", "adaptive", "tucker"]
 LATE_FUSION_TYPES: tuple[str, ...] = ("concat", "gated", "bilinear", "adaptive", "tucker")

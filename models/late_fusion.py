@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from models.config import PROJECTION_WIDTH
+from hsegap.models.config import PROJECTION_WIDTH
 
 if TYPE_CHECKING:
-    from models.config import FusionConfig
+    from hsegap.models.config import FusionConfig
 
 
 def _shares(graph: Tensor, text: Tensor) -> Tensor:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from models.sums import sum_at_dst, take_dst, take_src
+from hsegap.models.sums import sum_at_dst, take_dst, take_src
 
 if TYPE_CHECKING:
-    from models.sums import Edges
+    from hsegap.models.sums import Edges
 
 
 class RadialBasis(nn.Module):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from models.config import FusionConfig
+    from hsegap.models.config import FusionConfig
 
 
 class MiddleFusionOutput(NamedTuple):

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from models.attention import CrossModalAttention, FineGrainedAttention
-from models.config import PROJECTION_WIDTH, FusionConfig
-from models.elements import element_features
-from models.late_fusion import FUSION_MODULES, concat_fusion
-from models.layers import AlignnConvolution, EdgeGatedConvolution, EmbeddingLayer, ProjectionHead, RadialBasis
-from models.middle_fusion import ImprovedMiddleFusionModule, MiddleFusionModule
-from models.sums import sum_rows
+from hsegap.models.attention import CrossModalAttention, FineGrainedAttention
+from hsegap.models.config import PROJECTION_WIDTH, FusionConfig
+from hsegap.models.elements import element_features
+from hsegap.models.late_fusion import FUSION_MODULES, concat_fusion
+from hsegap.models.layers import AlignnConvolution, EdgeGatedConvolution, EmbeddingLayer, ProjectionHead, RadialBasis
+from hsegap.models.middle_fusion import ImprovedMiddleFusionModule, MiddleFusionModule
+from hsegap.models.sums import sum_rows
 
 if TYPE_CHECKING:
-    from models.batch import GraphBatch
+    from hsegap.models.batch import GraphBatch
 
 
 class NetworkOutput(NamedTuple):
@@ -99,7 +99,7 @@ class CrystalTextNetwork(nn.Module):
         """Predict a batch.
 
         Args:
-            batch: From :func:`models.collate`.
+            batch: From :func:`hsegap.models.collate`.
             tokens: Text vectors ``[B, L, text width]`` float32; token 0 is the pooled (CLS) vector. May be None for a
                 graph-only network.
             mask: ``[B, L]`` bool or int, nonzero where a token is real.

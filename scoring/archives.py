@@ -15,9 +15,9 @@ import zlib
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from scoring.batches import Item
-from scoring.problems import Problem, reason_of, unreadable
-from scoring.streams import MAX_BYTES, open_plain, structure_text
+from hsegap.scoring.batches import Item
+from hsegap.scoring.problems import Problem, reason_of, unreadable
+from hsegap.scoring.streams import MAX_BYTES, open_plain, structure_text
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from scoring.problems import Problem
+    from hsegap.scoring.problems import Problem
 
 #: Inputs of a batch unless told otherwise. What a killed run repeats at most, per worker.
 BATCH_SIZE = 64
@@ -68,7 +68,7 @@ class Scored:
     Attributes:
         number: The batch's.
         digest: The batch's.
-        rows: One per input, in order, as :func:`scoring.rows.row_of` makes them.
+        rows: One per input, in order, as :func:`hsegap.scoring.rows.row_of` makes them.
         atoms: Per-atom maps of each row; None where they were not asked for or the row failed.
         seconds: Time a worker spent on it.
     """

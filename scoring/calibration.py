@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from scoring.evaluate import EvaluationError
-from scoring.head import FIT_FOLDS, FLOOR_EV, fit_head
-from service.errors import Failure
-from service.observed import Neighbours, Observation, Reference
-from service.scale import head_features
-from service.schemas import PredictRequest
-from structures.subsets import in_second_half
+from hsegap.scoring.evaluate import EvaluationError
+from hsegap.scoring.head import FIT_FOLDS, FLOOR_EV, fit_head
+from hsegap.service.errors import Failure
+from hsegap.service.observed import Neighbours, Observation, Reference
+from hsegap.service.scale import head_features
+from hsegap.service.schemas import PredictRequest
+from hsegap.structures.subsets import in_second_half
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from scoring.evaluate import Row
-    from service.predictor import Predictor
-    from service.scale import Scaled
+    from hsegap.scoring.evaluate import Row
+    from hsegap.service.predictor import Predictor
+    from hsegap.service.scale import Scaled
 
 #: Share of validation crystals, and of validation texts, that may be called unlike the training set.
 WARN_SHARE = 0.01

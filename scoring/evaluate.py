@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
-from service.errors import Failure
-from service.schemas import PredictRequest, failure_from_validation
+from hsegap.service.errors import Failure
+from hsegap.service.schemas import PredictRequest, failure_from_validation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from service.predictor import Predictor
-    from service.schemas import Prediction
+    from hsegap.service.predictor import Predictor
+    from hsegap.service.schemas import Prediction
 
 #: Column of the HSE06 gap in eV.
 TARGET = "hse_gap_ev"

@@ -6,13 +6,13 @@ import csv
 import json
 from typing import TYPE_CHECKING, Any
 
-from scoring.figures import Pair, figures, groups
-from scoring.plots import bars, parity
+from hsegap.scoring.figures import Pair, figures, groups
+from hsegap.scoring.plots import bars, parity
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scoring.evaluate import Answers
+    from hsegap.scoring.evaluate import Answers
 
 REPORT = "evaluation.json"
 PARITY = "parity.svg"

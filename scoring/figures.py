@@ -6,13 +6,13 @@ from collections import Counter
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from scoring.evaluate import Errors
-from text.composition import parse_formula
+from hsegap.scoring.evaluate import Errors
+from hsegap.text.composition import parse_formula
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from service.schemas import Prediction
+    from hsegap.service.schemas import Prediction
 
 #: Families by their most electronegative element, which is the first of these that the crystal holds.
 ANIONS = (

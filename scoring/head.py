@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from service.observed import PLAIN_FEATURES
-from service.scale import ErrorHead, head_features
-from structures.subsets import fold_of
+from hsegap.service.observed import PLAIN_FEATURES
+from hsegap.service.scale import ErrorHead, head_features
+from hsegap.structures.subsets import fold_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scoring.calibration import Seen
-    from service.observed import Neighbours, Reference
+    from hsegap.scoring.calibration import Seen
+    from hsegap.service.observed import Neighbours, Reference
 
 FIT_FOLDS = 5
 #: Added to an error before its logarithm is taken, eV: what differences between sources of the same gap amount to.

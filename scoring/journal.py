@@ -16,18 +16,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from scoring import remote
-from scoring.batches import Scored
-from scoring.problems import ScoringError
-from scoring.rows import COLUMNS, atom_columns, csv_head, csv_lines, flat, flat_atoms, json_line
-from scoring.state import Lock, RunState, differences, sync_folder, write_whole, writing
+from hsegap.scoring import remote
+from hsegap.scoring.batches import Scored
+from hsegap.scoring.problems import ScoringError
+from hsegap.scoring.rows import COLUMNS, atom_columns, csv_head, csv_lines, flat, flat_atoms, json_line
+from hsegap.scoring.state import Lock, RunState, differences, sync_folder, write_whole, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-    from scoring.batches import Batch
-    from scoring.target import Target
+    from hsegap.scoring.batches import Batch
+    from hsegap.scoring.target import Target
 
 STATE = "state.json"
 PARKED = "parked"
@@ -258,7 +258,7 @@ class Journal:
         lines = self.target.growing(part)
         made = lines
         if self.target.kind == "parquet":
-            from scoring.parquet import write_parquet
+            from hsegap.scoring.parquet import write_parquet
 
             made = self._folder / f"{part}.parquet"
             columns = COLUMNS if part == "rows" else atom_columns(self._layers or ())

@@ -14,8 +14,8 @@ import sqlite3
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from scoring.problems import ScoringError, reason_of
-from scoring.streams import csv_dicts, open_plain, text_lines
+from hsegap.scoring.problems import ScoringError, reason_of
+from hsegap.scoring.streams import csv_dicts, open_plain, text_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

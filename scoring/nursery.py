@@ -8,11 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scoring import wire
-from scoring.problems import ScoringError
+from hsegap.children import python_path
+from hsegap.scoring import wire
+from hsegap.scoring.problems import ScoringError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,11 +37,11 @@ class Nursery:
     """Forks workers; starts its process when the first one is asked for, and again should it have died.
 
     Args:
-        setup: What :func:`scoring.nursery_main.open_predictor` takes.
+        setup: What :func:`hsegap.scoring.nursery_main.open_predictor` takes.
     """
 
     #: What the process runs.
-    module = "scoring.nursery_main"
+    module = "hsegap.scoring.nursery_main"
 
     def __init__(self, setup: Mapping[str, Any]) -> None:
         self._setup = dict(setup)
@@ -95,7 +95,6 @@ class Nursery:
 
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
-        root = str(Path(__file__).resolve().parents[1])
         environment = dict(os.environ)
         environment.update(
             # One thread each: with several, workers take each other's cores, and a fork would lose a pool's threads.
@@ -104,7 +103,7 @@ class Nursery:
             MKL_NUM_THREADS="1",
             OMP_WAIT_POLICY="PASSIVE",
             TOKENIZERS_PARALLELISM="false",
-            PYTHONPATH=os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")])),
+            PYTHONPATH=python_path(),
         )
         with theirs:
             self._process = subprocess.Popen(

@@ -1,7 +1,7 @@
 """The process that workers are forked from: it loads the artifact once, and every worker then shares its memory pages.
 
-Started as ``python -P -m scoring.nursery_main FD`` with one end of a socket pair. It forks a worker on request, tells how a worker ended,
-and ends with the run. ONNX Runtime is given one thread per run and so starts no pool of threads, which a fork would lose.
+Started as ``python -P -m hsegap.scoring.nursery_main FD`` with one end of a socket pair. It forks a worker on request, tells how a
+worker ended, and ends with the run. ONNX Runtime is given one thread per run and so starts no pool of threads, which a fork would lose.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from scoring import wire
+from hsegap.scoring import wire
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from scoring.texts import ScoringPredictor
-    from service.errors import Failure
-    from service.schemas import PredictRequest
+    from hsegap.scoring.texts import ScoringPredictor
+    from hsegap.service.errors import Failure
+    from hsegap.service.schemas import PredictRequest
 
 #: Predictions name an unexpected error by an identifier of its own; a row must be the same on every run, so it is logged instead.
 _IDENTIFIER = re.compile(r" \(error [0-9a-f]{12}\)")
@@ -37,11 +37,11 @@ def open_predictor(setup: Mapping[str, Any]) -> ScoringPredictor:
         setup: ``artifact`` (folder), ``sha256`` it must have, ``texts`` (whether the encoder will be wanted), ``options`` of the predictor.
 
     Raises:
-        export.artifact.ArtifactError: If the artifact must not be used.
+        hsegap.export.artifact.ArtifactError: If the artifact must not be used.
         ValueError: If it is no longer the one the run started with.
     """
-    from export.artifact import Artifact
-    from scoring.texts import ScoringPredictor
+    from hsegap.export.artifact import Artifact
+    from hsegap.scoring.texts import ScoringPredictor
 
     artifact = Artifact.load(setup["artifact"])
     if artifact.sha256 != setup["sha256"]:
@@ -57,7 +57,7 @@ def request_of(item: Mapping[str, Any]) -> PredictRequest | Failure:
     """The request of one input, or the failure HTTP would answer with where a bound is broken."""
     from pydantic import ValidationError
 
-    from service.schemas import PredictRequest, failure_from_validation
+    from hsegap.service.schemas import PredictRequest, failure_from_validation
 
     try:
         return PredictRequest.model_validate(item)

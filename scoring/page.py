@@ -5,13 +5,13 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from scoring.progress import duration
-from scoring.report import BIN_EV
+from hsegap.scoring.progress import duration
+from hsegap.scoring.report import BIN_EV
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from scoring.report import Report
+    from hsegap.scoring.report import Report
 
 #: The periodic table by rows; dots are empty places.
 TABLE = """

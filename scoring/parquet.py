@@ -7,8 +7,8 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from scoring.problems import need
-from scoring.rows import flat
+from hsegap.scoring.problems import need
+from hsegap.scoring.rows import flat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

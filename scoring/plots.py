@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scoring.figures import Pair
+    from hsegap.scoring.figures import Pair
 
 #: Colours of the families, readable side by side and without colour vision.
 COLOURS = {

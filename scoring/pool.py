@@ -9,17 +9,17 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from scoring import wire
-from scoring.batches import Scored
-from scoring.nursery import Link, Nursery
-from scoring.problems import Problem, ScoringError, harmless
-from scoring.rows import atoms_of, row_of
+from hsegap.scoring import wire
+from hsegap.scoring.batches import Scored
+from hsegap.scoring.nursery import Link, Nursery
+from hsegap.scoring.problems import Problem, ScoringError, harmless
+from hsegap.scoring.rows import atoms_of, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from export.artifact import Artifact
-    from scoring.batches import Batch, Item
+    from hsegap.export.artifact import Artifact
+    from hsegap.scoring.batches import Batch, Item
 
 logger = logging.getLogger("hsegap.scoring")
 

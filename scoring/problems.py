@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from types import ModuleType
 
-#: Codes of rows that failed before the predictor saw them, beside those of :mod:`service.errors`. Documented in docs/batch.md.
+#: Codes of rows that failed before the predictor saw them, beside those of :mod:`hsegap.service.errors`. Documented in docs/batch.md.
 INPUT_ERROR_CODES = ("unreadable_input", "unsafe_archive")
 
 

@@ -7,13 +7,13 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
-from scoring.problems import harmless
-from scoring.tally import BIN_EV
+from hsegap.scoring.problems import harmless
+from hsegap.scoring.tally import BIN_EV
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scoring.tally import Tally
+    from hsegap.scoring.tally import Tally
 
 #: Without a terminal: seconds before the first line, then twice as long each time up to the second number.
 FIRST_LINE_S = 5.0

@@ -23,14 +23,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from scoring.batches import Batch, Item, Scored
-from scoring.problems import Problem, ScoringError, need, reason_of
+from hsegap.scoring.batches import Batch, Item, Scored
+from hsegap.scoring.problems import Problem, ScoringError, need, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from export.artifact import Artifact
-    from scoring.pool import Pool, PoolOptions
+    from hsegap.export.artifact import Artifact
+    from hsegap.scoring.pool import Pool, PoolOptions
 
 #: Batches given out before their rows are back, per actor. Ray keeps two in work and the next ones near.
 AHEAD = 4
@@ -96,8 +96,8 @@ class Scorer:
     """
 
     def __init__(self, feeder: Any, options: PoolOptions, version: str) -> None:
-        from export.artifact import Artifact
-        from scoring.pool import Pool
+        from hsegap.export.artifact import Artifact
+        from hsegap.scoring.pool import Pool
 
         if version != _version():
             msg = f"this node has hsegap {_version()}, the driver {version}: install the same on both"
@@ -133,7 +133,7 @@ def _fetch(item: Item) -> Item:
     """Read an object of a store here, next to where it is scored."""
     if item.address is None or item.problem is not None:
         return item
-    from scoring.sources import fetched
+    from hsegap.scoring.sources import fetched
 
     found = fetched(item.address, format_=item.format)
     return replace(item, structure=found.structure, problem=found.problem)

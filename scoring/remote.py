@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
-from scoring.problems import ScoringError, need, reason_of
+from hsegap.scoring.problems import ScoringError, need, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

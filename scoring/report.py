@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scoring.problems import ScoringError, need, reason_of
-from scoring.rows import COLUMNS, flat
-from scoring.streams import csv_dicts, text_lines
-from scoring.target import SUFFIXES
+from hsegap.scoring.problems import ScoringError, need, reason_of
+from hsegap.scoring.rows import COLUMNS, flat
+from hsegap.scoring.streams import csv_dicts, text_lines
+from hsegap.scoring.target import SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +93,7 @@ class Report:
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Rows of an output of `hsegap score`, by the names of :data:`scoring.rows.COLUMNS`, numbers as numbers.
+    """Rows of an output of `hsegap score`, by the names of :data:`hsegap.scoring.rows.COLUMNS`, numbers as numbers.
 
     Raises:
         ScoringError: If it cannot be read or holds no such rows.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from scoring.batches import Item
+    from hsegap.scoring.batches import Item
 
 DIGITS = 6
 #: Fields of a Prediction that no row carries: the run's clock, and maps that have a file of their own.

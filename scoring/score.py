@@ -11,23 +11,23 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
-from scoring.batches import BATCH_SIZE, DESCRIBE_BATCH_SIZE, batched
-from scoring.journal import Journal
-from scoring.pool import Pool, PoolOptions
-from scoring.problems import ScoringError, need, reason_of
-from scoring.progress import progress_on, summary
-from scoring.rows import json_line
-from scoring.sources import InputOptions, Inputs, count_inputs
-from scoring.tables import TableOptions, is_table
-from scoring.tally import Tally
-from scoring.target import target_of
+from hsegap.scoring.batches import BATCH_SIZE, DESCRIBE_BATCH_SIZE, batched
+from hsegap.scoring.journal import Journal
+from hsegap.scoring.pool import Pool, PoolOptions
+from hsegap.scoring.problems import ScoringError, need, reason_of
+from hsegap.scoring.progress import progress_on, summary
+from hsegap.scoring.rows import json_line
+from hsegap.scoring.sources import InputOptions, Inputs, count_inputs
+from hsegap.scoring.tables import TableOptions, is_table
+from hsegap.scoring.tally import Tally
+from hsegap.scoring.target import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from export.artifact import Artifact
-    from scoring.batches import Batch, Scored
+    from hsegap.export.artifact import Artifact
+    from hsegap.scoring.batches import Batch, Scored
 
 Engine = Literal["local", "ray"]
 #: Exit statuses: every row is ok; the run could not start or go on; some rows are errors.
@@ -92,9 +92,9 @@ def score(options: ScoreOptions, *, stdout: TextIO | None = None, stderr: TextIO
 
     Raises:
         ScoringError: If the run cannot start or go on.
-        export.artifact.ArtifactError: If the artifact must not be used.
+        hsegap.export.artifact.ArtifactError: If the artifact must not be used.
     """
-    from export.artifact import Artifact
+    from hsegap.export.artifact import Artifact
 
     _check(options)
     target = target_of(options.out)
@@ -218,7 +218,7 @@ def _engine(options: ScoreOptions, artifact: Artifact, stack: ExitStack) -> Call
     workers = options.workers or _cores()
     pool = PoolOptions(workers=workers, describe=options.describe, atoms=options.atoms, texts=texts)
     if options.engine == "ray":
-        from scoring.ray_engine import RayEngine
+        from hsegap.scoring.ray_engine import RayEngine
 
         engine = RayEngine(artifact, replace(pool, workers=options.workers or 0), address=options.ray_address)
         return stack.enter_context(engine).run

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scoring import remote
-from scoring.archives import archive_items, is_archive
-from scoring.batches import Item
-from scoring.lookup import Descriptions, SeenIds, sorted_names
-from scoring.problems import ScoringError, reason_of, unreadable
-from scoring.streams import missing, open_regular, read_structure, safe_name, structure_text
-from scoring.tables import TableOptions, is_table, table_items
+from hsegap.scoring import remote
+from hsegap.scoring.archives import archive_items, is_archive
+from hsegap.scoring.batches import Item
+from hsegap.scoring.lookup import Descriptions, SeenIds, sorted_names
+from hsegap.scoring.problems import ScoringError, reason_of, unreadable
+from hsegap.scoring.streams import missing, open_regular, read_structure, safe_name, structure_text
+from hsegap.scoring.tables import TableOptions, is_table, table_items
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -261,8 +261,8 @@ def count_inputs(names: Iterable[str], *, limit: int | None = None) -> int | Non
         names: As given on the command line.
         limit: Only the first so many.
     """
-    from scoring.archives import count_members
-    from scoring.tables import count_rows
+    from hsegap.scoring.archives import count_members
+    from hsegap.scoring.tables import count_rows
 
     total = 0
     for name in map(remote.local_name, names):

@@ -10,8 +10,8 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from scoring.problems import ScoringError, reason_of
-from scoring.tally import Tally
+from hsegap.scoring.problems import ScoringError, reason_of
+from hsegap.scoring.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -14,8 +14,8 @@ import sys
 import zlib
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from scoring.problems import Problem, reason_of, unreadable
-from service.schemas import MAX_STRUCTURE_CHARS
+from hsegap.scoring.problems import Problem, reason_of, unreadable
+from hsegap.service.schemas import MAX_STRUCTURE_CHARS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,9 +10,9 @@ import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from scoring.batches import Item
-from scoring.problems import Problem, ScoringError, need, reason_of, unreadable
-from scoring.streams import UNPACKING_ERRORS, csv_dicts, open_plain, text_lines
+from hsegap.scoring.batches import Item
+from hsegap.scoring.problems import Problem, ScoringError, need, reason_of, unreadable
+from hsegap.scoring.streams import UNPACKING_ERRORS, csv_dicts, open_plain, text_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from scoring.problems import ScoringError
-from scoring.remote import is_address
+from hsegap.scoring.problems import ScoringError
+from hsegap.scoring.remote import is_address
 
 Kind = Literal["csv", "jsonl", "parquet"]
 STDOUT = "-"

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from service.predictor import Predictor
+from hsegap.service.predictor import Predictor
 
 if TYPE_CHECKING:
-    from export.artifact import Artifact
-    from text import TextEncoder
+    from hsegap.export.artifact import Artifact
+    from hsegap.text import TextEncoder
 
 #: Memory for vectors of texts, bytes; 40 000 texts at a width of 384. Pages are taken as they are first written.
 TABLE_BYTES = 64 * 2**20

@@ -6,13 +6,13 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "Core": "service.core",
-    "Failure": "service.errors",
-    "PredictRequest": "service.schemas",
-    "Prediction": "service.schemas",
-    "Predictor": "service.predictor",
-    "serve": "service.launch",
-    "verify": "service.golden",
+    "Core": "hsegap.service.core",
+    "Failure": "hsegap.service.errors",
+    "PredictRequest": "hsegap.service.schemas",
+    "Prediction": "hsegap.service.schemas",
+    "Predictor": "hsegap.service.predictor",
+    "serve": "hsegap.service.launch",
+    "verify": "hsegap.service.golden",
 }
 
 __all__ = ["Core", "Failure", "PredictRequest", "Prediction", "Predictor", "serve", "verify"]

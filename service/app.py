@@ -12,8 +12,8 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 
-from service.errors import Failure
-from service.settings import Settings
+from hsegap.service.errors import Failure
+from hsegap.service.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from starlette.requests import Request
 
-    from service.core import Core
+    from hsegap.service.core import Core
 
 logger = logging.getLogger("hsegap.service")
 
@@ -46,9 +46,9 @@ class Runtime:
         """Check the artifact and begin verifying it; the server answers meanwhile that it is not ready.
 
         Raises:
-            export.artifact.ArtifactError: If the artifact must not be used.
+            hsegap.export.artifact.ArtifactError: If the artifact must not be used.
         """
-        from service.core import Core
+        from hsegap.service.core import Core
 
         if self.core is None:
             self.core = Core.open(settings=self.settings)
@@ -149,7 +149,7 @@ def edge_app(runtime: Runtime) -> Starlette:
         return json_answer(runtime.core.model_info())
 
     async def docs(_: Request) -> Response:
-        from service.openapi import openapi_document
+        from hsegap.service.openapi import openapi_document
 
         return JSONResponse(openapi_document(runtime.settings))
 
@@ -158,7 +158,7 @@ def edge_app(runtime: Runtime) -> Starlette:
         async with contextlib.AsyncExitStack() as stack:
             if runtime.settings.page and runtime.core is not None:
                 try:
-                    from ui.mount import ui_app
+                    from hsegap.ui.mount import ui_app
 
                     page.app = ui_app(runtime.core)
                     router = getattr(page.app, "router", None)

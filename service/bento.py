@@ -5,9 +5,9 @@ from typing import Any
 
 import bentoml
 
-from service.app import Runtime, edge_app, json_answer
-from service.guard import Guard
-from service.schemas import BatchRequest, BatchResponse, DescribeRequest, GeneratedDescription, Prediction, PredictRequest
+from hsegap.service.app import Runtime, edge_app, json_answer
+from hsegap.service.guard import Guard
+from hsegap.service.schemas import BatchRequest, BatchResponse, DescribeRequest, GeneratedDescription, Prediction, PredictRequest
 
 RUNTIME = Runtime()
 
@@ -15,7 +15,7 @@ RUNTIME = Runtime()
 @bentoml.service(
     name="hsegap",
     workers=1,  # the page keeps its sessions in the process that answers
-    # The guard's own, shorter limit answers in the house's shape. Not longer than needed: see service.server.without_timers.
+    # The guard's own, shorter limit answers in the house's shape. Not longer than needed: see hsegap.service.server.without_timers.
     traffic={"timeout": 600},
 )
 @bentoml.asgi_app(edge_app(RUNTIME), path="/", name="edge")

@@ -14,17 +14,17 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from service.errors import Failure
-from service.schemas import INSULATOR_FROM_EV, MAX_ITEMS, DescribeRequest, ModelInfo, PredictRequest
+from hsegap.service.errors import Failure
+from hsegap.service.schemas import INSULATOR_FROM_EV, MAX_ITEMS, DescribeRequest, ModelInfo, PredictRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from export.artifact import Artifact
-    from service.predictor import Predictor
-    from service.schemas import GeneratedDescription, Prediction, StructureFormat
-    from service.settings import Settings
+    from hsegap.export.artifact import Artifact
+    from hsegap.service.predictor import Predictor
+    from hsegap.service.schemas import GeneratedDescription, Prediction, StructureFormat
+    from hsegap.service.settings import Settings
 
 State = Literal["starting", "ready", "failed", "draining"]
 Answer = TypeVar("Answer")
@@ -38,7 +38,7 @@ class Core:
     """
 
     def __init__(self, artifact: Artifact, *, settings: Settings) -> None:
-        from service.predictor import Predictor
+        from hsegap.service.predictor import Predictor
 
         self.artifact = artifact
         self.settings = settings
@@ -64,17 +64,17 @@ class Core:
             settings: Limits and deadlines; None reads the environment.
 
         Raises:
-            export.artifact.ArtifactError: If the artifact must not be used.
+            hsegap.export.artifact.ArtifactError: If the artifact must not be used.
         """
-        from export.artifact import Artifact
-        from service.settings import Settings
+        from hsegap.export.artifact import Artifact
+        from hsegap.service.settings import Settings
 
         settings = settings or Settings.from_env()
         return cls(Artifact.load(artifact or settings.artifact), settings=settings)
 
     def start(self) -> None:
         """Load everything and reproduce the golden values; ``state`` tells how it went. Blocks for a second or two."""
-        from service.golden import verify
+        from hsegap.service.golden import verify
 
         try:
             report = verify(self.artifact, predictor=self.predictor)

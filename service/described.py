@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from service.errors import Failure
-from service.workers import WorkerPool
-from structures.describe_cache import DescriptionCache
+from hsegap.service.errors import Failure
+from hsegap.service.workers import WorkerPool
+from hsegap.structures.describe_cache import DescriptionCache
 
 if TYPE_CHECKING:
     import threading
@@ -19,8 +19,8 @@ class RememberingDescribers(WorkerPool):
     """The describing processes with a memory on disk, shared by server, command and batch.
 
     Args:
-        cache: Its file; None takes :func:`structures.describe_cache.default_cache`.
-        options: Of :class:`~service.workers.WorkerPool`.
+        cache: Its file; None takes :func:`hsegap.structures.describe_cache.default_cache`.
+        options: Of :class:`~hsegap.service.workers.WorkerPool`.
     """
 
     def __init__(self, *, cache: Path | None = None, **options: Any) -> None:

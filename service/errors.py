@@ -147,5 +147,5 @@ def internal_error(error: BaseException | str, doing: str) -> Failure:
 
 
 if set(get_args(ErrorCode)) != set(STATUS) or set(STATUS) != set(HINTS):  # a new code must come with all three
-    msg = "service.errors: ErrorCode, STATUS and HINTS disagree"
+    msg = "hsegap.service.errors: ErrorCode, STATUS and HINTS disagree"
     raise RuntimeError(msg)

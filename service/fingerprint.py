@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from structures.cell import lengths_and_volume
+from hsegap.structures.cell import lengths_and_volume
 
 if TYPE_CHECKING:
-    from structures.graph import CrystalGraph
+    from hsegap.structures.graph import CrystalGraph
 
 #: Atomic numbers at which a period of the table ends.
 _PERIOD_ENDS = np.array([2, 10, 18, 36, 54, 86, 118])

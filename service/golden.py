@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
-from export.artifact import ArtifactError, GoldenCase
-from service.errors import Failure
-from service.predictor import Predictor
-from service.schemas import Prediction, PredictRequest
+from hsegap.export.artifact import ArtifactError, GoldenCase
+from hsegap.service.errors import Failure
+from hsegap.service.predictor import Predictor
+from hsegap.service.schemas import Prediction, PredictRequest
 
 if TYPE_CHECKING:
-    from export.artifact import Artifact
+    from hsegap.export.artifact import Artifact
 
 MAPS = ("gate", "importance", "text_share")
 

@@ -13,13 +13,13 @@ import hmac
 import json
 from typing import TYPE_CHECKING, Any
 
-from service.errors import RETRY_AFTER_S, STATUS, Failure, internal_error
-from service.schemas import failure_from_validation
+from hsegap.service.errors import RETRY_AFTER_S, STATUS, Failure, internal_error
+from hsegap.service.schemas import failure_from_validation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
-    from service.app import Runtime
+    from hsegap.service.app import Runtime
 
     Scope = MutableMapping[str, Any]
     Message = MutableMapping[str, Any]

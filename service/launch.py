@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from hsegap.children import python_path
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -61,7 +63,7 @@ def check_port(host: str, port: int) -> None:
 def server_command(*, host: str, port: int, access_log: bool = False) -> list[str]:
     """Command line of the server process."""
     # -P: a file in the working directory must not be able to stand in for a module.
-    command = [sys.executable, "-P", "-m", "service.server", "--host", host, "--port", str(port)]
+    command = [sys.executable, "-P", "-m", "hsegap.service.server", "--host", host, "--port", str(port)]
     return [*command, "--access-log"] if access_log else command
 
 
@@ -77,8 +79,7 @@ def server_environment(
         base: Environment to start from; None takes the current one.
     """
     environment = {**ENVIRONMENT, **(os.environ if base is None else base)}
-    root = str(Path(__file__).resolve().parents[1])
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH", "")]))
+    environment["PYTHONPATH"] = python_path(environment)
     if artifact is not None:
         environment["HSEGAP_ARTIFACT"] = str(Path(artifact).resolve())
     if workers is not None:
@@ -111,10 +112,10 @@ def serve(
 
     Raises:
         LaunchError: If the address cannot be used or a setting is not valid.
-        export.artifact.ArtifactError: If the artifact must not be used.
+        hsegap.export.artifact.ArtifactError: If the artifact must not be used.
     """
-    from export.artifact import Artifact
-    from service.settings import Settings
+    from hsegap.export.artifact import Artifact
+    from hsegap.service.settings import Settings
 
     check_port(host, port)
     try:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from structures.batch import collate_arrays
+from hsegap.structures.batch import collate_arrays
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-    from export.artifact import Artifact
-    from structures.graph import CrystalGraph
+    from hsegap.export.artifact import Artifact
+    from hsegap.structures.graph import CrystalGraph
 
 
 #: Line-graph edges up to which a crystal's scratch memory is kept for the next one (some 30 MB at a width of 192; 50 atoms).

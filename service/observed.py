@@ -32,7 +32,7 @@ class Observation(NamedTuple):
         gap_raw_ev: The network's number as answered, eV.
         gap_without_text_ev: Its number for the same crystal without the text, eV; the same number where there is no text.
         graph_embedding: Of the crystal without text, ``[hidden]``: it depends on the crystal alone.
-        fingerprint: :func:`service.fingerprint.fingerprint` of the crystal.
+        fingerprint: :func:`hsegap.service.fingerprint.fingerprint` of the crystal.
         text: Its description; None without one.
         text_vector: Pooled vector of the description ``[width]``; None without one.
     """

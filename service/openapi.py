@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import models_json_schema
 
-from service.errors import HINTS, RETRY_AFTER_S, STATUS, Failure
-from service.schemas import BatchRequest, BatchResponse, DescribeRequest, GeneratedDescription, ModelInfo, Prediction, PredictRequest
+from hsegap.service.errors import HINTS, RETRY_AFTER_S, STATUS, Failure
+from hsegap.service.schemas import BatchRequest, BatchResponse, DescribeRequest, GeneratedDescription, ModelInfo, Prediction, PredictRequest
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from service.settings import Settings
+    from hsegap.service.settings import Settings
 
 REF = "#/components/schemas/{model}"
 STRUCTURE_CODES = (

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from service.errors import Failure, internal_error
-from service.fingerprint import fingerprint
-from service.network import Network, NetworkInput, NetworkResult
-from service.observed import Observation
-from service.prepared import Prepared, fusion_layer_names
-from service.schemas import (
+from hsegap.service.errors import Failure, internal_error
+from hsegap.service.fingerprint import fingerprint
+from hsegap.service.network import Network, NetworkInput, NetworkResult
+from hsegap.service.observed import Observation
+from hsegap.service.prepared import Prepared, fusion_layer_names
+from hsegap.service.schemas import (
     METAL_BELOW_EV,
     AtomReport,
     DescribeRequest,
@@ -35,15 +35,15 @@ from service.schemas import (
     Warn,
     kind_of,
 )
-from service.uncertainty import applicability_warnings, read_calibration
-from service.workers import WorkerPool
-from structures.graph import CrystalGraph
+from hsegap.service.uncertainty import applicability_warnings, read_calibration
+from hsegap.service.workers import WorkerPool
+from hsegap.structures.graph import CrystalGraph
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from export.artifact import Artifact
-    from text import TextEncoder
+    from hsegap.export.artifact import Artifact
+    from hsegap.text import TextEncoder
 
 #: Crystals worked on ahead of the one whose turn it is. Bounds memory when a caller hands over many thousands.
 WINDOW = 64
@@ -78,7 +78,7 @@ class Predictor:
         self.artifact = artifact
         self.readers = WorkerPool("read", size=workers, deadline_s=deadline_s, memory_bytes=worker_memory_bytes)
         if remember_descriptions:
-            from service.described import RememberingDescribers
+            from hsegap.service.described import RememberingDescribers
 
             self.describers: WorkerPool = RememberingDescribers(size=1, deadline_s=describe_deadline_s)
         else:
@@ -286,7 +286,7 @@ class Predictor:
 
     def encoder(self) -> TextEncoder:
         """The text encoder, loaded once and only when a text asks for it."""
-        from text import TextEncoder, TextEncoderSettings
+        from hsegap.text import TextEncoder, TextEncoderSettings
 
         with self._loading:
             if self._encoder is None:

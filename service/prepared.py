@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
-    from service.network import NetworkInput
-    from service.schemas import Description, Timings, Warn
+    from hsegap.service.network import NetworkInput
+    from hsegap.service.schemas import Description, Timings, Warn
 
 
 @dataclass

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from service.observed import PLAIN_FEATURES, Neighbours, Observation, Reference, plain_features
+from hsegap.service.observed import PLAIN_FEATURES, Neighbours, Observation, Reference, plain_features
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from pydantic import (
     model_serializer,
 )
 
-from service.errors import Failure
+from hsegap.service.errors import Failure
 
 #: Longest structure text, in characters: a CIF of 10 000 atoms has about a million.
 MAX_STRUCTURE_CHARS = 2_000_000

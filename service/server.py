@@ -1,4 +1,4 @@
-"""One server process: BentoML's application under uvicorn. Started by :mod:`service.launch` in a clean environment.
+"""One server process: BentoML's application under uvicorn. Started by :mod:`hsegap.service.launch` in a clean environment.
 
 ``bentoml serve`` runs the same application under circus. That supervisor costs a second process and a second or two, and it opens control
 ports on the loopback interface that ask nobody for a password; on a shared login node any user could talk to them. So ``hsegap serve``
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import uvicorn
     from starlette.applications import Starlette
 
-    from service.app import Runtime
+    from hsegap.service.app import Runtime
 
 
 def announce(server: uvicorn.Server, runtime: Runtime, url: str, outcome: list[int]) -> None:
@@ -42,7 +42,7 @@ def without_timers(app: Starlette) -> Starlette:
     """BentoML's application without the middleware that gives each request a timer.
 
     The timer is not stopped when the answer is out: until the time is up it keeps some 9 kB of every request alive, and BentoML's time
-    must be longer than any of ours. :class:`service.guard.Guard` has the limits that count.
+    must be longer than any of ours. :class:`hsegap.service.guard.Guard` has the limits that count.
     """
     from bentoml._internal.server.http.traffic import TimeoutMiddleware
 
@@ -52,7 +52,7 @@ def without_timers(app: Starlette) -> Starlette:
 
 def main() -> None:
     """Run the server until a signal ends it."""
-    parser = argparse.ArgumentParser(prog="python -m service.server")
+    parser = argparse.ArgumentParser(prog="python -m hsegap.service.server")
     parser.add_argument("--host", required=True)
     parser.add_argument("--port", required=True, type=int)
     parser.add_argument("--access-log", action="store_true")
@@ -63,7 +63,7 @@ def main() -> None:
     from bentoml._internal.configuration.containers import BentoMLContainer
     from bentoml._internal.server.metrics.prometheus import PrometheusClient
 
-    from service.bento import RUNTIME, HsegapService
+    from hsegap.service.bento import RUNTIME, HsegapService
 
     # One process, so its counters need no files shared between processes.
     BentoMLContainer.metrics_client.set(PrometheusClient(multiproc=False))

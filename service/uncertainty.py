@@ -2,7 +2,7 @@
 
 An artifact without calibration (``manifest.calibration`` null) gets no interval, which is better than an invented one, and only those
 warnings that need none. Calibrations of the first kind (one width for every crystal) stay readable next to those of today, whose widths
-come from :mod:`service.scale`.
+come from :mod:`hsegap.service.scale`.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
-from service.fingerprint import NAMES
-from service.scale import TENSORS, Scaled, load_scaled
-from service.schemas import METAL_BELOW_EV, Warn
-from text.composition import contradiction
+from hsegap.service.fingerprint import NAMES
+from hsegap.service.scale import TENSORS, Scaled, load_scaled
+from hsegap.service.schemas import METAL_BELOW_EV, Warn
+from hsegap.text.composition import contradiction
 
 if TYPE_CHECKING:
-    from export.artifact import Artifact, Manifest
-    from service.observed import Observation
+    from hsegap.export.artifact import Artifact, Manifest
+    from hsegap.service.observed import Observation
 
 
 class _Reference(BaseModel):
@@ -115,7 +115,7 @@ def read_calibration(artifact: Artifact) -> Calibration | None:
 
     Raises:
         ValueError: If there is one that cannot be used.
-        export.artifact.ArtifactError: If the file of its arrays is missing.
+        hsegap.export.artifact.ArtifactError: If the file of its arrays is missing.
     """
     if artifact.manifest.calibration is None:
         return None

@@ -1,8 +1,9 @@
 """What runs inside a worker process: read a structure and build its graph, or describe it, one job at a time.
 
-Started as ``python -P -m service.worker_main ROLE MEMORY_BYTES CPU_SECONDS``. Jobs arrive as frames on standard input, answers leave as
-frames on what was standard output; anything a library prints goes to standard error instead. The process ends when its input ends, so it
-never outlives the server. A job that burns more than its share of processor time is ended by the kernel even if nobody is left to kill it.
+Started as ``python -P -m hsegap.service.worker_main ROLE MEMORY_BYTES CPU_SECONDS``. Jobs arrive as frames on standard input, answers
+leave as frames on what was standard output; anything a library prints goes to standard error instead. The process ends when its input
+ends, so it never outlives the server. A job that burns more than its share of processor time is ended by the kernel even if nobody is left
+to kill it.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def read_job(job: Mapping[str, Any]) -> bytes:
     Raises:
         StructureError: If it cannot be read, is too large, or cannot be made a graph.
     """
-    from structures import build_graph
+    from hsegap.structures import build_graph
 
     started = time.perf_counter()
     crystal = _read(job)
@@ -85,7 +86,7 @@ def describe_job(job: Mapping[str, Any]) -> bytes:
     Raises:
         StructureError: If it cannot be read.
     """
-    from structures import describe
+    from hsegap.structures import describe
 
     started = time.perf_counter()
     crystal = _read(job)
@@ -103,8 +104,8 @@ def describe_job(job: Mapping[str, Any]) -> bytes:
 
 def _read(job: Mapping[str, Any]) -> Any:
     """Read the job's structure; a surprise inside a parser means that the file is unreadable, not that the service is broken."""
-    from structures import read
-    from structures.errors import StructureError
+    from hsegap.structures import read
+    from hsegap.structures.errors import StructureError
 
     try:
         return read(job["structure"], format=job["format"], max_atoms=job["max_atoms"])
@@ -120,7 +121,7 @@ def _answer(job: Mapping[str, Any]) -> bytes:
 
     ``unfit`` in an answer asks for another process: one that ran out of memory may hold half-initialised libraries.
     """
-    from structures.errors import DescriptionError, StructureError
+    from hsegap.structures.errors import DescriptionError, StructureError
 
     try:
         return read_job(job) if job["job"] == "read" else describe_job(job)
@@ -143,7 +144,7 @@ def _caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:
 
 def _warm_up(role: str) -> None:
     """Import what the jobs need, so that no deadline is spent on imports."""
-    import structures
+    from hsegap import structures
 
     structures.read  # noqa: B018 - the attribute may be resolved lazily, and that is what takes time
     from pymatgen.core import Structure  # noqa: F401

@@ -16,10 +16,10 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from service.errors import Failure, internal_error
+from hsegap.children import python_path
+from hsegap.service.errors import Failure, internal_error
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,7 +69,6 @@ class Worker:
     """One child process. Used by one thread at a time."""
 
     def __init__(self, role: str, *, deadline_s: float, memory_bytes: int) -> None:
-        root = str(Path(__file__).resolve().parents[1])
         environment = {key: value for key, value in os.environ.items() if key != "HSEGAP_TOKEN"}
         environment.update(
             # One thread each, and the same wording on every run: robocrys's text depends on the hash seed.
@@ -79,10 +78,10 @@ class Worker:
             OMP_WAIT_POLICY="PASSIVE",
             PYTHONHASHSEED="0",
             MPLBACKEND="Agg",
-            PYTHONPATH=os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")])),
+            PYTHONPATH=python_path(),
         )
         # -P: the working directory must not be able to put a module in front of ours.
-        command = [sys.executable, "-P", "-m", "service.worker_main", role, str(memory_bytes), str(deadline_s + 5)]
+        command = [sys.executable, "-P", "-m", "hsegap.service.worker_main", role, str(memory_bytes), str(deadline_s + 5)]
         quiet = None if logger.isEnabledFor(logging.DEBUG) else subprocess.DEVNULL
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=quiet, env=environment, start_new_session=True
@@ -136,7 +135,7 @@ class Worker:
             _Expired: If it takes too long or the caller goes away; the process must be killed then.
             _Died: If the process ends.
         """
-        from service.worker_main import pack
+        from hsegap.service.worker_main import pack
 
         view = memoryview(pack(job))
         with selectors.DefaultSelector() as selector:
@@ -152,7 +151,7 @@ class Worker:
         return self._receive(expires_at, abandoned)
 
     def _receive(self, expires_at: float, abandoned: threading.Event | None) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        from service.worker_main import PREFIX, unpack
+        from hsegap.service.worker_main import PREFIX, unpack
 
         with selectors.DefaultSelector() as selector:
             selector.register(self._answers, selectors.EVENT_READ)
@@ -236,7 +235,7 @@ class WorkerPool:
         """Do one job in a worker.
 
         Args:
-            job: What :mod:`service.worker_main` understands.
+            job: What :mod:`hsegap.service.worker_main` understands.
             expires_at: Moment (``time.monotonic``) after which nobody waits for the answer any more.
             abandoned: Set by a caller who goes away before that: the job ends within a fraction of a second, its process with it.
 

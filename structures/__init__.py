@@ -1,11 +1,11 @@
 """A file becomes a crystal, a crystal a graph, a crystal a description."""
 
-from structures.batch import GraphArrays, collate_arrays
-from structures.crystal import Crystal, Notice
-from structures.describe import describe, plain_numbers
-from structures.errors import DescriptionError, StructureError
-from structures.graph import FLAVOURS, CrystalGraph, build_graph
-from structures.read import FORMATS, read
+from hsegap.structures.batch import GraphArrays, collate_arrays
+from hsegap.structures.crystal import Crystal, Notice
+from hsegap.structures.describe import describe, plain_numbers
+from hsegap.structures.errors import DescriptionError, StructureError
+from hsegap.structures.graph import FLAVOURS, CrystalGraph, build_graph
+from hsegap.structures.read import FORMATS, read
 
 __all__ = [
     "FLAVOURS",

@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from structures.graph import CrystalGraph
+    from hsegap.structures.graph import CrystalGraph
 
 
 class GraphArrays(NamedTuple):

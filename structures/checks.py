@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from structures.cell import affordable_radius, lengths_and_volume, reduced_lattice, wrapped
-from structures.errors import StructureError
+from hsegap.structures.cell import affordable_radius, lengths_and_volume, reduced_lattice, wrapped
+from hsegap.structures.errors import StructureError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

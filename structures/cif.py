@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from structures.checks import check_lattice
-from structures.cif_sites import CUT_OFF_HINT, POSITIONS, check_sites, number_of, sites_as_listed
-from structures.crystal import Notice
-from structures.errors import StructureError
-from structures.json_formats import OCCUPANCY_TOLERANCE, lattice_from_parameters
-from structures.parsed import Parsed, disordered, recorded_warnings, unreadable
+from hsegap.structures.checks import check_lattice
+from hsegap.structures.cif_sites import CUT_OFF_HINT, POSITIONS, check_sites, number_of, sites_as_listed
+from hsegap.structures.crystal import Notice
+from hsegap.structures.errors import StructureError
+from hsegap.structures.json_formats import OCCUPANCY_TOLERANCE, lattice_from_parameters
+from hsegap.structures.parsed import Parsed, disordered, recorded_warnings, unreadable
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure

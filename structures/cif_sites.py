@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from structures.checks import LARGEST_FRACTIONAL, check_atom_count
-from structures.crystal import Notice
-from structures.errors import StructureError
-from structures.json_formats import OCCUPANCY_TOLERANCE
-from structures.parsed import disordered, element_numbers, unreadable
+from hsegap.structures.checks import LARGEST_FRACTIONAL, check_atom_count
+from hsegap.structures.crystal import Notice
+from hsegap.structures.errors import StructureError
+from hsegap.structures.json_formats import OCCUPANCY_TOLERANCE
+from hsegap.structures.parsed import disordered, element_numbers, unreadable
 
 #: Sites times symmetry operations above which a file is refused: pymatgen compares each image with all before it.
 MOST_IMAGES = 50_000

@@ -3,7 +3,7 @@
 Its default path spends most of its time on comparing a crystal with 300 mineral prototypes that can't match, reading its
 file of molecules for each crystal, and computing the same neighbours three times over. The classes here give it the
 same answers from memory; nothing of what it decides is decided here. They need the extra ``describe``, so that this file
-is imported by :mod:`structures.describe` inside functions only.
+is imported by :mod:`hsegap.structures.describe` inside functions only.
 """
 
 from __future__ import annotations

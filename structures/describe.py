@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from structures.errors import DescriptionError
-from structures.parsed import recorded_warnings
+from hsegap.structures.errors import DescriptionError
+from hsegap.structures.parsed import recorded_warnings
 
 if TYPE_CHECKING:
-    from structures.crystal import Crystal
+    from hsegap.structures.crystal import Crystal
 
 #: Larger cells are reduced by formula before oxidation states are guessed, as robocrys's own command does.
 MOST_SITES_FOR_GUESS = 80
@@ -39,7 +39,7 @@ def describe(crystal: Crystal) -> str:
         with recorded_warnings():
             from robocrys.describe.describer import StructureDescriber
 
-            from structures.condense import condenser
+            from hsegap.structures.condense import condenser
     except ImportError as error:
         message = "Descriptions need robocrystallographer, which is not installed."
         raise DescriptionError("describe_unavailable", message, "Install the extra: pip install 'hsegap[describe]'.") from error

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from structures.cell import UNCHANGED, affordable_radius, lengths_and_volume, reduced_lattice, wrapped
-from structures.checks import check_atom_count, check_coordinates, check_lattice, check_repeat
-from structures.errors import StructureError
+from hsegap.structures.cell import UNCHANGED, affordable_radius, lengths_and_volume, reduced_lattice, wrapped
+from hsegap.structures.checks import check_atom_count, check_coordinates, check_lattice, check_repeat
+from hsegap.structures.errors import StructureError
 
 if TYPE_CHECKING:
-    from structures.crystal import Crystal
+    from hsegap.structures.crystal import Crystal
 
 #: Names of the two ways to build a graph; see :func:`build_graph`.
 FLAVOURS = ("symmetric", "jarvis")

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from structures.checks import check_atom_count, check_lattice
-from structures.crystal import Notice
-from structures.errors import StructureError
-from structures.parsed import Parsed, disordered, fractional, numeric, unreadable
+from hsegap.structures.checks import check_atom_count, check_lattice
+from hsegap.structures.crystal import Notice
+from hsegap.structures.errors import StructureError
+from hsegap.structures.parsed import Parsed, disordered, fractional, numeric, unreadable
 
 #: Occupancies this near to 1 are taken for 1, with a notice.
 OCCUPANCY_TOLERANCE = 0.01

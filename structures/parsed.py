@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from structures.checks import check_atom_count, check_coordinates, check_distances, check_elements, check_lattice
-from structures.crystal import Crystal, Notice
-from structures.errors import StructureError
+from hsegap.structures.checks import check_atom_count, check_coordinates, check_distances, check_elements, check_lattice
+from hsegap.structures.crystal import Crystal, Notice
+from hsegap.structures.errors import StructureError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -125,7 +125,7 @@ class Parsed:
         """Check what was read and turn it into a crystal.
 
         Raises:
-            StructureError: See the checks in :mod:`structures.checks`.
+            StructureError: See the checks in :mod:`hsegap.structures.checks`.
         """
         frac_coords = np.asarray(self.frac_coords, dtype=np.float64).reshape(-1, 3)
         check_atom_count(len(self.symbols), max_atoms)

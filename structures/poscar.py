@@ -10,9 +10,9 @@ import re
 
 import numpy as np
 
-from structures.checks import check_atom_count, check_lattice
-from structures.crystal import Notice
-from structures.parsed import Parsed, recorded_warnings, unreadable
+from hsegap.structures.checks import check_atom_count, check_lattice
+from hsegap.structures.crystal import Notice
+from hsegap.structures.parsed import Parsed, recorded_warnings, unreadable
 
 _HINT = "A POSCAR has a comment, a scale factor, three cell vectors, element symbols, their counts, Direct or Cartesian, and the positions."
 

@@ -6,18 +6,18 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from structures.cif import parse_cif
-from structures.crystal import Crystal, Notice
-from structures.errors import StructureError
-from structures.json_formats import find_format, load_json, parse_jarvis, parse_pymatgen
-from structures.parsed import unreadable
-from structures.poscar import parse_poscar
-from structures.xyz import parse_xyz
+from hsegap.structures.cif import parse_cif
+from hsegap.structures.crystal import Crystal, Notice
+from hsegap.structures.errors import StructureError
+from hsegap.structures.json_formats import find_format, load_json, parse_jarvis, parse_pymatgen
+from hsegap.structures.parsed import unreadable
+from hsegap.structures.poscar import parse_poscar
+from hsegap.structures.xyz import parse_xyz
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from structures.parsed import Parsed
+    from hsegap.structures.parsed import Parsed
 
 _READERS: dict[str, Callable[..., Parsed]] = {
     "cif": parse_cif,
@@ -50,7 +50,7 @@ def read(
     """Read a crystal.
 
     Nothing is guessed silently: what was repaired or assumed stands in ``Crystal.warnings``, by the codes of
-    :data:`structures.parsed.NOTICE_CODES`.
+    :data:`hsegap.structures.parsed.NOTICE_CODES`.
 
     Args:
         source: A :class:`~pathlib.Path` is a file to open; a ``str`` is the text of a file, never its name.
@@ -62,7 +62,7 @@ def read(
         The crystal, its atoms in the order of the file (symmetry images follow their site).
 
     Raises:
-        StructureError: With one of :data:`~structures.errors.STRUCTURE_ERROR_CODES` for whatever is wrong with the file;
+        StructureError: With one of :data:`~hsegap.structures.errors.STRUCTURE_ERROR_CODES` for whatever is wrong with the file;
             ``too_many_edges`` alone comes from building the graph.
         TypeError: If ``source`` is neither a path nor a string.
     """

@@ -10,9 +10,9 @@ import re
 
 import numpy as np
 
-from structures.checks import check_atom_count
-from structures.crystal import Notice
-from structures.parsed import Parsed, element_symbols, fractional, unreadable
+from hsegap.structures.checks import check_atom_count
+from hsegap.structures.crystal import Notice
+from hsegap.structures.parsed import Parsed, element_symbols, fractional, unreadable
 
 #: ``key=value``, ``key="several values"`` or a bare ``key`` (which means true).
 _PAIR = re.compile(

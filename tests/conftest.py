@@ -30,7 +30,7 @@ def one_thread():
 @pytest.fixture(scope="session")
 def published() -> PublishedNetwork:
     """Inputs and outputs of the published DGL network on 12 real crystals."""
-    from structures import CrystalGraph
+    from hsegap.structures import CrystalGraph
 
     folder = SHARED / "reference"
     if not folder.is_dir():
@@ -64,7 +64,7 @@ def tiny_transformer(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_encoder(tiny_transformer, tmp_path_factory) -> Path:
     """The same, exported: what training and serving read texts with."""
-    from export.text_encoder import export_text_encoder
+    from hsegap.export.text_encoder import export_text_encoder
 
     folder = tmp_path_factory.mktemp("encoder") / "tiny-bert"
     export_text_encoder(tiny_transformer, folder, max_tokens=32)

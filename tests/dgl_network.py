@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-from training.dgl import import_dgl
+from hsegap.training.dgl import import_dgl
 
 
 class Weights:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from models import CrystalTextNetwork, FusionConfig, GraphBatch, collate
-from structures import Crystal, CrystalGraph, build_graph
+from hsegap.models import CrystalTextNetwork, FusionConfig, GraphBatch, collate
+from hsegap.structures import Crystal, CrystalGraph, build_graph
 
 #: Small enough that a test takes milliseconds.
 SMALL: dict[str, Any] = {

@@ -18,14 +18,14 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from export.artifact import Artifact
-    from service.predictor import Predictor
+    from hsegap.export.artifact import Artifact
+    from hsegap.service.predictor import Predictor
 
 
 @pytest.fixture(scope="session")
 def artifact_folder() -> Path:
     """Folder of the artifact under test: the shipped one, or what HSEGAP_ARTIFACT names."""
-    from export.artifact import default_artifact
+    from hsegap.export.artifact import default_artifact
 
     folder = default_artifact()
     if not (folder / "manifest.json").is_file():
@@ -36,7 +36,7 @@ def artifact_folder() -> Path:
 @pytest.fixture(scope="session")
 def artifact(artifact_folder: Path) -> Artifact:
     """The artifact under test, checked."""
-    from export.artifact import Artifact
+    from hsegap.export.artifact import Artifact
 
     return Artifact.load(artifact_folder)
 
@@ -44,7 +44,7 @@ def artifact(artifact_folder: Path) -> Artifact:
 @pytest.fixture(scope="session")
 def predictor(artifact: Artifact) -> Iterator[Predictor]:
     """One predictor with two reading processes for the whole session."""
-    from service.predictor import Predictor
+    from hsegap.service.predictor import Predictor
 
     with Predictor(artifact, workers=2) as made:
         yield made
@@ -100,7 +100,7 @@ class RunningServer:
 @pytest.fixture(scope="session")
 def start_server(artifact_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RunningServer]]:
     """Start servers as `hsegap serve` does: ``start_server(page=False, HSEGAP_TOKEN="secret")``. They end with the session at the latest."""
-    from service.launch import server_command, server_environment
+    from hsegap.service.launch import server_command, server_environment
 
     started: list[RunningServer] = []
     elsewhere = tmp_path_factory.mktemp("server")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from models import GraphBatch
-    from structures import CrystalGraph
+    from hsegap.models import GraphBatch
+    from hsegap.structures import CrystalGraph
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 #: The configurations whose outputs stand in ../shared/reference.
@@ -41,7 +41,7 @@ class PublishedNetwork:
         return np.array([answers[key] for key in keys]).T if keys else np.zeros((n_atoms, 0))
 
     def batch(self) -> GraphBatch:
-        from models import collate
+        from hsegap.models import collate
 
         return collate(self.graphs)
 

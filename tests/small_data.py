@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from structures import Crystal
+from hsegap.structures import Crystal
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,6 +17,8 @@ SKIPPED_FOLDERS = {"build", "dist", "node_modules", "artifacts", "runs"}
 
 #: The part of export/ that belongs to the serving side.
 ARTIFACT_READER = ("export.artifact", "export.manifest")
+#: The package's own files that every room may import.
+COMMON = {"errors", "children"}
 #: What a room may import from the other rooms.
 MAY_IMPORT = {
     "structures": set(),
@@ -32,7 +34,9 @@ MAY_IMPORT = {
 #: The places where the direction turns round on purpose, and then only inside a function: (file, room).
 EXCEPTIONS = {("service.app", "ui")}  # the server mounts the page that is built on it
 
-SERVING = ("structures", "text", "service", "scoring", "ui", "commands", "cli", *ARTIFACT_READER)
+#: The files of hsegap/ count as a room of their own.
+FACE = "face"
+SERVING = ("structures", "text", "service", "scoring", "ui", "commands", FACE, *ARTIFACT_READER)
 TRAINING_STACK = {"torch", "dgl", "transformers", "training", "models"}
 #: Too slow or too heavy for the top of a file of the serving side: `hsegap --help` would pay for them.
 HEAVY = {
@@ -72,13 +76,23 @@ def python_files() -> list[Path]:
 
 
 def room_files() -> list[Path]:
-    """The files of the packages, and cli.py."""
-    return [path for path in python_files() if path.relative_to(ROOT).parts[0] in (*PACKAGES, "cli.py")]
+    """The files of the package, those of hsegap/ included."""
+    return [path for path in python_files() if path.relative_to(ROOT).parts[0] in (*PACKAGES, "hsegap")]
+
+
+def short(module: str) -> str:
+    """A module of ours without the package's name, one of hsegap/ as `face.…`; others as they are."""
+    if module.split(".", maxsplit=1)[0] != "hsegap":
+        return module
+    rest = module.split(".")[1:]
+    return ".".join(rest if rest and rest[0] in PACKAGES else [FACE, *rest])
 
 
 def module_name(path: Path) -> str:
+    """The name a file is imported by."""
     parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+    parts = parts[:-1] if parts[-1] == "__init__" else parts
+    return ".".join(parts if parts[0] == "hsegap" else ("hsegap", *parts))
 
 
 def is_type_checking(node: ast.AST) -> bool:
@@ -112,7 +126,10 @@ def imports_of(tree: ast.Module, name: str, *, is_package: bool) -> list[Import]
 @pytest.fixture(scope="module")
 def imports() -> dict[str, list[Import]]:
     return {
-        module_name(path): imports_of(ast.parse(path.read_text()), module_name(path), is_package=path.name == "__init__.py")
+        short(module_name(path)): [
+            entry._replace(module=short(entry.module))
+            for entry in imports_of(ast.parse(path.read_text()), module_name(path), is_package=path.name == "__init__.py")
+        ]
         for path in room_files()
     }
 
@@ -134,12 +151,14 @@ def test_rooms_import_in_one_direction(imports: dict[str, list[Import]]) -> None
     wrong = []
     for module, found in imports.items():
         room = module.split(".")[0]
-        if room in {"cli", "commands"}:
+        if room in {FACE, "commands"}:
             continue  # the command line stands at the end and reaches everything; the lean start is tested below
         allowed = MAY_IMPORT.get(module, MAY_IMPORT[room])
         for entry in found:
             target = entry.module.split(".")[0]
-            if target not in (*PACKAGES, "cli") or target == room:
+            if target not in (*PACKAGES, FACE) or target == room:
+                continue
+            if target == FACE and (entry.module == FACE or entry.module.split(".")[1] in COMMON):
                 continue
             if not within(entry.module, allowed) and (entry.at_import or (module, target) not in EXCEPTIONS):
                 wrong.append(f"{module}:{entry.line} imports {entry.module}")
@@ -153,7 +172,7 @@ def test_the_serving_side_never_names_the_training_stack(imports: dict[str, list
         for module, found in imports.items()
         if within(module, SERVING)
         for entry in found
-        if entry.module.split(".")[0] in TRAINING_STACK and (entry.at_import or module.split(".")[0] not in {"cli", "commands"})
+        if entry.module.split(".")[0] in TRAINING_STACK and (entry.at_import or module.split(".")[0] not in {FACE, "commands"})
     ]
     assert not wrong, "\n".join(wrong)
 
@@ -161,17 +180,18 @@ def test_the_serving_side_never_names_the_training_stack(imports: dict[str, list
 def test_the_serving_side_is_imported_whole_without_the_training_stack() -> None:
     # Not only our own files: none of the libraries they bring in may want torch either.
     # robocrys, which one file is built on, takes 15 s to import: the tests of descriptions see to it.
-    modules = [name for name in map(module_name, room_files()) if within(name, SERVING) and name != "structures.condense"]
+    modules = [name for name in map(module_name, room_files()) if within(short(name), SERVING) and name != "hsegap.structures.condense"]
+    modules.remove("hsegap.__main__")
     code = (
         "import importlib, sys\n"
         f"BLOCKED = {sorted({*TRAINING_STACK, 'onnx', 'onnxscript'})}\n"
         "class Wall:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.split('.')[0] in BLOCKED:\n"
+        "        if name.removeprefix('hsegap.').split('.')[0] in BLOCKED:\n"
         "            raise ModuleNotFoundError(f'{name} is not installed here', name=name)\n"
         "sys.meta_path.insert(0, Wall())\n"
         f"for name in {modules}: importlib.import_module(name)\n"
-        "print(sorted(set(BLOCKED) & set(sys.modules)))\n"
+        "print(sorted(set(BLOCKED) & {name.removeprefix('hsegap.') for name in sys.modules}))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -184,19 +204,20 @@ def test_what_the_serving_side_imports_at_the_top_stays_light(imports: dict[str,
     wrong = [
         f"{module}:{entry.line} imports {entry.module}"
         for module, found in imports.items()
-        if within(module, SERVING) and module in {*at_the_top, *PACKAGES, "cli"}
+        if within(module, SERVING) and module in {*at_the_top, *PACKAGES, FACE}
         for entry in found
         if entry.at_import and entry.module.split(".")[0] in HEAVY
     ]
     assert not wrong, "\n".join(wrong)
 
 
-def test_the_command_line_imports_the_rooms_inside_its_commands(imports: dict[str, list[Import]]) -> None:
+def test_the_package_itself_imports_the_rooms_inside_its_functions(imports: dict[str, list[Import]]) -> None:
     rooms = set(PACKAGES) - {"commands"}
     wrong = [
         f"{module}:{entry.line} imports {entry.module}"
-        for module in ("cli",)
-        for entry in imports[module]
+        for module, found in imports.items()
+        if within(module, (FACE,))
+        for entry in found
         if entry.at_import and within(entry.module, rooms)
     ]
     assert not wrong, "\n".join(wrong)
@@ -251,6 +272,28 @@ def test_importing_a_file_does_nothing() -> None:
         f"{path.relative_to(ROOT)}:{line} {what}"
         for path in (*room_files(), *front_doors)
         for line, what in effects_at_import(ast.parse(path.read_text()))
+    ]
+    # In a checkout the package has to see that its rooms stand beside it.
+    assert wrong == [line for line in wrong if line.startswith("hsegap/__init__.py:") and line.endswith(".is_dir(…)")], "\n".join(wrong)
+
+
+def test_nobody_imports_a_room_by_its_bare_name() -> None:
+    """`import text` would make a second copy of every class, and works in a checkout only; programs inside strings and pages count."""
+    rooms = "|".join(sorted((*PACKAGES, "cli")))
+    bare = re.compile(
+        rf"(?:^|\\n|[\"'`;>(])[ \t]*(?:from (?:{rooms})(?:\.\w+)* import\b|import (?:\w+, )*(?:{rooms})(?:[\s.,;`\"']|\\n|$))", re.MULTILINE
+    )
+    named = re.compile(rf"\bpython\S* (?:-\w+ )*-m (?:{rooms})\b")
+    assert bare.search("    from text.cache import x")
+    assert bare.search("'import sys, ui'")
+    assert not bare.search("from hsegap.text import x")
+    pages = [path for folder in ("docs", "examples", ".") for path in (ROOT / folder).glob("*.md")]
+    wrong = [
+        f"{path.relative_to(ROOT)}:{text.count(chr(10), 0, match.start()) + 1} {match[0].strip()}"
+        for path in (*python_files(), *pages, ROOT / "Makefile", *(ROOT / "examples" / "pipelines").iterdir())
+        if path.is_file() and path != Path(__file__).resolve()
+        for text in [path.read_text()]
+        for match in (*bare.finditer(text), *named.finditer(text))
     ]
     assert not wrong, "\n".join(wrong)
 

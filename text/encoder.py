@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from text.cache import vector_key
-from text.errors import TextEncoderError
-from text.normalise import normalise, read_table
-from text.settings import MODEL_FILE, TOKENIZER_FILE, TextEncoderSettings
+from hsegap.text.cache import vector_key
+from hsegap.text.errors import TextEncoderError
+from hsegap.text.normalise import normalise, read_table
+from hsegap.text.settings import MODEL_FILE, TOKENIZER_FILE, TextEncoderSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
     from tokenizers import Tokenizer
 
-    from text.cache import VectorCache
+    from hsegap.text.cache import VectorCache
 
 #: Memory for the hidden states of recent texts; a text of 256 tokens and 384 numbers takes 0.4 MB.
 DEFAULT_CACHE_BYTES = 64 * 2**20

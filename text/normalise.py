@@ -11,7 +11,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from text.errors import TextEncoderError
+from hsegap.text.errors import TextEncoderError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from text.errors import TextEncoderError
+from hsegap.text.errors import TextEncoderError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

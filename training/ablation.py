@@ -13,15 +13,15 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from training.options import OptionsError, TrainingOptions, options_from, read_option_file
-from training.state import CONFIG, HISTORY, TIMINGS, write_json
+from hsegap.training.options import OptionsError, TrainingOptions, options_from, read_option_file
+from hsegap.training.state import CONFIG, HISTORY, TIMINGS, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from multiprocessing.process import BaseProcess
     from pathlib import Path
 
-    from text import TextEncoder
+    from hsegap.text import TextEncoder
 
 #: What each variant changes. The late fusions stand on top of both improvements.
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -111,8 +111,8 @@ def train_one(options: TrainingOptions, load_encoder: Callable[[TrainingOptions]
     """One run to its end, in a process of its own; what it says goes to ``log.txt`` in its folder."""
     import torch
 
-    from training.memory import keep_memory
-    from training.run import run_training
+    from hsegap.training.memory import keep_memory
+    from hsegap.training.run import run_training
 
     keep_memory()
     torch.set_num_threads(options.threads or 1)
@@ -131,7 +131,7 @@ def result_of(folder: Path, options: TrainingOptions, names: tuple[str, ...]) ->
     """What the tables need of a finished run."""
     import statistics
 
-    from models import read_checkpoint
+    from hsegap.models import read_checkpoint
 
     history = json.loads((folder / HISTORY).read_text())
     best = min(history, key=lambda entry: entry["val_mae"])
@@ -162,7 +162,7 @@ def finished(run: Run) -> dict[str, Any] | None:
     Raises:
         OptionsError: If the folder holds a run with other options.
     """
-    from training.run import FREE_ON_RESUME
+    from hsegap.training.run import FREE_ON_RESUME
 
     folder = run.options.output_folder
     if not (folder / RESULT).is_file():
@@ -211,8 +211,8 @@ def prepare_all(runs: Sequence[Run], load_encoder: Callable[[TrainingOptions], T
     Raises:
         DataError: If data is missing.
     """
-    from training.data import check_source, load_splits
-    from training.run import prepare
+    from hsegap.training.data import check_source, load_splits
+    from hsegap.training.run import prepare
 
     encoder, done = None, set()
     for run in runs:

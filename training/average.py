@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from models import CrystalTextNetwork
+    from hsegap.models import CrystalTextNetwork
 
 
 class WeightAverage:

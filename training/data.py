@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from structures.subsets import fold_of, in_second_half
-from training.errors import DataError
-from training.saved_graphs import SavedGraph, SavedGraphs, saved_folder
+from hsegap.structures.subsets import fold_of, in_second_half
+from hsegap.training.errors import DataError
+from hsegap.training.saved_graphs import SavedGraph, SavedGraphs, saved_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from training.options import TrainingOptions
+    from hsegap.training.options import TrainingOptions
 
 __all__ = ["ESTIMATED", "DataError", "Row", "Splits", "check_source", "load_splits", "parse_weights", "read_folder", "read_jsonl"]
 
@@ -129,7 +129,7 @@ def _saved_graphs(options: TrainingOptions) -> SavedGraphs | None:
     """
     if not options.use_preprocessed:
         return None
-    from training.dgl import import_dgl
+    from hsegap.training.dgl import import_dgl
 
     saved = SavedGraphs.open(
         saved_folder(options.preprocessed_dir, options.dataset, options.property_folder), flavour=options.graph_flavour

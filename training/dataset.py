@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from models import GraphBatch, collate
-from structures import plain_numbers
-from training.graphs import GraphStore, graph_store
-from training.progress import Progress
+from hsegap.models import GraphBatch, collate
+from hsegap.structures import plain_numbers
+from hsegap.training.graphs import GraphStore, graph_store
+from hsegap.training.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from text import TextEncoder, VectorCache
-    from training.data import Row
+    from hsegap.text import TextEncoder, VectorCache
+    from hsegap.training.data import Row
 
 
 class TrainingBatch(NamedTuple):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from structures import CrystalGraph
+from hsegap.structures import CrystalGraph
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +67,7 @@ def to_dgl(graph: CrystalGraph) -> tuple[Any, Any]:
     """
     import torch
 
-    from models.elements import element_features
+    from hsegap.models.elements import element_features
 
     dgl = import_dgl()
     numbers = np.asarray(graph.atomic_numbers, dtype=np.int64)
@@ -179,7 +179,7 @@ def _atomic_numbers(atoms: Any) -> np.ndarray:
 
 @functools.lru_cache(maxsize=1)
 def _numbers_by_features() -> dict[bytes, int]:
-    from models.elements import MAX_ATOMIC_NUMBER, element_features
+    from hsegap.models.elements import MAX_ATOMIC_NUMBER, element_features
 
     table = element_features()
     return {table[number].tobytes(): number for number in range(MAX_ATOMIC_NUMBER, 0, -1) if table[number].any()}

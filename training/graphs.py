@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from structures import CrystalGraph, StructureError, build_graph, read
-from training.progress import Progress
-from training.saved_graphs import SavedGraph
+from hsegap.structures import CrystalGraph, StructureError, build_graph, read
+from hsegap.training.progress import Progress
+from hsegap.training.saved_graphs import SavedGraph
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from training.data import Row
+    from hsegap.training.data import Row
 
 #: Part of the key: raise it when graph building changes what it builds.
 BUILDER_VERSION = 1

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from training.average import WeightAverage
-from training.dataset import CrystalDataset, TrainingBatch, epoch_plan
-from training.metrics import measure, predict
-from training.precision import mixed
-from training.progress import Progress
-from training.state import BEST, HISTORY, LAST, TIMINGS, save_atomically, write_json
+from hsegap.training.average import WeightAverage
+from hsegap.training.dataset import CrystalDataset, TrainingBatch, epoch_plan
+from hsegap.training.metrics import measure, predict
+from hsegap.training.precision import mixed
+from hsegap.training.progress import Progress
+from hsegap.training.state import BEST, HISTORY, LAST, TIMINGS, save_atomically, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from models import CrystalTextNetwork, GraphBatch, NetworkOutput
-    from training.options import TrainingOptions
+    from hsegap.models import CrystalTextNetwork, GraphBatch, NetworkOutput
+    from hsegap.training.options import TrainingOptions
 
 
 @dataclass

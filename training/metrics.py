@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 if TYPE_CHECKING:
-    from models import CrystalTextNetwork
-    from training.dataset import CrystalDataset
+    from hsegap.models import CrystalTextNetwork
+    from hsegap.training.dataset import CrystalDataset
 
 
 def regression_metrics(prediction: np.ndarray, target: np.ndarray) -> dict[str, float]:
@@ -54,7 +54,7 @@ def predict(network: CrystalTextNetwork, dataset: CrystalDataset, *, batch_size:
         batch_size: Rows per pass.
         without_text: Hide the descriptions.
     """
-    from training.dataset import in_order
+    from hsegap.training.dataset import in_order
 
     was_training = network.training
     network.eval()

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from models.config import FusionConfig, LateFusionType
+from hsegap.models.config import FusionConfig, LateFusionType
 
 Dataset = Literal["jarvis", "mp", "class", "toy"]
 

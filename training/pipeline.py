@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from training.options import OptionsError, TrainingOptions, options_from, read_option_file
-from training.state import BEST, save_atomically, write_json
+from hsegap.training.options import OptionsError, TrainingOptions, options_from, read_option_file
+from hsegap.training.state import BEST, save_atomically, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from text import TextEncoder
+    from hsegap.text import TextEncoder
 
 FINISHED = "finished.json"
 STARTED = "started.json"
@@ -102,7 +102,7 @@ def run_recipe(
 
     Args:
         recipe: The steps.
-        load_encoder: As in :func:`training.run.run_training`.
+        load_encoder: As in :func:`hsegap.training.run.run_training`.
         report: Receives lines for the user.
         only: Names of steps; empty takes all.
 
@@ -123,11 +123,11 @@ def run_recipe(
             _average(step.average, step.output)
             report(f"mean of {len(step.average)} networks in {step.output}")
         else:
-            subprocess.run([sys.executable, "-m", "cli", *(step.hsegap or [])], check=True)
+            subprocess.run([sys.executable, "-m", "hsegap", *(step.hsegap or [])], check=True)
 
 
 def _train(options: TrainingOptions, load_encoder: Callable[[TrainingOptions], TextEncoder], report: Callable[[str], None]) -> None:
-    from training.run import FREE_ON_RESUME, run_training
+    from hsegap.training.run import FREE_ON_RESUME, run_training
 
     folder = options.output_folder
     state = {"options": options.model_dump(mode="json", exclude=set(FREE_ON_RESUME)), "start": _digest(options.init_from)}
@@ -159,8 +159,8 @@ def _average(paths: Sequence[Path], output: Path) -> None:
     Raises:
         OptionsError: If the networks differ in shape.
     """
-    from models.checkpoint import read_weights_only
-    from training.average import average_weights
+    from hsegap.models.checkpoint import read_weights_only
+    from hsegap.training.average import average_weights
 
     contents = [read_weights_only(path) for path in paths]
     try:

@@ -12,8 +12,8 @@ import sys
 import zipfile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from structures.subsets import fold_of
-from training.errors import DataError
+from hsegap.structures.subsets import fold_of
+from hsegap.training.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,7 +113,7 @@ def row_of(item: dict[str, Any], name: str) -> dict[str, Any]:
     """
     from pymatgen.io.cif import CifWriter
 
-    from structures import read
+    from hsegap.structures import read
 
     source = SOURCES[name]
     gaps = {ours: _number(item.get(theirs)) for ours, theirs in source.gaps.items()}
@@ -148,7 +148,7 @@ def convert(name: str, store: Path, out: Path, *, limit: int | None = None, repo
     Raises:
         DataError: If nothing can be fetched or converted.
     """
-    from structures import StructureError
+    from hsegap.structures import StructureError
 
     items = download(name, store)[:limit]
     out.mkdir(parents=True, exist_ok=True)

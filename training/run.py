@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from models import CrystalTextNetwork, read_checkpoint
-from models.checkpoint import read_weights_only
-from text import VectorCache
-from training.banner import banner
-from training.data import DataError, Splits, check_source, load_splits
-from training.dataset import CrystalDataset
-from training.loop import Trainer
-from training.metrics import measure, predict
-from training.options import OptionsError, TrainingOptions
-from training.state import BEST, CONFIG, LAST, remove_leftovers, write_json
+from hsegap.models import CrystalTextNetwork, read_checkpoint
+from hsegap.models.checkpoint import read_weights_only
+from hsegap.text import VectorCache
+from hsegap.training.banner import banner
+from hsegap.training.data import DataError, Splits, check_source, load_splits
+from hsegap.training.dataset import CrystalDataset
+from hsegap.training.loop import Trainer
+from hsegap.training.metrics import measure, predict
+from hsegap.training.options import OptionsError, TrainingOptions
+from hsegap.training.state import BEST, CONFIG, LAST, remove_leftovers, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from models import FusionConfig
-    from text import TextEncoder
+    from hsegap.models import FusionConfig
+    from hsegap.text import TextEncoder
 
 #: Options that a resumed run may change: they do not change the numbers.
 FREE_ON_RESUME = frozenset({"resume", "config_file", "num_workers", "checkpoint_steps", "cache_dir", "output_dir"})

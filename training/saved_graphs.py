@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from training.errors import DataError
+from hsegap.training.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from structures import CrystalGraph
-    from training.data import Row
+    from hsegap.structures import CrystalGraph
+    from hsegap.training.data import Row
 
 MANY, INDEX = "graphs.bin", "graphs.json"
 
@@ -49,7 +49,7 @@ class SavedGraph:
             ValueError: If the file holds something else.
             ImportError: Without DGL.
         """
-        from training.dgl import from_dgl, import_dgl
+        from hsegap.training.dgl import from_dgl, import_dgl
 
         dgl = import_dgl()
         try:
@@ -154,8 +154,8 @@ def save_graphs(
     Raises:
         ImportError: Without DGL.
     """
-    from training.dgl import import_dgl, to_dgl
-    from training.state import write_json
+    from hsegap.training.dgl import import_dgl, to_dgl
+    from hsegap.training.state import write_json
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

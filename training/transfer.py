@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from structures.subsets import fold_of
-from training.data import ESTIMATED, json_lines
-from training.errors import DataError
+from hsegap.structures.subsets import fold_of
+from hsegap.training.data import ESTIMATED, json_lines
+from hsegap.training.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from pydantic import ValidationError
 
-from service.errors import Failure, internal_error
-from service.schemas import DescribeRequest, Prediction, PredictRequest, failure_from_validation
-from ui.maps import atom_table, maps_of
+from hsegap.service.errors import Failure, internal_error
+from hsegap.service.schemas import DescribeRequest, Prediction, PredictRequest, failure_from_validation
+from hsegap.ui.maps import atom_table, maps_of
 
 if TYPE_CHECKING:
-    from service.core import Core
-    from service.schemas import GeneratedDescription
-    from structures import Crystal
-    from ui.maps import Map
+    from hsegap.service.core import Core
+    from hsegap.service.schemas import GeneratedDescription
+    from hsegap.structures import Crystal
+    from hsegap.ui.maps import Map
 
 #: Isotropic strains offered by "What if", percent.
 STRAINS_PERCENT = tuple(step / 2 for step in range(-6, 7))
@@ -67,7 +67,7 @@ def crystal_of(prediction: Prediction) -> Crystal:
     """
     from pymatgen.core import Element
 
-    from structures import Crystal
+    from hsegap.structures import Crystal
 
     if prediction.atoms is None or prediction.lattice is None:
         raise ValueError("the prediction was made without atoms")
@@ -107,7 +107,7 @@ async def _predict(core: Core, request: PredictRequest) -> Answer | Failure:
 
 def _payload(request: PredictRequest, prediction: Prediction) -> dict[str, Any]:
     """What the browser gets beside the answer's HTML: the picture, the maps, the table and the files to take away."""
-    from ui.crystal_view import scene
+    from hsegap.ui.crystal_view import scene
 
     crystal = crystal_of(prediction)
     maps = maps_of(prediction)

@@ -6,12 +6,12 @@ import re
 from html import escape
 from typing import TYPE_CHECKING
 
-from ui import texts
-from ui.scale import edge_in_words, scale_html
+from hsegap.ui import texts
+from hsegap.ui.scale import edge_in_words, scale_html
 
 if TYPE_CHECKING:
-    from service.errors import Failure
-    from service.schemas import Prediction
+    from hsegap.service.errors import Failure
+    from hsegap.service.schemas import Prediction
 
 
 def formula_html(formula: str) -> str:

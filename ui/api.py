@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from service.errors import Failure
-from service.schemas import MAX_ITEMS
-from ui import actions
+from hsegap.service.errors import Failure
+from hsegap.service.schemas import MAX_ITEMS
+from hsegap.ui import actions
 
 if TYPE_CHECKING:
-    from service.core import Core
+    from hsegap.service.core import Core
 
 
 def add(core: Core, *, answers_at_once: int) -> None:
@@ -61,7 +61,7 @@ def _item(fields: dict[str, Any]) -> Any:
     """One item of a batch, validated as HTTP validates it."""
     from pydantic import ValidationError
 
-    from service.schemas import PredictRequest, failure_from_validation
+    from hsegap.service.schemas import PredictRequest, failure_from_validation
 
     try:
         return PredictRequest.model_validate(fields)

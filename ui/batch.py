@@ -8,14 +8,14 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from service.errors import Failure
-from service.schemas import MAX_ITEMS, Prediction, PredictRequest
-from ui.actions import make_request
+from hsegap.service.errors import Failure
+from hsegap.service.schemas import MAX_ITEMS, Prediction, PredictRequest
+from hsegap.ui.actions import make_request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
 
-    from service.core import Core
+    from hsegap.service.core import Core
 
 #: Largest structure file, and largest sum of what is unpacked, bytes.
 MAX_FILE_BYTES = 2_000_000

@@ -6,14 +6,14 @@ import asyncio
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from ui import batch, skeletons, texts
-from ui.answer import error_html
-from ui.components import part
+from hsegap.ui import batch, skeletons, texts
+from hsegap.ui.answer import error_html
+from hsegap.ui.components import part
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from service.core import Core
+    from hsegap.service.core import Core
 
 
 def build(core: Core) -> None:

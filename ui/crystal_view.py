@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from structures import Crystal
+    from hsegap.structures import Crystal
 
 #: Most atoms drawn at once; above that a browser without a graphics card stutters and nobody can tell the spheres apart.
 MAX_DRAWN = 3000

@@ -1,6 +1,6 @@
-"""Write ``static/example_descriptions.json``: what ``structures.describe`` says about each example crystal.
+"""Write ``static/example_descriptions.json``: what ``hsegap.structures.describe`` says about each example crystal.
 
-``python -m ui.example_descriptions`` runs it; needed after a change in ``examples/`` or of the wording (a test notices both).
+``python -m hsegap.ui.example_descriptions`` runs it; needed after a change in ``examples/`` or of the wording (a test notices both).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import json
 
 def main() -> None:
     """Describe the examples that are new or changed, and forget those that are gone."""
-    from structures import describe, read
-    from ui.examples import DESCRIPTIONS, EXAMPLES_FOLDER
+    from hsegap.structures import describe, read
+    from hsegap.ui.examples import DESCRIPTIONS, EXAMPLES_FOLDER
 
     known = json.loads(DESCRIPTIONS.read_text(encoding="utf-8")) if DESCRIPTIONS.is_file() else {}
     made = {}

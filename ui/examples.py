@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ui.components import STATIC_FOLDER
+from hsegap.ui.components import STATIC_FOLDER
 
 #: ``examples/`` stands beside the packages in a checkout and in a bento; an installed wheel has none, and then none are offered.
 EXAMPLES_FOLDER = Path(__file__).resolve().parents[1] / "examples"
-#: Descriptions as ``structures.describe`` gives them, by file name and the SHA-256 of the file they were made from.
+#: Descriptions as ``hsegap.structures.describe`` gives them, by file name and the SHA-256 of the file they were made from.
 DESCRIPTIONS = STATIC_FOLDER / "example_descriptions.json"
 
 

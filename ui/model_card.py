@@ -7,10 +7,10 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from ui.components import STATIC_ROUTE
+from hsegap.ui.components import STATIC_ROUTE
 
 if TYPE_CHECKING:
-    from export.artifact import Artifact
+    from hsegap.export.artifact import Artifact
 
 CARD = "MODEL_CARD.md"
 #: Longest model card shown.

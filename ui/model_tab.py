@@ -5,13 +5,13 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from ui.model_card import model_card
+from hsegap.ui.model_card import model_card
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from service.core import Core
-    from service.schemas import ModelInfo
+    from hsegap.service.core import Core
+    from hsegap.service.schemas import ModelInfo
 
 #: A fact longer than this (a list of quantiles, say) is left to ``GET /model``.
 LONGEST_FACT = 120

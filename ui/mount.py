@@ -16,9 +16,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ui import texts
-from ui.components import STATIC_FOLDER, STATIC_ROUTE, static_text
-from ui.model_card import CARD_ROUTE, PICTURE_POLICY, pictures_of
+from hsegap.ui import texts
+from hsegap.ui.components import STATIC_FOLDER, STATIC_ROUTE, static_text
+from hsegap.ui.model_card import CARD_ROUTE, PICTURE_POLICY, pictures_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from export.artifact import Artifact
-    from service.core import Core
+    from hsegap.export.artifact import Artifact
+    from hsegap.service.core import Core
 
 logger = logging.getLogger("hsegap.page")
 #: The browser itself is told to ask no other host for anything. Gradio builds its templates from strings, hence unsafe-eval.
@@ -159,7 +159,7 @@ def _warm_up() -> None:
     from pymatgen.io.cif import CifWriter  # noqa: F401 - as above
     from scipy.spatial import cKDTree  # noqa: F401 - as above
 
-    from ui.crystal_view import element_colour
+    from hsegap.ui.crystal_view import element_colour
 
     element_colour("H")
     plotly_script()
@@ -172,8 +172,8 @@ async def _first_visit(app: FastAPI, core: Core) -> None:
     """
     import httpx
 
-    from ui import actions
-    from ui.examples import load_examples
+    from hsegap.ui import actions
+    from hsegap.ui.examples import load_examples
 
     while core.state == "starting":  # noqa: ASYNC110 - a thread sets it, which knows no event of this loop
         await asyncio.sleep(0.05)
@@ -216,7 +216,7 @@ def ui_app(core: Core) -> FastAPI:
     import gradio as gr
     from fastapi import FastAPI
 
-    from ui import page
+    from hsegap.ui import page
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from ui import api, batch_tab, model_tab, predict_tab, skeletons, texts
+from hsegap.ui import api, batch_tab, model_tab, predict_tab, skeletons, texts
 
 if TYPE_CHECKING:
     import gradio as gr
 
-    from service.core import Core
+    from hsegap.service.core import Core
 
 #: Uploads and other files of the page older than this are deleted, and looked for this often; seconds.
 CACHE_AGE_S = 600

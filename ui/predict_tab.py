@@ -8,16 +8,16 @@ import time
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from service.errors import Failure
-from ui import actions, skeletons, texts
-from ui.answer import answer_html, empty_html, error_html
-from ui.components import part
-from ui.examples import load_examples
+from hsegap.service.errors import Failure
+from hsegap.ui import actions, skeletons, texts
+from hsegap.ui.answer import answer_html, empty_html, error_html
+from hsegap.ui.components import part
+from hsegap.ui.examples import load_examples
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from service.core import Core
+    from hsegap.service.core import Core
 
 #: Seconds between two signs of life while a description is being made.
 TICK_S = 0.5

@@ -23,7 +23,7 @@ PATIENCE_MS = 180_000
 
 def start_server() -> tuple[subprocess.Popen[str], str]:
     """Start ``hsegap serve``'s server process on a free port and wait until it is ready."""
-    from service.launch import server_command, server_environment
+    from hsegap.service.launch import server_command, server_environment
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -49,7 +49,7 @@ def save(page: Any, name: str, *, full: bool = True) -> None:
 
 def predict(page: Any) -> None:
     """Upload rutile, describe it with its stored description, predict."""
-    from ui.examples import load_examples
+    from hsegap.ui.examples import load_examples
 
     rutile = next(entry for entry in load_examples() if entry["name"] == "TiO2_rutile.cif")
     page.set_input_files("#hs-source input[type=file]", ROOT / "examples" / rutile["name"])

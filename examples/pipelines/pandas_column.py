@@ -10,10 +10,10 @@ import sys
 
 import pandas as pd
 
-from export.artifact import Artifact
-from service.errors import Failure
-from service.predictor import Predictor
-from service.schemas import PredictRequest
+from hsegap.export.artifact import Artifact
+from hsegap.service.errors import Failure
+from hsegap.service.predictor import Predictor
+from hsegap.service.schemas import PredictRequest
 
 
 def add_gaps(frame: pd.DataFrame, predictor: Predictor) -> pd.DataFrame:

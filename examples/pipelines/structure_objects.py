@@ -11,9 +11,9 @@ from ase import Atoms
 from ase.build import bulk
 from pymatgen.core import Lattice, Structure
 
-from export.artifact import Artifact
-from service.predictor import Predictor
-from service.schemas import PredictRequest
+from hsegap.export.artifact import Artifact
+from hsegap.service.predictor import Predictor
+from hsegap.service.schemas import PredictRequest
 
 
 def from_pymatgen(structure: Structure, **options: object) -> PredictRequest:

@@ -6,14 +6,13 @@ import re
 import resource
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-import cli
-from commands import reference
+from hsegap import cli
+from hsegap.commands import reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,9 +39,19 @@ def test_help_is_there_within_half_a_second(hsegap: Callable[..., Outcome]) -> N
 
 
 def test_help_loads_nothing_heavy() -> None:
-    code = "import sys, cli; cli.app(['--help'], standalone_mode=False); sys.stderr.write(' '.join(sys.modules))"
+    code = "import sys; from hsegap import cli; cli.app(['--help'], standalone_mode=False); sys.stderr.write(' '.join(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stderr.split()
-    assert not {"numpy", "pydantic", "rich", "pymatgen", "onnxruntime", "torch", "service", "structures", "scoring"} & set(loaded)
+    assert not {
+        "numpy",
+        "pydantic",
+        "rich",
+        "pymatgen",
+        "onnxruntime",
+        "torch",
+        "hsegap.service",
+        "hsegap.structures",
+        "hsegap.scoring",
+    } & set(loaded)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -54,7 +63,9 @@ def test_every_command_shows_examples_that_name_it(name: str, hsegap: Callable[.
 
 
 def test_the_version_is_the_project_s(hsegap: Callable[..., Outcome]) -> None:
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    from importlib.metadata import version as installed
+
+    version = installed("hsegap")
     assert hsegap("--version").stdout == f"hsegap {version}\n"
 
 
@@ -79,7 +90,7 @@ def test_what_cannot_be_understood_exits_with_2_and_says_what(arguments: list[st
 
 
 def test_the_formats_offered_are_those_that_can_be_read() -> None:
-    from structures import FORMATS
+    from hsegap.structures import FORMATS
 
     assert [choice.value for choice in cli.Format] == list(FORMATS)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from service.schemas import Prediction
+from hsegap.service.schemas import Prediction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,7 +129,7 @@ def test_a_description_is_generated_and_used(hsegap: Callable[..., Outcome]) -> 
 def test_only_answers_reach_standard_output() -> None:
     # Whatever prints meanwhile: Python code, compiled code that writes to the descriptor, a child process.
     code = (
-        "import os, subprocess, sys\nfrom commands import output\n"
+        "import os, subprocess, sys\nfrom hsegap.commands import output\n"
         "with output.answers_only() as out:\n"
         "    print('python'); os.write(1, b'compiled'); subprocess.run(['echo', 'child'], check=True)\n"
         "    output.write_json({'gap': 1.5, 'unit': 'Å'}, out)\n"

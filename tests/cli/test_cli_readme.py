@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import typer
 
-import cli
-from service.schemas import PredictRequest
+from hsegap import cli
+from hsegap.service.schemas import PredictRequest
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -72,7 +72,7 @@ def test_the_http_example_is_a_valid_request() -> None:
     [block] = [block for block in blocks(README, "bash") if "curl" in block]
     body = shlex.split(block)[-1]
     request = PredictRequest.model_validate_json(body)
-    from structures import read
+    from hsegap.structures import read
 
     assert read(request.structure).formula == "GaAs"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from structures import build_graph, read
+from hsegap.structures import build_graph, read
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples"
 

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from networks import random_network
 
-from export.onnx import export_onnx
-from export.torchscript import export_torchscript
+from hsegap.export.onnx import export_onnx
+from hsegap.export.torchscript import export_torchscript
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import onnxruntime
 
-    from models import CrystalTextNetwork
+    from hsegap.models import CrystalTextNetwork
 
 
 def export_forms(folder: Path, settings: dict[str, Any]) -> tuple[CrystalTextNetwork, Path]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from export.artifact import ARTIFACT_ENV, ARTIFACT_ERROR_CODES, Artifact, ArtifactError, default_artifact, write_manifest
+from hsegap.export.artifact import ARTIFACT_ENV, ARTIFACT_ERROR_CODES, Artifact, ArtifactError, default_artifact, write_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -286,8 +286,8 @@ def test_errors_travel_between_processes() -> None:
 def test_reading_an_artifact_needs_no_training_library(folder: Path) -> None:
     code = (
         "import sys\n"
-        "for name in ('torch', 'onnx', 'transformers', 'safetensors', 'training', 'models'): sys.modules[name] = None\n"
-        f"from export.artifact import Artifact\nprint(Artifact.load({str(folder)!r}).manifest.name)\n"
+        "for name in ('torch', 'onnx', 'transformers', 'safetensors', 'hsegap.training', 'hsegap.models'): sys.modules[name] = None\n"
+        f"from hsegap.export.artifact import Artifact\nprint(Artifact.load({str(folder)!r}).manifest.name)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout == "test\n", done.stderr

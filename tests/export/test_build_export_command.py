@@ -15,7 +15,7 @@ from networks import FULL_MIDDLE, random_network
 from shared_material import write_tiny_transformer
 from small_data import cif_text, textbook
 
-from export.artifact import Artifact
+from hsegap.export.artifact import Artifact
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 COMMAND = Path(sys.executable).parent / "hsegap"
@@ -87,11 +87,11 @@ def test_the_artifact_says_what_it_is(exported):
 
 @pytest.mark.shared_data
 def test_the_service_predicts_what_the_stranger_s_network_says(exported, published):
-    from models import collate, load_checkpoint
-    from service.predictor import Predictor
-    from service.schemas import PredictRequest
-    from structures import build_graph, read
-    from text import TextEncoder
+    from hsegap.models import collate, load_checkpoint
+    from hsegap.service.predictor import Predictor
+    from hsegap.service.schemas import PredictRequest
+    from hsegap.structures import build_graph, read
+    from hsegap.text import TextEncoder
 
     artifact = Artifact.load(exported[0])
     network = load_checkpoint(published.checkpoint("recommended"))
@@ -118,7 +118,7 @@ def test_verify_passes_from_elsewhere(exported, tmp_path):
 
 
 def test_our_checkpoint_takes_the_encoder_it_was_trained_with(tiny_encoder, golden, tmp_path):
-    from text import TextEncoder
+    from hsegap.text import TextEncoder
 
     network = random_network(**FULL_MIDDLE, text_features=16)
     settings = TextEncoder.load(tiny_encoder).settings.model_dump(mode="json")
@@ -185,8 +185,8 @@ def test_what_cannot_be_exported_is_said_and_nothing_is_written(  # noqa: PLR091
 
 
 def test_a_folder_that_is_no_artifact_is_not_overwritten(tiny_encoder, golden, tmp_path):
-    from export.build import build_artifact
-    from export.golden import golden_inputs
+    from hsegap.export.build import build_artifact
+    from hsegap.export.golden import golden_inputs
 
     save_foreign(tmp_path / "x.pt", text_features=16)
     (tmp_path / "thesis").mkdir()
@@ -197,16 +197,16 @@ def test_a_folder_that_is_no_artifact_is_not_overwritten(tiny_encoder, golden, t
 
 
 def test_an_artifact_is_replaced_whole_or_not_at_all(tiny_encoder, golden, tmp_path, monkeypatch):
-    from export.build import build_artifact
-    from export.golden import golden_inputs
-    from export.parity import Difference, ParityError
+    from hsegap.export.build import build_artifact
+    from hsegap.export.golden import golden_inputs
+    from hsegap.export.parity import Difference, ParityError
 
     save_foreign(tmp_path / "x.pt", text_features=16, alignn_layers=1, gcn_layers=1)
     inputs = golden_inputs(golden, describe=False)
     out = build_artifact(tmp_path / "x.pt", tmp_path / "out", encoder_folder=tiny_encoder, golden=inputs, report=lambda _line: None)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     with monkeypatch.context() as patch:
-        patch.setattr("export.build.compare_forms", lambda *_: [Difference("onnx", "made up", {"gap": 1.0})])
+        patch.setattr("hsegap.export.build.compare_forms", lambda *_: [Difference("onnx", "made up", {"gap": 1.0})])
         with pytest.raises(ParityError, match="made up"):
             build_artifact(tmp_path / "x.pt", out, encoder_folder=tiny_encoder, golden=inputs, report=lambda _line: None)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before

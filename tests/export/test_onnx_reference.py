@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from shared_material import REFERENCES
 
-from structures import collate_arrays
+from hsegap.structures import collate_arrays
 
 pytestmark = [pytest.mark.shared_data, pytest.mark.usefixtures("one_thread")]
 TOLERANCE = 1e-5
@@ -17,8 +17,8 @@ def exported(request, published, tmp_path_factory):
     """Name of a published configuration and an ONNX Runtime session of its export."""
     import onnxruntime
 
-    from export.onnx import export_onnx
-    from models import load_checkpoint
+    from hsegap.export.onnx import export_onnx
+    from hsegap.models import load_checkpoint
 
     path = tmp_path_factory.mktemp("onnx") / "network.onnx"
     export_onnx(load_checkpoint(published.checkpoint(request.param)), path)

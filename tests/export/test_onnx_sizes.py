@@ -8,9 +8,9 @@ import torch
 from exported_forms import export_forms, session_of
 from networks import FULL_MIDDLE, random_network
 
-from export.flat import INPUT_NAMES, OUTPUT_NAMES, example_inputs
-from export.onnx import OPSET, SIZES, export_onnx
-from export.parity import ParityError, compare_forms, onnx_feeds, require_parity, supercell, unseen_graphs
+from hsegap.export.flat import INPUT_NAMES, OUTPUT_NAMES, example_inputs
+from hsegap.export.onnx import OPSET, SIZES, export_onnx
+from hsegap.export.parity import ParityError, compare_forms, onnx_feeds, require_parity, supercell, unseen_graphs
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -99,7 +99,7 @@ def test_a_form_of_other_weights_is_refused(exported):
 
 
 def test_not_a_number_is_no_parity():
-    from export.parity import Difference
+    from hsegap.export.parity import Difference
 
     with pytest.raises(ParityError, match="nan"):
         require_parity([Difference("onnx", "one atom", {"gap": float("nan")})])
@@ -107,9 +107,9 @@ def test_not_a_number_is_no_parity():
 
 
 def test_supercells_of_the_parity_suite_are_the_same_crystal():
-    from export.flat import example_crystals
-    from models import collate
-    from structures import build_graph
+    from hsegap.export.flat import example_crystals
+    from hsegap.models import collate
+    from hsegap.structures import build_graph
 
     network = random_network(use_text=False)
     crystal = example_crystals()[2]

@@ -14,11 +14,11 @@ import torch
 from exported_forms import export_forms, session_of
 from networks import FULL_MIDDLE, random_network
 
-from export.flat import INPUT_NAMES, OUTPUT_NAMES, FlatNetwork, example_crystals, example_inputs, graphs_for
-from export.parity import onnx_feeds, supercell
-from export.torchscript import load_torchscript
-from models.config import LATE_FUSION_TYPES
-from structures import Crystal
+from hsegap.export.flat import INPUT_NAMES, OUTPUT_NAMES, FlatNetwork, example_crystals, example_inputs, graphs_for
+from hsegap.export.parity import onnx_feeds, supercell
+from hsegap.export.torchscript import load_torchscript
+from hsegap.models.config import LATE_FUSION_TYPES
+from hsegap.structures import Crystal
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

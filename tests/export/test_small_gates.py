@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from export.onnx import export_onnx
-from export.parity import compare_forms, require_parity
-from models import CrystalTextNetwork, FusionConfig
+from hsegap.export.onnx import export_onnx
+from hsegap.export.parity import compare_forms, require_parity
+from hsegap.models import CrystalTextNetwork, FusionConfig
 
 
 @pytest.mark.parametrize("bias", [-12.0, -25.0, -60.0])

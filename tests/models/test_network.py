@@ -6,7 +6,7 @@ import pytest
 import torch
 from networks import FULL_MIDDLE, random_network, some_batch, some_graphs, some_texts
 
-from models import CrystalTextNetwork, FusionConfig, collate
+from hsegap.models import CrystalTextNetwork, FusionConfig, collate
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

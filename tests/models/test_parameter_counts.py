@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from models import CrystalTextNetwork, FusionConfig
+from hsegap.models import CrystalTextNetwork, FusionConfig
 
 CONFIGURATIONS = ("seed_recommended", "baseline_concat", "bilinear", "adaptive", "tucker_fine_grained")
 RECOMMENDED = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models import collate, load_checkpoint, read_checkpoint
+from hsegap.models import collate, load_checkpoint, read_checkpoint
 
 pytestmark = [pytest.mark.shared_data, pytest.mark.usefixtures("one_thread")]
 NAMES = ("recommended", "no_middle_concat", "fine_grained_adaptive")
@@ -76,7 +76,7 @@ def test_a_wrong_summing_direction_would_show(published, monkeypatch, end):
         return values.new_zeros(nodes, values.shape[1]).index_add(0, getattr(edges, end), values)
 
     network = load_checkpoint(published.checkpoint("recommended"))
-    monkeypatch.setattr("models.layers.sum_at_dst", summed)
+    monkeypatch.setattr("hsegap.models.layers.sum_at_dst", summed)
     with torch.no_grad():
         output = network(published.batch(), torch.from_numpy(published.tokens), torch.from_numpy(published.mask))
     worst = np.abs(output.gap.numpy() - published.answers("recommended")["gap"]).max()

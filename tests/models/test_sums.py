@@ -7,8 +7,8 @@ import pytest
 import torch
 from networks import FULL_MIDDLE, random_network, some_batch, some_texts
 
-from models.sums import EdgePlan, Edges, sum_at_dst, sum_rows, take_dst, take_src
-from structures.batch import incoming_table
+from hsegap.models.sums import EdgePlan, Edges, sum_at_dst, sum_rows, take_dst, take_src
+from hsegap.structures.batch import incoming_table
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from networks import FULL_MIDDLE, random_network, some_crystals
 from shared_material import SHARED
 
-from models import CrystalTextNetwork, FusionConfig, collate
-from structures import Crystal, build_graph, read
+from hsegap.models import CrystalTextNetwork, FusionConfig, collate
+from hsegap.structures import Crystal, build_graph, read
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 MAPS = ("gates", "importance", "text_share")
@@ -43,7 +43,7 @@ def network(request):
         return random_network(seed=3, hidden_features=16, use_fine_grained_attention=True, middle_fusion_layers="0,2", **FULL_MIDDLE)
     from safetensors.torch import load_file
 
-    from export.artifact import default_artifact
+    from hsegap.export.artifact import default_artifact
 
     folder = default_artifact()
     if not folder.is_dir():

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from export.artifact import Artifact
+from hsegap.export.artifact import Artifact
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,6 +1,6 @@
 """The process workers are forked from, with one change: some inputs do to a worker what a bug in compiled code would do.
 
-Run as ``python -m poisoned_nursery FD`` in place of ``scoring.nursery_main``.
+Run as ``python -m poisoned_nursery FD`` in place of ``hsegap.scoring.nursery_main``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from scoring import nursery_main
+from hsegap.scoring import nursery_main
 
 real_answer = nursery_main.answer
 

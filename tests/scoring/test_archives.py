@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scoring import archives
-from scoring.sources import STRUCTURE_NAME, InputOptions, Inputs, count_inputs
-from scoring.streams import MAX_BYTES
+from hsegap.scoring import archives
+from hsegap.scoring.sources import STRUCTURE_NAME, InputOptions, Inputs, count_inputs
+from hsegap.scoring.streams import MAX_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scoring.batches import Item
+    from hsegap.scoring.batches import Item
 
 
 def read(path: Path, notes: list[str] | None = None) -> list[Item]:

@@ -16,17 +16,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from export.artifact import Artifact
-from export.manifest import Manifest
-from scoring.calibration import Seen, conformal_quantile, metal_threshold, read_residuals, reference_of
-from scoring.evaluate import EvaluationError
-from scoring.figures import family
-from service.fingerprint import NAMES, fingerprint, widest_empty_layer
-from service.observed import Neighbours, Observation
-from service.predictor import Predictor
-from service.schemas import Prediction, PredictRequest
-from service.uncertainty import Calibration
-from structures import build_graph, read
+from hsegap.export.artifact import Artifact
+from hsegap.export.manifest import Manifest
+from hsegap.scoring.calibration import Seen, conformal_quantile, metal_threshold, read_residuals, reference_of
+from hsegap.scoring.evaluate import EvaluationError
+from hsegap.scoring.figures import family
+from hsegap.service.fingerprint import NAMES, fingerprint, widest_empty_layer
+from hsegap.service.observed import Neighbours, Observation
+from hsegap.service.predictor import Predictor
+from hsegap.service.schemas import Prediction, PredictRequest
+from hsegap.service.uncertainty import Calibration
+from hsegap.structures import build_graph, read
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data" / "hse"

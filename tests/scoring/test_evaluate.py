@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from export.artifact import Artifact
-from scoring.evaluate import Errors, EvaluationError, evaluate, predictions_needed, read_rows
-from service.predictor import Predictor
-from service.schemas import Prediction, PredictRequest
+from hsegap.export.artifact import Artifact
+from hsegap.scoring.evaluate import Errors, EvaluationError, evaluate, predictions_needed, read_rows
+from hsegap.service.predictor import Predictor
+from hsegap.service.schemas import Prediction, PredictRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

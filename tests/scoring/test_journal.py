@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import csv_rows, json_rows
 
-from scoring.batches import Item, Scored, batched
-from scoring.journal import Journal
-from scoring.problems import ScoringError
-from scoring.rows import atoms_of, row_of
-from scoring.target import target_of
+from hsegap.scoring.batches import Item, Scored, batched
+from hsegap.scoring.journal import Journal
+from hsegap.scoring.problems import ScoringError
+from hsegap.scoring.rows import atoms_of, row_of
+from hsegap.scoring.target import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scoring.batches import Batch
+    from hsegap.scoring.batches import Batch
 
 N, SIZE = 23, 4
 SETTINGS = {"inputs": ["x"], "batch_size": SIZE}
@@ -102,7 +102,7 @@ def test_every_way_to_the_end_gives_the_same_bytes(tmp_path: Path, suffix: str) 
 
 def test_csv_and_parquet_hold_the_fields_of_the_json(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
-    from scoring.rows import flat
+    from hsegap.scoring.rows import flat
 
     for suffix in ("csv", "jsonl", "parquet"):
         run(tmp_path / f"o.{suffix}")

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scoring import pool as pool_module
-from scoring.batches import Item, batched
-from scoring.nursery import Nursery
-from scoring.pool import Pool, PoolOptions
-from scoring.problems import ScoringError
-from scoring.texts import ScoringPredictor, VectorTable
-from service.schemas import PredictRequest
+from hsegap.scoring import pool as pool_module
+from hsegap.scoring.batches import Item, batched
+from hsegap.scoring.nursery import Nursery
+from hsegap.scoring.pool import Pool, PoolOptions
+from hsegap.scoring.problems import ScoringError
+from hsegap.scoring.texts import ScoringPredictor, VectorTable
+from hsegap.service.schemas import PredictRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from export.artifact import Artifact
-    from scoring.batches import Scored
+    from hsegap.export.artifact import Artifact
+    from hsegap.scoring.batches import Scored
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_workers_killed_from_outside_cost_nothing(artifact: Artifact, crystals: 
 
 
 def test_inputs_known_to_be_broken_need_no_worker(artifact: Artifact) -> None:
-    from scoring.problems import unreadable
+    from hsegap.scoring.problems import unreadable
 
     with Pool(artifact, PoolOptions()) as pool:
         rows = score(pool, [Item("a", problem=unreadable("gone"))])
@@ -140,7 +140,7 @@ def test_workers_share_the_artifacts_pages_and_leave_nobody_behind(artifact: Art
 
 
 def test_each_distinct_text_is_encoded_once_and_gives_the_same(artifact: Artifact, crystals: dict[str, str]) -> None:
-    from service.predictor import Predictor
+    from hsegap.service.predictor import Predictor
 
     texts = ["Zincblende.", "Rock salt structured.", "A longer one. " * 200]
     requests = [PredictRequest(structure=crystals["GaAs"], description=texts[number % 3], atoms=False) for number in range(9)]

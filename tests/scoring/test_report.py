@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 from test_journal import run
 
-from scoring.batches import Item, Scored
-from scoring.journal import Journal
-from scoring.page import TABLE, render
-from scoring.problems import ScoringError
-from scoring.report import amounts, make_report, read_rows
-from scoring.rows import row_of
-from scoring.target import target_of
+from hsegap.scoring.batches import Item, Scored
+from hsegap.scoring.journal import Journal
+from hsegap.scoring.page import TABLE, render
+from hsegap.scoring.problems import ScoringError
+from hsegap.scoring.report import amounts, make_report, read_rows
+from hsegap.scoring.rows import row_of
+from hsegap.scoring.target import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +59,7 @@ def prediction(formula: str, gap: float, *, warnings: list[dict[str, str]] | Non
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
 def test_rows_come_back_as_they_were_written(tmp_path: Path, suffix: str) -> None:
-    from scoring.rows import flat
+    from hsegap.scoring.rows import flat
 
     run(tmp_path / "reference.jsonl")
     run(tmp_path / f"o.{suffix}")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from s3_server import Store
 
-from scoring import remote
-from scoring.problems import ScoringError
-from scoring.sources import InputOptions, Inputs
+from hsegap.scoring import remote
+from hsegap.scoring.problems import ScoringError
+from hsegap.scoring.sources import InputOptions, Inputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,7 +84,7 @@ def test_parquet_and_tables_and_the_cluster(
 def test_an_object_that_changed_is_noticed(
     store: Store, access: dict[str, str], crystals: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from scoring.batches import chain
+    from hsegap.scoring.batches import chain
 
     for name, value in access.items():
         monkeypatch.setenv(name, value)

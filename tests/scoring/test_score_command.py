@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import COMMAND, csv_rows, environment, json_rows
 
-from scoring.rows import COLUMNS
-from service.predictor import Predictor
-from service.schemas import PredictRequest
+from hsegap.scoring.rows import COLUMNS
+from hsegap.service.predictor import Predictor
+from hsegap.service.schemas import PredictRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from conftest import Outcome
 
-    from export.artifact import Artifact
+    from hsegap.export.artifact import Artifact
 
 
 def test_rows_are_what_the_predictor_says(cifs: Path, tmp_path: Path, score: Callable[..., Outcome], artifact: Artifact) -> None:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from conftest import COMMAND, environment, json_rows
 from test_pool import descendants, memory_kb
 
-from scoring.batches import Scored, batched
-from scoring.journal import Journal
-from scoring.rows import row_of
-from scoring.sources import InputOptions, Inputs
-from scoring.target import target_of
+from hsegap.scoring.batches import Scored, batched
+from hsegap.scoring.journal import Journal
+from hsegap.scoring.rows import row_of
+from hsegap.scoring.sources import InputOptions, Inputs
+from hsegap.scoring.target import target_of
 
 if TYPE_CHECKING:
     from pathlib import Path

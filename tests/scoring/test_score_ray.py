@@ -13,7 +13,7 @@ import pytest
 from broken import write_broken
 from conftest import COMMAND, environment
 
-from scoring.problems import ScoringError
+from hsegap.scoring.problems import ScoringError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from conftest import Outcome
 
-    from export.artifact import Artifact
+    from hsegap.export.artifact import Artifact
 
 GOOD = 200
 
@@ -80,8 +80,8 @@ def test_a_cluster_that_is_not_there_is_told(cifs: Path, score: Callable[..., Ou
 
 
 def test_without_ray_the_extra_is_named(artifact: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
-    from scoring.pool import PoolOptions
-    from scoring.ray_engine import RayEngine
+    from hsegap.scoring.pool import PoolOptions
+    from hsegap.scoring.ray_engine import RayEngine
 
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ScoringError) as caught:

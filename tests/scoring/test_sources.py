@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scoring.lookup import IN_MEMORY, SeenIds, sorted_names
-from scoring.problems import ScoringError
-from scoring.sources import InputOptions, Inputs, count_inputs
+from hsegap.scoring.lookup import IN_MEMORY, SeenIds, sorted_names
+from hsegap.scoring.problems import ScoringError
+from hsegap.scoring.sources import InputOptions, Inputs, count_inputs
 
 if TYPE_CHECKING:
-    from scoring.batches import Item
+    from hsegap.scoring.batches import Item
 
 
 def read(*names: object, notes: list[str] | None = None, **options: object) -> list[Item]:

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scoring.problems import ScoringError
-from scoring.sources import InputOptions, Inputs, count_inputs
-from scoring.streams import MAX_LINE_BYTES
-from scoring.tables import TableOptions
-from structures import read as read_structure
+from hsegap.scoring.problems import ScoringError
+from hsegap.scoring.sources import InputOptions, Inputs, count_inputs
+from hsegap.scoring.streams import MAX_LINE_BYTES
+from hsegap.scoring.tables import TableOptions
+from hsegap.structures import read as read_structure
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scoring.batches import Item
+    from hsegap.scoring.batches import Item
 
 
 def read(path: Path, **columns: str) -> list[Item]:
@@ -104,7 +104,7 @@ def test_a_table_cut_short_gives_what_came_before(tmp_path: Path, crystals: dict
 def test_a_quote_that_never_closes_does_not_swallow_memory(
     tmp_path: Path, crystals: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scoring.streams.MAX_LINE_BYTES", 50_000)
+    monkeypatch.setattr("hsegap.scoring.streams.MAX_LINE_BYTES", 50_000)
     path = tmp_path / "t.csv"
     path.write_text('id,cif\na,"' + crystals["Si"].replace('"', '""') + '"\nb,"' + "x\n" * 200_000)
     items = read(path)

@@ -78,7 +78,7 @@ def test_a_bento_holds_what_serving_needs_and_no_more(bento: Path) -> None:
 
 @pytest.mark.slow
 def test_a_bento_predicts_with_its_own_artifact(bento: Path, tmp_path: Path) -> None:
-    code = f"from export.artifact import Artifact\nfrom service import Predictor, PredictRequest\nartifact = Artifact.load()\nprint(artifact.folder)\nwith Predictor(artifact) as p:\n    print(p.predict([PredictRequest(structure={SILICON!r})])[0].formula)\n"
+    code = f"from hsegap.export.artifact import Artifact\nfrom hsegap.service import Predictor, PredictRequest\nartifact = Artifact.load()\nprint(artifact.folder)\nwith Predictor(artifact) as p:\n    print(p.predict([PredictRequest(structure={SILICON!r})])[0].formula)\n"
     env = {key: value for key, value in os.environ.items() if not key.startswith("HSEGAP_")} | {"PYTHONPATH": str(bento / "src")}
     done = subprocess.run([sys.executable, "-P", "-c", code], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.stdout.split() == [str((bento / "src" / "artifacts" / "hsegap-hse").resolve()), "Si"], done.stderr

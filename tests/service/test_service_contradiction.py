@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 from service_samples import MGO
 
-from service.schemas import Prediction, PredictRequest
-from text.composition import contradiction, mentioned, parse_formula
+from hsegap.service.schemas import Prediction, PredictRequest
+from hsegap.text.composition import contradiction, mentioned, parse_formula
 
 if TYPE_CHECKING:
-    from service.predictor import Predictor
+    from hsegap.service.predictor import Predictor
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "hse"
 HALITE = (

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 import pytest
 from service_samples import BAD, NACL, SILICON
 
-from service.errors import Failure
-from service.predictor import Predictor
-from service.schemas import DescribeRequest, GeneratedDescription, Prediction, PredictRequest
-from structures.errors import DESCRIPTION_ERROR_CODES
+from hsegap.service.errors import Failure
+from hsegap.service.predictor import Predictor
+from hsegap.service.schemas import DescribeRequest, GeneratedDescription, Prediction, PredictRequest
+from hsegap.structures.errors import DESCRIPTION_ERROR_CODES
 
 if TYPE_CHECKING:
     import httpx
 
-    from export.artifact import Artifact
+    from hsegap.export.artifact import Artifact
 
 pytestmark = pytest.mark.slow
 

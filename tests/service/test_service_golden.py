@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from export.artifact import Artifact, ArtifactError, GoldenCase, write_manifest
-from service.errors import Failure
-from service.golden import MAPS, compare, read_golden, verify
+from hsegap.export.artifact import Artifact, ArtifactError, GoldenCase, write_manifest
+from hsegap.service.errors import Failure
+from hsegap.service.golden import MAPS, compare, read_golden, verify
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from service.predictor import Predictor
+    from hsegap.service.predictor import Predictor
 
 
 def test_the_artifact_reproduces_its_golden_values(artifact: Artifact, predictor: Predictor) -> None:
@@ -56,7 +56,7 @@ def test_a_wrong_gap_or_map_is_named(artifact: Artifact, predictor: Predictor) -
 
 
 def _request(case: GoldenCase) -> object:
-    from service.schemas import PredictRequest
+    from hsegap.service.schemas import PredictRequest
 
     return PredictRequest.model_validate(case.model_dump(include={"structure", "format", "description"}))
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from service.launch import LaunchError, check_port, server_command, server_environment
-from service.settings import Settings
+from hsegap.service.launch import LaunchError, check_port, server_command, server_environment
+from hsegap.service.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from serving_fixtures import RunningServer
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVE = "import sys\nfrom service.launch import serve\nserve(port=int(sys.argv[1]), page=False)\n"
+SERVE = "import sys\nfrom hsegap.service.launch import serve\nserve(port=int(sys.argv[1]), page=False)\n"
 
 
 def test_a_taken_port_is_named() -> None:

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from service_samples import BAD, GAAS, GOOD, MGO, NACL, SILICON, cif, supercell
 
-from export.artifact import Artifact, write_manifest
-from service.errors import Failure
-from service.predictor import Predictor, fusion_layer_names
-from service.schemas import Prediction, PredictRequest, kind_of
-from service.uncertainty import Calibration
+from hsegap.export.artifact import Artifact, write_manifest
+from hsegap.service.errors import Failure
+from hsegap.service.predictor import Predictor, fusion_layer_names
+from hsegap.service.schemas import Prediction, PredictRequest, kind_of
+from hsegap.service.uncertainty import Calibration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

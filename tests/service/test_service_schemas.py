@@ -11,9 +11,9 @@ from typing import Any, get_args
 import pytest
 from pydantic import ValidationError
 
-from export.artifact import ARTIFACT_ERROR_CODES
-from service.errors import HINTS, RETRY_AFTER_S, STATUS, ErrorCode, Failure
-from service.schemas import (
+from hsegap.export.artifact import ARTIFACT_ERROR_CODES
+from hsegap.service.errors import HINTS, RETRY_AFTER_S, STATUS, ErrorCode, Failure
+from hsegap.service.schemas import (
     INSULATOR_FROM_EV,
     MAX_DESCRIPTION_CHARS,
     MAX_ITEMS,
@@ -25,8 +25,8 @@ from service.schemas import (
     failure_from_validation,
     kind_of,
 )
-from service.settings import Settings
-from structures.errors import DESCRIPTION_ERROR_CODES, STRUCTURE_ERROR_CODES
+from hsegap.service.settings import Settings
+from hsegap.structures.errors import DESCRIPTION_ERROR_CODES, STRUCTURE_ERROR_CODES
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from service_samples import BAD, MGO, NACL, SILICON, supercell
 
-from service.errors import Failure
-from service.worker_main import PREFIX, pack, unpack
-from service.workers import WorkerPool
+from hsegap.service.errors import Failure
+from hsegap.service.worker_main import PREFIX, pack, unpack
+from hsegap.service.workers import WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +65,7 @@ def code_of(answer: object) -> str:
 
 
 def test_a_worker_reads_and_builds_the_graph_that_the_library_builds(pool: WorkerPool) -> None:
-    import structures
+    from hsegap import structures
 
     answer = read(pool, NACL)
     graph = structures.build_graph(structures.read(NACL))
@@ -203,7 +203,7 @@ def test_a_closed_pool_takes_no_job_and_leaves_no_process() -> None:
 def test_workers_end_with_a_parent_that_is_killed() -> None:
     code = (
         "import os, signal, time\n"
-        "from service.workers import WorkerPool\n"
+        "from hsegap.service.workers import WorkerPool\n"
         "pool = WorkerPool('read', size=1, deadline_s=30)\n"
         "pool.start()\nprint(pool.pids()[0], flush=True)\ntime.sleep(60)\n"
     )

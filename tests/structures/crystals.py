@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from structures import Crystal
+from hsegap.structures import Crystal
 
 GAAS_CIF = """data_GaAs
 _cell_length_a   5.6533

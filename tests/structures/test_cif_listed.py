@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import structures.cif
-from structures import StructureError, read
+import hsegap.structures.cif
+from hsegap.structures import StructureError, read
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,7 +52,7 @@ def expanded(monkeypatch):
 
     def read_expanded(text):
         with monkeypatch.context() as patch:
-            patch.setattr(structures.cif, "sites_as_listed", lambda _data: None)
+            patch.setattr(hsegap.structures.cif, "sites_as_listed", lambda _data: None)
             return read(text, format="cif")
 
     return read_expanded
@@ -68,7 +68,7 @@ def same(one, other) -> None:
 @pytest.fixture
 def unused_pymatgen(monkeypatch):
     """Fail if pymatgen is asked to expand."""
-    monkeypatch.setattr(structures.cif, "_structure", lambda _parser: pytest.fail("pymatgen was asked to expand the symmetry"))
+    monkeypatch.setattr(hsegap.structures.cif, "_structure", lambda _parser: pytest.fail("pymatgen was asked to expand the symmetry"))
 
 
 @pytest.mark.parametrize("operation", ["x, y, z", "x,y,z", "X, Y, Z", "+x,+y,+z"])
@@ -107,8 +107,8 @@ def test_on_the_examples(path, expanded):
 )
 def test_everything_else_is_left_to_pymatgen(text, why, monkeypatch):
     asked = []
-    through = structures.cif._structure
-    monkeypatch.setattr(structures.cif, "_structure", lambda parser: (asked.append(why), through(parser))[1])
+    through = hsegap.structures.cif._structure
+    monkeypatch.setattr(hsegap.structures.cif, "_structure", lambda parser: (asked.append(why), through(parser))[1])
     with contextlib.suppress(StructureError):
         read(text, format="cif")
     assert asked == [why]

@@ -13,8 +13,8 @@ import pytest
 from conftest import load_rows
 from crystals import GAAS_CIF, silicon, simple
 
-from structures import DescriptionError, describe, plain_numbers, read
-from structures.errors import DESCRIPTION_ERROR_CODES
+from hsegap.structures import DescriptionError, describe, plain_numbers, read
+from hsegap.structures.errors import DESCRIPTION_ERROR_CODES
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = [sys.executable, "-W", "ignore", "-c"]
@@ -62,7 +62,7 @@ def test_word_for_word_what_robocrys_wrote(robocrys, described):
 #: Polyhedra that share corners, edges and faces: sets of words, whose order robocrys leaves to the hash.
 MANY_WORDS = """
 from pathlib import Path
-from structures import describe, read
+from hsegap.structures import describe, read
 for name in ("TiO2_rutile", "SrTiO3", "MoS2_2H"):
     print(describe(read(Path("examples") / f"{name}.cif")))
 """
@@ -129,7 +129,7 @@ def test_deuterium_is_described_as_hydrogen(robocrys):
 
 @pytest.mark.slow
 def test_a_crystal_without_words_is_a_named_error(robocrys, monkeypatch):
-    from structures import condense
+    from hsegap.structures import condense
 
     def broken(self, structure):
         raise RuntimeError("no facet")
@@ -148,7 +148,7 @@ def test_without_the_extra():
     code = (
         "import sys\nsys.modules['robocrys'] = None\n"
         "sys.path.insert(0, 'tests/structures')\n"
-        "from crystals import silicon\nfrom structures import DescriptionError, describe\n"
+        "from crystals import silicon\nfrom hsegap.structures import DescriptionError, describe\n"
         "try:\n    describe(silicon())\nexcept DescriptionError as error:\n    print(error.code, '|', error.hint)\n"
     )
     out = fresh(code, PYTHONPATH=str(ROOT))
@@ -157,9 +157,7 @@ def test_without_the_extra():
 
 
 def test_the_extra_is_not_imported_before_it_is_needed():
-    code = (
-        "import sys, structures\nprint(any(name.split('.')[0] in {'robocrys', 'matminer', 'pymatgen', 'pandas'} for name in sys.modules))"
-    )
+    code = "import sys, hsegap.structures\nprint(any(name.split('.')[0] in {'robocrys', 'matminer', 'pymatgen', 'pandas'} for name in sys.modules))"
     assert fresh(code, PYTHONPATH=str(ROOT)).strip() == "False"
 
 
@@ -174,7 +172,7 @@ def test_seed_zero_hash_is_pythons():
         pytest.skip(f"this Python hashes strings with {sys.hash_info.algorithm}")
     import importlib
 
-    module = importlib.import_module("structures.describe")
+    module = importlib.import_module("hsegap.structures.describe")
     words = ["corner", "edge", "face", "(np.int64(0), np.int64(0), np.int64(1))", "12345678", "123456789", ""]
     theirs = json.loads(fresh(f"import json\nprint(json.dumps([hash(word) for word in {words!r}]))", PYTHONHASHSEED="0"))
     assert [module.seed_zero_hash(word) for word in words] == theirs

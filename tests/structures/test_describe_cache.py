@@ -9,8 +9,8 @@ import stat
 
 import pytest
 
-from structures import describe_cache
-from structures.describe_cache import DescriptionCache
+from hsegap.structures import describe_cache
+from hsegap.structures.describe_cache import DescriptionCache
 
 ANSWER = {"text": "MgO is Halite, Rock Salt structured.", "n_atoms": 2}
 

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from structures import build_graph, read
+from hsegap.structures import build_graph, read
 
 pytestmark = pytest.mark.shared_data
 
@@ -55,7 +55,7 @@ def test_reference_graphs_of_the_published_network(reference):
 def jarvis_graphs(val_rows):
     """(crystal, DGL graph, DGL line graph) of 210 real crystals."""
     try:
-        from training.dgl import import_dgl
+        from hsegap.training.dgl import import_dgl
 
         import_dgl()
     except ImportError as error:

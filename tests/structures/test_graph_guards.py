@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from crystals import silicon, simple
 
-from structures import StructureError, build_graph
+from hsegap.structures import StructureError, build_graph
 
 
 def refused(crystal, **options):

@@ -8,7 +8,7 @@ from crystals import silicon, simple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from structures import build_graph, read
+from hsegap.structures import build_graph, read
 
 
 def fingerprint(graph):

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from crystals import GAAS_CIF, SI_POSCAR, SI_XYZ
 
-from structures import FORMATS, StructureError, read
-from structures.errors import STRUCTURE_ERROR_CODES
-from structures.parsed import NOTICE_CODES
+from hsegap.structures import FORMATS, StructureError, read
+from hsegap.structures.errors import STRUCTURE_ERROR_CODES
+from hsegap.structures.parsed import NOTICE_CODES
 
 
 def failure(source, **options) -> StructureError:

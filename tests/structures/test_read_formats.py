@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from crystals import GAAS_CIF, SI_POSCAR, SI_XYZ
 
-from structures import FORMATS, Crystal, build_graph, read
+from hsegap.structures import FORMATS, Crystal, build_graph, read
 
 
 def texts_of(crystal: Crystal) -> dict[str, str]:

@@ -10,8 +10,8 @@ from crystals import GAAS_CIF, SI_POSCAR, SI_XYZ
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from structures import FORMATS, Crystal, StructureError, build_graph, read
-from structures.errors import STRUCTURE_ERROR_CODES
+from hsegap.structures import FORMATS, Crystal, StructureError, build_graph, read
+from hsegap.structures.errors import STRUCTURE_ERROR_CODES
 
 many = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from text import TextEncoder, VectorCache, vector_key
+from hsegap.text import TextEncoder, VectorCache, vector_key
 
 
 def test_vectors_come_back_to_the_bit_in_a_new_process(tmp_path):
@@ -96,7 +96,7 @@ def test_a_failing_disk_leaves_no_half_file(tmp_path, monkeypatch):
 
 WORKER = """
 import sys
-from text import TextEncoder, VectorCache
+from hsegap.text import TextEncoder, VectorCache
 encoder = TextEncoder.load(sys.argv[1])
 texts = [f"crystal number {i} is cubic" for i in range(2000)]
 def tell(done, total):

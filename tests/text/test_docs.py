@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from text import TextEncoder, VectorCache, normalise
+from hsegap.text import TextEncoder, VectorCache, normalise
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "text.md").read_text(encoding="utf-8")
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from text import TextEncoder, TextEncoderError, TextEncoderSettings
+from hsegap.text import TextEncoder, TextEncoderError, TextEncoderSettings
 
 
 def cosine(a, b):
@@ -165,10 +165,10 @@ def test_errors_survive_the_trip_between_processes():
 
 def test_loading_and_encoding_need_no_torch_and_say_nothing(encoder_folder):
     code = (
-        "import sys; from text import TextEncoder\n"
+        "import sys; from hsegap.text import TextEncoder\n"
         "encoder = TextEncoder.load(sys.argv[1], intra_op_num_threads=2)\n"
         "encoder.encode('MgO'); encoder.encode_many(['MgO', 'NaCl'])\n"
-        "bad = {'torch', 'transformers', 'dgl', 'onnx', 'training', 'export'} & set(sys.modules)\n"
+        "bad = {'torch', 'transformers', 'dgl', 'onnx', 'hsegap.training', 'hsegap.export'} & set(sys.modules)\n"
         "print(sorted(bad))"
     )
     done = subprocess.run([sys.executable, "-W", "default", "-c", code, encoder_folder], capture_output=True, text=True, check=True)
@@ -177,6 +177,6 @@ def test_loading_and_encoding_need_no_torch_and_say_nothing(encoder_folder):
 
 
 def test_importing_does_no_work():
-    code = "import sys, text; print(sorted({'torch', 'transformers', 'onnxruntime', 'tokenizers'} & set(sys.modules)))"
+    code = "import sys, hsegap.text; print(sorted({'torch', 'transformers', 'onnxruntime', 'tokenizers'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("[]\n", "")

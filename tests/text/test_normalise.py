@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from text import TextEncoderError, normalise, read_table
+from hsegap.text import TextEncoderError, normalise, read_table
 
 
 @pytest.mark.parametrize(

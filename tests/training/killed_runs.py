@@ -15,9 +15,9 @@ def run(values: dict[str, Any], encoder: str, die_at: tuple[str, int] | None = N
     """Train as ``values`` say. ``die_at`` names a point and how many times it is passed before the process kills itself there."""
     import torch
 
-    from text import TextEncoder
-    from training.options import options_from
-    from training.run import run_training
+    from hsegap.text import TextEncoder
+    from hsegap.training.options import options_from
+    from hsegap.training.run import run_training
 
     torch.set_num_threads(1)
     if die_at is not None:
@@ -33,7 +33,7 @@ def _in_the_middle_of_writing(passes: int) -> None:
     """Half the bytes of a checkpoint reach the disk."""
     import io
 
-    from training import state
+    from hsegap.training import state
 
     real = state.torch.save
     left = [passes]
@@ -53,7 +53,7 @@ def _in_the_middle_of_writing(passes: int) -> None:
 
 
 def _around_renaming(passes: int, *, after: bool) -> None:
-    from training import state
+    from hsegap.training import state
 
     real = state.Path.replace
     left = [passes]
@@ -71,7 +71,7 @@ def _around_renaming(passes: int, *, after: bool) -> None:
 
 
 def _between_best_and_last(passes: int) -> None:
-    from training.loop import Trainer
+    from hsegap.training.loop import Trainer
 
     real = Trainer._save_best
     left = [passes]
@@ -87,7 +87,7 @@ def _between_best_and_last(passes: int) -> None:
 
 def _before_the_history(passes: int) -> None:
     """After an epoch's last checkpoint, before history.json knows of the epoch."""
-    from training.loop import Trainer
+    from hsegap.training.loop import Trainer
 
     real = Trainer._write_history
     left = [passes]
@@ -113,7 +113,7 @@ POINTS = {
 def context() -> Any:
     """Processes forked from a server that has the libraries loaded and no thread running: a start costs nothing."""
     server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(["training.run", "onnxruntime", "pymatgen.core", "sklearn.metrics"])
+    server.set_forkserver_preload(["hsegap.training.run", "onnxruntime", "pymatgen.core", "sklearn.metrics"])
     return server
 
 

@@ -10,13 +10,13 @@ import torch
 from networks import random_network
 from small_data import write_jarvis
 
-from models import read_checkpoint
-from structures.subsets import fold_of, in_second_half
-from text import TextEncoder
-from training.average import WeightAverage, average_weights
-from training.data import load_splits
-from training.options import OptionsError, options_from
-from training.run import run_training
+from hsegap.models import read_checkpoint
+from hsegap.structures.subsets import fold_of, in_second_half
+from hsegap.text import TextEncoder
+from hsegap.training.average import WeightAverage, average_weights
+from hsegap.training.data import load_splits
+from hsegap.training.options import OptionsError, options_from
+from hsegap.training.run import run_training
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

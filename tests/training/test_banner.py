@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from training.banner import banner
-from training.options import parse_options
+from hsegap.training.banner import banner
+from hsegap.training.options import parse_options
 
 
 def shown(arguments: str) -> str:

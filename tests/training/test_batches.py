@@ -8,12 +8,12 @@ import torch
 from networks import some_graphs
 from small_data import cif_text, textbook
 
-from structures import build_graph, read
-from text import TextEncoder, VectorCache
-from training.data import Row
-from training.dataset import CrystalDataset, TextVectors, epoch_plan, in_order
-from training.graphs import graph_store
-from training.run import facts
+from hsegap.structures import build_graph, read
+from hsegap.text import TextEncoder, VectorCache
+from hsegap.training.data import Row
+from hsegap.training.dataset import CrystalDataset, TextVectors, epoch_plan, in_order
+from hsegap.training.graphs import graph_store
+from hsegap.training.run import facts
 
 SETTINGS = {"flavour": "symmetric", "cutoff": 8.0, "max_neighbors": 12}
 
@@ -66,7 +66,7 @@ def test_graphs_are_built_once_and_found_by_content_and_settings(tmp_path, monke
             np.testing.assert_array_equal(getattr(got, name), getattr(wanted, name))
 
     with monkeypatch.context() as patch:
-        patch.setattr("training.graphs._build", lambda *_a, **_k: pytest.fail("built again"))
+        patch.setattr("hsegap.training.graphs._build", lambda *_a, **_k: pytest.fail("built again"))
         again = graph_store(rows, cache_dir=tmp_path, **SETTINGS)
         assert np.array_equal(again.sizes(), store.sizes())
         # Ids and targets are not part of a graph.
@@ -148,7 +148,7 @@ def test_hidden_texts_become_the_empty_text(tmp_path, tiny_encoder):
 
 
 def test_graphs_in_a_batch_carry_plans():
-    from models import collate
+    from hsegap.models import collate
 
     batch = collate(some_graphs(), for_training=True)
     assert batch.graph_plan is not None

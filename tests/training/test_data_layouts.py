@@ -10,8 +10,8 @@ import math
 import pytest
 from small_data import cif_text, textbook, write_cifs, write_jarvis
 
-from training.data import DataError, check_source, load_splits, parse_weights, read_folder, read_jsonl
-from training.options import options_from
+from hsegap.training.data import DataError, check_source, load_splits, parse_weights, read_folder, read_jsonl
+from hsegap.training.options import options_from
 
 
 def options(root, **values):

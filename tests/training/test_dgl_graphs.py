@@ -7,17 +7,17 @@ import pytest
 import torch
 from networks import some_crystals, some_graphs
 
-from structures import build_graph
-from training.errors import DataError
+from hsegap.structures import build_graph
+from hsegap.training.errors import DataError
 
-dgl_module = pytest.importorskip("training.dgl")
+dgl_module = pytest.importorskip("hsegap.training.dgl")
 try:
     dgl = dgl_module.import_dgl()
 except ImportError as error:
     pytest.skip(f"needs DGL: {error}", allow_module_level=True)
 
-from training.dgl import batch_to_dgl, from_dgl, to_dgl, unbatch_dgl  # noqa: E402 - after the check that DGL is there
-from training.saved_graphs import SavedGraphs, save_graphs, saved_folder  # noqa: E402 - as above
+from hsegap.training.dgl import batch_to_dgl, from_dgl, to_dgl, unbatch_dgl  # noqa: E402 - after the check that DGL is there
+from hsegap.training.saved_graphs import SavedGraphs, save_graphs, saved_folder  # noqa: E402 - as above
 
 NAMES = ("atomic_numbers", "src", "dst", "r", "line_src", "line_dst")
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from networks import FULL_MIDDLE, random_network, some_graphs
 
-from models import collate
+from hsegap.models import collate
 
 try:
-    from training.dgl import batch_to_dgl, import_dgl
+    from hsegap.training.dgl import batch_to_dgl, import_dgl
 
     dgl = import_dgl()
 except ImportError as error:
@@ -17,7 +17,7 @@ except ImportError as error:
 
 from dgl_network import Weights, add_angles, edge_gated, whole_network
 
-from models.network import _angle_cosine
+from hsegap.models.network import _angle_cosine
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 BATCHES = ([0], [3], [4, 1], [0, 1, 2, 3, 4], [4, 0, 0, 3, 2, 1, 4, 3])
@@ -107,7 +107,7 @@ def test_the_whole_network_layer_by_layer(name, which):
 @pytest.mark.shared_data
 def test_the_oracle_gives_the_published_outputs_too(published):
     """The published network itself, through the oracle: it is the same network that the tests above compare with."""
-    from models import load_checkpoint
+    from hsegap.models import load_checkpoint
 
     network = load_checkpoint(published.checkpoint("recommended"))
     with torch.no_grad():

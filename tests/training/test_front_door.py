@@ -16,7 +16,7 @@ import pytest
 from shared_material import SHARED
 from small_data import write_jarvis
 
-from training.options import parse_options
+from hsegap.training.options import parse_options
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "train_with_cross_modal_attention.py"

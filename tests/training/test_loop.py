@@ -10,12 +10,12 @@ import pytest
 import torch
 from small_data import textbook, write_jarvis
 
-from models import collate, load_checkpoint, read_checkpoint
-from structures import build_graph, read
-from text import TextEncoder
-from training.loop import Trainer, contrastive_loss, displaced
-from training.options import OptionsError, options_from
-from training.run import run_training, stopword_rewriter
+from hsegap.models import collate, load_checkpoint, read_checkpoint
+from hsegap.structures import build_graph, read
+from hsegap.text import TextEncoder
+from hsegap.training.loop import Trainer, contrastive_loss, displaced
+from hsegap.training.options import OptionsError, options_from
+from hsegap.training.run import run_training, stopword_rewriter
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -169,7 +169,7 @@ def test_early_stopping(train):
 )
 def test_losses(values, formula):
     """Against the formulas; the Huber loss is scaled so that it is the absolute error far out."""
-    from models import NetworkOutput
+    from hsegap.models import NetworkOutput
 
     trainer = object.__new__(Trainer)
     trainer.options = options_from(values)
@@ -185,7 +185,7 @@ def test_losses(values, formula):
 
 
 def test_the_learning_rate_rises_for_at_most_30_percent_of_the_steps(root, tiny_encoder, tmp_path):
-    from models import CrystalTextNetwork
+    from hsegap.models import CrystalTextNetwork
 
     for warmup, share in ((2000, 0.3), (4, 4 / 40), (1, 0.0), (0, 0.0)):
         options = options_from(small(root, tmp_path) | {"epochs": 20, "warmup_steps": warmup})
@@ -218,7 +218,7 @@ def contrastive_by_formula(graph, text, temperature):
 
 
 def test_contrastive_loss():
-    from models import NetworkOutput
+    from hsegap.models import NetworkOutput
 
     random = torch.Generator().manual_seed(0)
     graph, text = torch.randn(6, 64, generator=random, requires_grad=True), torch.randn(6, 64, generator=random)
@@ -314,7 +314,7 @@ def test_bf16_is_close_to_full_precision(train, tmp_path):
 
 def test_bf16_is_taken_by_itself_where_the_processor_computes_in_it(train, tmp_path, monkeypatch):
     wanted = history(train(output_dir=str(tmp_path / "a"), amp="bf16"))
-    monkeypatch.setattr("training.precision.computes_in_bf16", lambda _device: True)
+    monkeypatch.setattr("hsegap.training.precision.computes_in_bf16", lambda _device: True)
     assert history(train(output_dir=str(tmp_path / "b"), amp="auto")) == wanted
     assert any(line.endswith("matrix products in bfloat16") for line in train.lines)
 
@@ -363,13 +363,13 @@ def test_stop_words_change_what_the_network_reads(train, tmp_path):
 
 def test_saved_dgl_graphs_give_the_run_that_cif_files_give(train, root, tmp_path):
     try:
-        from training.dgl import import_dgl
+        from hsegap.training.dgl import import_dgl
 
         import_dgl()
     except ImportError as error:
         pytest.skip(f"needs DGL: {error}")
-    from structures import build_graph
-    from training.saved_graphs import save_graphs
+    from hsegap.structures import build_graph
+    from hsegap.training.saved_graphs import save_graphs
 
     cifs = root / "jarvis" / "gap" / "cif"
     graphs = {path.stem: build_graph(read(path)) for path in sorted(cifs.glob("*.cif"))}
@@ -383,7 +383,7 @@ def test_saved_dgl_graphs_give_the_run_that_cif_files_give(train, root, tmp_path
     for one, other in zip(got, wanted, strict=True):
         assert one["train_loss"] == pytest.approx(other["train_loss"], rel=1e-4)
         assert one["val_mae"] == pytest.approx(other["val_mae"], rel=1e-4)
-    from training.data import DataError
+    from hsegap.training.data import DataError
 
     with pytest.raises(DataError, match="--graph_flavour symmetric"):
         train(graph_flavour="jarvis", **preprocessed)

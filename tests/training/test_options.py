@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from training.options import OptionsError, TrainingOptions, build_parser, options_from, parse_options
-from training.pipeline import read_recipe
+from hsegap.training.options import OptionsError, TrainingOptions, build_parser, options_from, parse_options
+from hsegap.training.pipeline import read_recipe
 
 #: The table of model.md.
 PUBLISHED = {
@@ -249,8 +249,8 @@ def test_our_recipes_are_flags_that_fit():
 def test_the_recipe_for_crystals_of_ones_own_takes_over_the_whole_shipped_network():
     from pathlib import Path
 
-    from models import CrystalTextNetwork, read_checkpoint
-    from training.run import initialise
+    from hsegap.models import CrystalTextNetwork, read_checkpoint
+    from hsegap.training.run import initialise
 
     root = Path(__file__).resolve().parents[2]
     options = parse_options(["--config_file", str(root / "training" / "recipes" / "your_own.yaml")])

@@ -15,9 +15,9 @@ import torch
 import yaml
 from small_data import write_jarvis
 
-from models import read_checkpoint
-from training.options import OptionsError
-from training.pipeline import read_recipe, run_recipe
+from hsegap.models import read_checkpoint
+from hsegap.training.options import OptionsError
+from hsegap.training.pipeline import read_recipe, run_recipe
 
 COMMAND = Path(sys.executable).with_name("hsegap")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from training.precision import computes_in_bf16, mixed
+from hsegap.training.precision import computes_in_bf16, mixed
 
 CPU = torch.device("cpu")
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from structures import read
-from training.data import read_jsonl
-from training.errors import DataError
-from training.public_data import convert, download, write_folder
+from hsegap.structures import read
+from hsegap.training.data import read_jsonl
+from hsegap.training.errors import DataError
+from hsegap.training.public_data import convert, download, write_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -156,15 +156,15 @@ def test_options_that_do_not_change_the_numbers_may_change(base, uninterrupted, 
 
 
 def run_here(values, encoder, lines):
-    from text import TextEncoder
-    from training.options import options_from
-    from training.run import run_training
+    from hsegap.text import TextEncoder
+    from hsegap.training.options import options_from
+    from hsegap.training.run import run_training
 
     return run_training(options_from(values), load_encoder=lambda _options: TextEncoder.load(encoder), report=lines.append)
 
 
 def test_changed_options_are_refused_by_name(base, tiny_encoder, tmp_path):
-    from training.options import OptionsError
+    from hsegap.training.options import OptionsError
 
     values = {**base, "output_dir": str(tmp_path)}
     assert finish(values, tiny_encoder, ("before a rename", 5)) == -9
@@ -178,7 +178,7 @@ def test_changed_options_are_refused_by_name(base, tiny_encoder, tmp_path):
 
 
 def test_changed_rows_are_refused(base, tiny_encoder, tmp_path):
-    from training.data import DataError
+    from hsegap.training.data import DataError
 
     samples = textbook()
     values = {**base, "output_dir": str(tmp_path / "out"), "root_dir": str(write_jarvis(tmp_path, samples=samples))}

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from training.options import TrainingOptions
+from hsegap.training.options import TrainingOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "docs" / "training.md").read_text()

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from ui_samples import POSCAR, SILICON, prediction
 
-from service.errors import Failure
-from service.schemas import MAX_ITEMS, PredictRequest
-from ui import batch
+from hsegap.service.errors import Failure
+from hsegap.service.schemas import MAX_ITEMS, PredictRequest
+from hsegap.ui import batch
 
 if TYPE_CHECKING:
     from pathlib import Path

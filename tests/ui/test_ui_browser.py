@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from ui_samples import BROKEN, DESCRIPTION, PEROVSKITE, POSCAR, SILICON
 
-from ui.examples import load_examples
+from hsegap.ui.examples import load_examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable

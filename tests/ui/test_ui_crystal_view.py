@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from ui_samples import PEROVSKITE, ROCK_SALT, SILICON
 
-from structures import Crystal, read
-from ui.crystal_view import MAX_DRAWN, bonds_between, drawn_atoms, scene
+from hsegap.structures import Crystal, read
+from hsegap.ui.crystal_view import MAX_DRAWN, bonds_between, drawn_atoms, scene
 
 
 def bonds_of(view: dict, atom: int) -> int:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ui_samples import PEROVSKITE, SILICON, prediction
 
-from service.schemas import Description
-from ui.answer import answer_html
-from ui.model_card import model_card, pictures_of
+from hsegap.service.schemas import Description
+from hsegap.ui.answer import answer_html
+from hsegap.ui.model_card import model_card, pictures_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from serving_fixtures import RunningServer
 
-    from export.artifact import Artifact
+    from hsegap.export.artifact import Artifact
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -71,7 +71,7 @@ def rich_folder(artifact_folder: Path, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="module")
 def rich_artifact(rich_folder: Path) -> Artifact:
-    from export.artifact import Artifact
+    from hsegap.export.artifact import Artifact
 
     return Artifact.load(rich_folder)
 

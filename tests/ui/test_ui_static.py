@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ui import skeletons
-from ui.components import STATIC_FOLDER
-from ui.examples import DESCRIPTIONS, EXAMPLES_FOLDER, load_examples
+from hsegap.ui import skeletons
+from hsegap.ui.components import STATIC_FOLDER
+from hsegap.ui.examples import DESCRIPTIONS, EXAMPLES_FOLDER, load_examples
 
 UI = Path(__file__).resolve().parents[2] / "ui"
 #: Names of XML vocabularies look like addresses and are never asked for.
@@ -46,7 +46,7 @@ def test_the_examples_are_there_and_described() -> None:
     examples = load_examples()
     assert len(examples) >= 12
     missing = [entry["name"] for entry in examples if not entry["description"]]
-    assert not missing, f"run `python -m ui.example_descriptions`: no description for {missing}"
+    assert not missing, f"run `python -m hsegap.ui.example_descriptions`: no description for {missing}"
 
 
 def test_stored_descriptions_are_those_of_these_files() -> None:

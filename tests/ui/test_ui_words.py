@@ -9,14 +9,14 @@ import re
 import pytest
 from ui_samples import PEROVSKITE, atom, prediction
 
-from service.errors import Failure
-from service.schemas import Description, Warn
-from structures import read
-from ui import texts
-from ui.actions import cif_with_maps, make_request, table_csv
-from ui.answer import answer_html, error_html, formula_html
-from ui.maps import NEARLY_FLAT, NOISE, atom_table, maps_of
-from ui.scale import LANDMARKS, edge_in_words, scale_end, scale_html, wavelength_nm
+from hsegap.service.errors import Failure
+from hsegap.service.schemas import Description, Warn
+from hsegap.structures import read
+from hsegap.ui import texts
+from hsegap.ui.actions import cif_with_maps, make_request, table_csv
+from hsegap.ui.answer import answer_html, error_html, formula_html
+from hsegap.ui.maps import NEARLY_FLAT, NOISE, atom_table, maps_of
+from hsegap.ui.scale import LANDMARKS, edge_in_words, scale_end, scale_html, wavelength_nm
 
 
 def test_the_gap_is_said_as_it_is() -> None:

@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from commands import batch, model, quality
+from hsegap import __version__
+from hsegap.commands import batch, model, quality
 
 app = typer.Typer(
     name="hsegap",
@@ -62,9 +63,7 @@ def _check_stdin_once(files: list[str]) -> None:
 def print_version(value: bool) -> None:
     """Print name and version, then leave."""
     if value:
-        from importlib.metadata import version
-
-        typer.echo(f"hsegap {version('hsegap')}")
+        typer.echo(f"hsegap {__version__}")
         raise typer.Exit
 
 
@@ -110,7 +109,7 @@ def predict(
       hsegap predict examples/GaAs.cif --describe --json
       cat examples/GaAs.cif | hsegap predict - --json --no-atoms
     """
-    from commands import predict as command
+    from hsegap.commands import predict as command
 
     _check_stdin_once(files)
     if text is not None and describe:
@@ -135,7 +134,7 @@ def describe(
       hsegap describe examples/MgO.cif
       hsegap describe examples/*.cif --json
     """
-    from commands import describe as command
+    from hsegap.commands import describe as command
 
     _check_stdin_once(files)
     raise typer.Exit(command.run(files, as_json=json, file_format=_name(format)))
@@ -162,7 +161,7 @@ def serve(
       hsegap serve
       hsegap serve --port 8080 --workers 2
     """
-    from commands import serve as command
+    from hsegap.commands import serve as command
 
     raise typer.Exit(command.run(host=host, port=port, workers=workers, artifact=artifact, page=page, access_log=access_log))
 
@@ -200,7 +199,7 @@ def evaluate(
       hsegap evaluate test.jsonl.gz --limit 50 --json
       hsegap evaluate test.jsonl.gz test_metals.jsonl.gz --generated --shuffled -o runs/evaluation
     """
-    from commands import evaluate as command
+    from hsegap.commands import evaluate as command
 
     status = command.run(
         files,
@@ -236,7 +235,7 @@ def verify(
       hsegap verify
       hsegap verify artifacts/hsegap-hse
     """
-    from commands import verify as command
+    from hsegap.commands import verify as command
 
     raise typer.Exit(command.run(artifact, as_json=json))
 
