@@ -58,10 +58,8 @@ PROTOTYPES: dict[str, Prototype] = {
     "rocksalt": Prototype(225, _sites("A 0 0 0", "B 1/2 1/2 1/2")),
     "caesium chloride": Prototype(221, _sites("A 0 0 0", "B 1/2 1/2 1/2")),
     "hexagonal boron nitride": Prototype(194, _sites("A 1/3 2/3 1/4", "B 1/3 2/3 3/4")),
-    "litharge": Prototype(129, _sites("A 1/4 1/4 z", "B 3/4 1/4 0")),
     "gallium sulphide": Prototype(194, _sites("A 1/3 2/3 z", "B 1/3 2/3 z2")),
     "tin sulphide": Prototype(62, _sites("A x 1/4 z", "B x2 1/4 z2")),
-    "cinnabar": Prototype(152, _sites("A x 0 1/3", "B x2 0 5/6")),
     # AB2, A2B
     "fluorite": Prototype(225, _sites("A 0 0 0", "B 1/4 1/4 1/4")),
     "rutile": Prototype(136, _sites("A 0 0 0", "B u u 0")),
