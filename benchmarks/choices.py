@@ -27,7 +27,7 @@ from benchmarks.measuring import alternate, machine, seconds_of  # noqa: E402 - 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hsegap.export.artifact import Artifact
+    from hsegap.artifact.artifact import Artifact
     from hsegap.structures import CrystalGraph
 
 DATA = ROOT.parent / "shared" / "data" / "hse" / "test.jsonl.gz"
@@ -94,7 +94,7 @@ def main() -> None:
     parser.add_argument("--artifact", default=None, help="artifact folder; the shipped one if left out")
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    from hsegap.export.artifact import Artifact
+    from hsegap.artifact.artifact import Artifact
 
     artifact = Artifact.load(parser.parse_args().artifact)
     path, width = artifact.path("network.onnx"), artifact.manifest.text_encoder.width

@@ -161,8 +161,8 @@ def describe(bench: Bench) -> Iterator[dict[str, Any]]:
 
 def text(bench: Bench) -> Iterator[dict[str, Any]]:
     """A description becomes vectors: the artifact's encoder, one thread."""
-    from hsegap.export.artifact import Artifact
-    from hsegap.service.predictor import Predictor
+    from hsegap.artifact.artifact import Artifact
+    from hsegap.prediction.predictor import Predictor
 
     with Predictor(Artifact.load()) as predictor:
         encoder = predictor.encoder()
@@ -195,10 +195,10 @@ def network(bench: Bench) -> Iterator[dict[str, Any]]:
     """A crystal graph becomes numbers: ALIGNN's own architecture with the same weights, then the shipped network."""
     import torch
 
-    from hsegap.export.artifact import Artifact
+    from hsegap.artifact.artifact import Artifact
     from hsegap.export.onnx import export_onnx
     from hsegap.models import CrystalTextNetwork, FusionConfig
-    from hsegap.service.network import Network, NetworkInput
+    from hsegap.prediction.network import Network, NetworkInput
     from hsegap.structures import build_graph
     from hsegap.structures import read as read_one
 
@@ -247,9 +247,9 @@ def network(bench: Bench) -> Iterator[dict[str, Any]]:
 
 def end(bench: Bench) -> Iterator[dict[str, Any]]:
     """From the file to the number, everything loaded: the predictor of server and command beside alignn's path at its published size."""
-    from hsegap.export.artifact import Artifact
-    from hsegap.service.predictor import Predictor
-    from hsegap.service.schemas import Prediction, PredictRequest
+    from hsegap.artifact.artifact import Artifact
+    from hsegap.prediction.predictor import Predictor
+    from hsegap.prediction.schemas import Prediction, PredictRequest
 
     def predicted(predictor: Predictor, path: Path, description: str | None = None) -> float:
         started = time.perf_counter()
@@ -282,9 +282,9 @@ def end(bench: Bench) -> Iterator[dict[str, Any]]:
 
 def growth(bench: Bench) -> Iterator[dict[str, Any]]:
     """How time grows with the size of the cell."""
-    from hsegap.export.artifact import Artifact
-    from hsegap.service.predictor import Predictor
-    from hsegap.service.schemas import Prediction, PredictRequest
+    from hsegap.artifact.artifact import Artifact
+    from hsegap.prediction.predictor import Predictor
+    from hsegap.prediction.schemas import Prediction, PredictRequest
 
     with Predictor(Artifact.load()) as predictor:
         for n_atoms in (10, 50, 100, 200, 500, 1000):

@@ -132,8 +132,8 @@ def parts(folder: Path, n: int) -> None:
     sys.path.insert(0, str(ROOT))
     import numpy as np
 
-    from hsegap.export.artifact import Artifact
-    from hsegap.service.network import Network, NetworkInput
+    from hsegap.artifact.artifact import Artifact
+    from hsegap.prediction.network import Network, NetworkInput
     from hsegap.structures import build_graph, read
 
     artifact = Artifact.load()
@@ -226,9 +226,9 @@ def kills(folder: Path, n: int) -> None:
 def writer(folder: Path, n: int) -> None:
     """How fast rows of real crystals are made durable, batch after batch, and how large they are."""
     sys.path.insert(0, str(ROOT))
-    from hsegap.scoring.batches import Scored
-    from hsegap.scoring.journal import Journal
-    from hsegap.scoring.target import target_of
+    from hsegap.batch.batches import Scored
+    from hsegap.batch.journal import Journal
+    from hsegap.batch.target import target_of
 
     score(folder, unpack(folder, 1000), "-o", "real.jsonl")
     rows = [json.loads(line) for line in (folder / "real.jsonl").read_text().splitlines()]

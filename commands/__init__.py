@@ -1,1 +1,4 @@
-"""What the `hsegap` commands do, one file each; `hsegap/cli.py` holds their names, options and help. Imported only when a command runs."""
+"""The `hsegap` command, one file each: options, help and what is done.
+
+The rooms are imported inside the functions, so that help is instant.
+"""

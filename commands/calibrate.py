@@ -2,22 +2,79 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from hsegap.commands import output
+from hsegap.commands.options import split_paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
 
-    from hsegap.scoring.calibration import Learned, Residual, Seen
-    from hsegap.scoring.evaluate import Row
-    from hsegap.service.predictor import Predictor
+    from hsegap.evaluation.calibration import Learned, Residual, Seen
+    from hsegap.evaluation.evaluate import Row
+    from hsegap.prediction.predictor import Predictor
+
+
+def calibrate(
+    artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="Artifact to calibrate.", show_default=False)],
+    *,
+    rows: Annotated[
+        list[str],
+        typer.Option(metavar="FILES", help="Validation rows with and without a gap; commas between, repeatable.", show_default=False),
+    ],
+    train: Annotated[list[str], typer.Option(metavar="FILES", help="The rows that the network was trained on.", show_default=False)],
+    residuals: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CSV",
+            help="Held-out predictions of training rows: id, target, prediction, prediction_without_text.",
+            show_default=False,
+        ),
+    ] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="ARTIFACT",
+            help="Without held-out predictions: expect the errors that this artifact, trained on the same rows, expects.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Write here; left out: the artifact itself.", show_default=False)
+    ] = None,
+    coverage: Annotated[float, typer.Option(min=0.5, max=0.99, help="Share of gaps inside the intervals.")] = 0.9,
+    train_rows: Annotated[int, typer.Option(metavar="N", min=100, help="Most training rows that are looked at.")] = 3000,
+    cache_dir: Annotated[Path, typer.Option(metavar="FOLDER", help="Encoded texts, shared with training.")] = Path(".cache"),
+) -> None:
+    """Give an artifact its intervals, warning limits and metal threshold.
+
+    Intervals are split-conformal. Validation rows of one half choose, those of the other calibrate; test rows have no place here.
+    docs/uncertainty.md says how.
+
+    \b
+    Examples:
+      hsegap calibrate artifacts/mine --rows val.jsonl.gz,val_metals.jsonl.gz --train train.jsonl.gz
+      hsegap calibrate artifacts/mine --rows val.jsonl.gz --rows val_metals.jsonl.gz --train train.jsonl.gz --residuals holdout.csv
+      hsegap calibrate artifacts/mine --rows val.jsonl.gz,val_metals.jsonl.gz --train train.jsonl.gz --like artifacts/hsegap-hse
+    """
+    status = run(
+        artifact,
+        rows=split_paths(rows),
+        train=split_paths(train),
+        residuals=split_paths(residuals),
+        like=like,
+        train_rows=train_rows,
+        coverage=coverage,
+        out=out,
+        cache_dir=cache_dir,
+    )
+    raise typer.Exit(status)
 
 
 def run(
@@ -48,9 +105,9 @@ def run(
     Returns:
         Exit status: 0 if the artifact was written, else 1.
     """
-    from hsegap.export.artifact import ArtifactError
-    from hsegap.scoring.calibration import held_out, learn, observe, read_residuals
-    from hsegap.scoring.evaluate import EvaluationError, read_rows
+    from hsegap.artifact.artifact import ArtifactError
+    from hsegap.evaluation.calibration import held_out, learn, observe, read_residuals
+    from hsegap.evaluation.evaluate import EvaluationError, read_rows
 
     try:
         validation = [row for path in rows for row in read_rows(path)]
@@ -98,9 +155,9 @@ def _alike(seen: list[Seen], sample: list[Row], like: Path) -> tuple[list[Seen],
         EvaluationError: If it has no model of its errors.
     """
     from hsegap.commands.predict import open_predictor
-    from hsegap.scoring.calibration import expected_alike, observe
-    from hsegap.scoring.evaluate import EvaluationError
-    from hsegap.service.uncertainty import read_calibration
+    from hsegap.evaluation.calibration import expected_alike, observe
+    from hsegap.evaluation.evaluate import EvaluationError
+    from hsegap.prediction.uncertainty import read_calibration
 
     with open_predictor(like, jobs=len(sample)) as predictor:
         manifest = predictor.artifact.manifest
@@ -122,7 +179,7 @@ def _check_overlap(tables: dict[str, Residual], known: list[Row], *, wanted: boo
     Raises:
         EvaluationError: If none of the rows is there, or there are two sources.
     """
-    from hsegap.scoring.evaluate import EvaluationError
+    from hsegap.evaluation.evaluate import EvaluationError
 
     if wanted and like is not None:
         raise EvaluationError("--residuals and --like exclude each other.", "Held-out predictions, where there are any, are better.")
@@ -169,40 +226,11 @@ def write(folder: Path, learned: Learned, *, out: Path) -> Path:
         out: Folder to write, which may be the artifact itself.
 
     Raises:
-        EvaluationError: If another thing than an artifact stands there.
+        ArtifactError: If another thing than an artifact stands there.
     """
     from safetensors.numpy import save
 
-    from hsegap.service.scale import TENSORS
+    from hsegap.artifact.rewrite import rewrite
+    from hsegap.prediction.scale import TENSORS
 
     return rewrite(folder, out, files={TENSORS: save(learned.arrays)}, changes={"calibration": learned.settings})
-
-
-def rewrite(folder: Path, out: Path, *, files: dict[str, bytes], changes: dict[str, Any]) -> Path:
-    """Write an artifact with some files and manifest entries replaced; it appears whole or not at all.
-
-    Raises:
-        EvaluationError: If another thing than an artifact stands at ``out``.
-    """
-    import json
-
-    from hsegap.export.manifest import MANIFEST_NAME, write_manifest
-    from hsegap.scoring.evaluate import EvaluationError
-
-    out = out.resolve()
-    if out.exists() and any(out.iterdir()) and not (out / MANIFEST_NAME).is_file():
-        raise EvaluationError(f"{out} exists and is not an artifact.", "Name another folder.")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    manifest = json.loads((folder / MANIFEST_NAME).read_bytes())
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
-        fresh, old = Path(temporary) / "new", Path(temporary) / "old"
-        shutil.copytree(folder, fresh)
-        for name, content in files.items():
-            (fresh / name).write_bytes(content)
-            (fresh / name).chmod(0o644)
-        fresh.chmod(0o755)
-        write_manifest(fresh, manifest | changes)
-        if out.exists():
-            out.rename(old)
-        fresh.rename(out)
-    return out

@@ -3,13 +3,43 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from hsegap.commands import output
+from hsegap.commands.options import split_paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
+
+
+def card(
+    artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="Artifact whose card is written.", show_default=False)],
+    *,
+    evaluation: Annotated[
+        list[str],
+        typer.Option(metavar="FOLDER", help="What `hsegap evaluate --out` wrote, the main rows first; repeatable.", show_default=False),
+    ],
+    docs: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the card here as well, for the docs.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Write here; left out: the artifact itself.", show_default=False)
+    ] = None,
+) -> None:
+    """Write an artifact's model card from what was measured.
+
+    Card, plots and the manifest's metrics all come from the JSON of `hsegap evaluate --out`; figures of another network or another
+    calibration are refused.
+
+    \b
+    Examples:
+      hsegap card artifacts/mine --evaluation runs/evaluation
+      hsegap card artifacts/hsegap-hse --evaluation runs/evaluation --docs docs/model_card.md
+    """
+    raise typer.Exit(run(artifact, evaluations=split_paths(evaluation), docs=docs, out=out))
 
 
 def run(artifact: Path, *, evaluations: Sequence[Path], docs: Path | None, out: Path | None) -> int:
@@ -24,12 +54,12 @@ def run(artifact: Path, *, evaluations: Sequence[Path], docs: Path | None, out: 
     Returns:
         Exit status: 0 if the card was written, else 1.
     """
-    from hsegap.commands.calibrate import rewrite
-    from hsegap.export.artifact import CARD_NAME, Artifact, ArtifactError
-    from hsegap.export.card import model_card
-    from hsegap.export.card_figures import measured, metrics
-    from hsegap.scoring.evaluate import EvaluationError
-    from hsegap.scoring.evaluation_report import BARS, PARITY
+    from hsegap.artifact.artifact import CARD_NAME, Artifact, ArtifactError
+    from hsegap.artifact.rewrite import rewrite
+    from hsegap.evaluation.card import model_card
+    from hsegap.evaluation.card_figures import measured, metrics
+    from hsegap.evaluation.evaluate import EvaluationError
+    from hsegap.evaluation.evaluation_report import BARS, PARITY
 
     try:
         opened = Artifact.load(artifact)
@@ -68,8 +98,8 @@ def _read(folder: Path, artifact: Any) -> dict[str, Any]:
     Raises:
         EvaluationError: If so, or if the folder holds no evaluation.
     """
-    from hsegap.scoring.evaluate import EvaluationError
-    from hsegap.scoring.evaluation_report import REPORT
+    from hsegap.evaluation.evaluate import EvaluationError
+    from hsegap.evaluation.evaluation_report import REPORT
 
     again = "Evaluate the artifact as it is: hsegap evaluate FILES --artifact FOLDER -o RESULTS."
     try:

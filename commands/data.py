@@ -2,12 +2,44 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from hsegap.commands import output
 
-if TYPE_CHECKING:
-    from pathlib import Path
+
+class PublicSet(StrEnum):
+    """Sets that jarvis-tools fetches and we can convert."""
+
+    snumat = "snumat"
+    dft_3d = "dft_3d"
+
+
+def data(
+    name: Annotated[PublicSet, typer.Argument(help="snumat: 10 000 HSE06 gaps; dft_3d: JARVIS-DFT, OptB88vdW gaps.", show_default=False)],
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Rows go here, as training, validation and test.")] = Path(
+        "data"
+    ),
+    store: Annotated[Path, typer.Option(metavar="FOLDER", help="Keeps what was downloaded.")] = Path(".cache/jarvis"),
+    folder: Annotated[
+        Path | None, typer.Option(metavar="ROOT", help="Write the CrysMMNet layout of CIF files as well.", show_default=False)
+    ] = None,
+    limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="Only the first N entries.", show_default=False)] = None,
+) -> None:
+    """Fetch a public set of computed gaps to train on.
+
+    Needs a network, once. Started again, it goes on where it stopped. Crystals of one formula stay in one of the three files.
+
+    \b
+    Examples:
+      hsegap data snumat -o data
+      hsegap data dft_3d -o data --folder dataset
+    """
+    raise typer.Exit(run(name.value, out=out, store=store, folder=folder, limit=limit))
 
 
 def run(name: str, *, out: Path, store: Path, folder: Path | None, limit: int | None) -> int:

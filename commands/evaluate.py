@@ -3,15 +3,64 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from hsegap.commands import output
+from hsegap.commands.options import ArtifactOption, JsonOption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
-    from hsegap.scoring.evaluate import Answers
+    from hsegap.evaluation.evaluate import Answers
+
+
+def evaluate(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE", help="A .jsonl or .jsonl.gz file with one crystal a line: cif, description, hse_gap_ev.", show_default=False
+        ),
+    ],
+    *,
+    target: Annotated[str, typer.Option(metavar="COLUMN", help="Column with the known gap in eV.")] = "hse_gap_ev",
+    without_text: Annotated[bool, typer.Option("--without-text", help="Leave the files' descriptions out.")] = False,
+    generated: Annotated[
+        bool, typer.Option("--generated", help="Predict with generated descriptions, too (seconds per crystal, kept between runs).")
+    ] = False,
+    shuffled: Annotated[bool, typer.Option("--shuffled", help="Predict with another crystal's description, too.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N rows of each file.", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Write figures, predictions and plots here.", show_default=False)
+    ] = None,
+    json: JsonOption = False,
+    artifact: ArtifactOption = None,
+) -> None:
+    """Compare predictions with known gaps.
+
+    Prints mean and median absolute errors with and without the descriptions, beside those of predicting the mean; coverage and width of
+    the intervals by chemistry and gap; how well metals are told; how often there are warnings. --out writes what `hsegap card` reads.
+
+    \b
+    Examples:
+      hsegap evaluate test.jsonl.gz
+      hsegap evaluate test.jsonl.gz --limit 50 --json
+      hsegap evaluate test.jsonl.gz test_metals.jsonl.gz --generated --shuffled -o runs/evaluation
+    """
+    status = run(
+        files,
+        target=target,
+        without_text=without_text,
+        generated=generated,
+        shuffled=shuffled,
+        limit=limit,
+        as_json=json,
+        out=out,
+        artifact=artifact,
+    )
+    raise typer.Exit(status)
 
 
 def run(
@@ -45,11 +94,11 @@ def run(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from hsegap.artifact.artifact import Artifact, ArtifactError
+    from hsegap.batch.texts import ScoringPredictor
     from hsegap.commands.tables import show_error, show_evaluation, show_figures
-    from hsegap.export.artifact import Artifact, ArtifactError
-    from hsegap.scoring.evaluate import EvaluationError, ask, predictions_needed, read_rows, summarise
-    from hsegap.scoring.evaluation_report import report_of, write_report
-    from hsegap.scoring.texts import ScoringPredictor
+    from hsegap.evaluation.evaluate import EvaluationError, ask, predictions_needed, read_rows, summarise
+    from hsegap.evaluation.evaluation_report import report_of, write_report
 
     columns = (TextColumn("predicting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     texts = not without_text
@@ -90,7 +139,7 @@ def run(
 
 def _together(answers: dict[str, Answers]) -> Answers:
     """The answers of all files as those of one."""
-    from hsegap.scoring.evaluate import Answers as Joined
+    from hsegap.evaluation.evaluate import Answers as Joined
 
     parts = list(answers.values())
     if len(parts) == 1:
@@ -109,7 +158,7 @@ def _together(answers: dict[str, Answers]) -> Answers:
 
 def _command(files: Sequence[Path], *, target: str, limit: int | None, variants: dict[str, Any]) -> list[str]:
     """The command as it can be typed again, files by name."""
-    from hsegap.scoring.evaluate import TARGET
+    from hsegap.evaluation.evaluate import TARGET
 
     parts = ["hsegap evaluate", *(path.name for path in files)]
     parts += ["--without-text"] if not variants["with_text"] else []

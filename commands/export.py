@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
 
 from hsegap.commands import output
 
@@ -32,6 +34,81 @@ class EncoderWish(NamedTuple):
     pooling: Pooling | None = None
     max_tokens: int | None = None
     table: Path | None = None
+
+
+def export(
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="CHECKPOINT", help="A best_model.pt of ours or of the CrysMMNet family.", show_default=False)
+    ],
+    *,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FOLDER", help="Artifact to write; an artifact there is replaced.", show_default=False)
+    ],
+    text_encoder: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ENCODER",
+            help="Transformers folder or name, or an exported encoder; left out: the one trained with.",
+            show_default=False,
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Configuration the checkpoint does not hold; repeatable.", show_default=False),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name of the artifact; the folder's if left out.", show_default=False)
+    ] = None,
+    artifact_version: Annotated[str, typer.Option("--version", metavar="VERSION", help="Version of the artifact.")] = "0.1.0",
+    metrics: Annotated[Path | None, typer.Option(metavar="FILE", help="JSON for the manifest's metrics.", show_default=False)] = None,
+    calibration: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="JSON for the manifest's calibration.", show_default=False)
+    ] = None,
+    golden: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="CIF files whose predictions are stored and checked ever after; the examples.", show_default=False
+        ),
+    ] = None,
+    describe: Annotated[bool, typer.Option("--describe/--no-describe", help="Store each of them with a generated description too.")] = True,
+    pooling: Annotated[
+        str | None,
+        typer.Option(metavar="mean|cls", help="The text's vector; as trained, or cls for a stranger's checkpoint.", show_default=False),
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(metavar="N", min=3, help="Longest text; as trained, or 512 for a stranger's.", show_default=False)
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Character table such as MatSciBERT's vocab_mappings.txt.", show_default=False)
+    ] = None,
+    cache_dir: Annotated[Path, typer.Option(metavar="FOLDER", help="Keeps exported text encoders.")] = Path(".cache/text_encoder"),
+) -> None:
+    """Turn a trained checkpoint into an artifact.
+
+    Needs the extra `train`. Says what it had to assume. The artifact is written only if every exported form gives the network's own
+    numbers, and it is verified at the end.
+
+    \b
+    Examples:
+      hsegap export output/hse/best_model.pt -o artifacts/mine
+      hsegap export best_model.pt --text-encoder ./matscibert -o artifacts/theirs --set cross_modal_num_heads=4
+    """
+    if pooling not in {None, "mean", "cls"}:
+        raise typer.BadParameter("is mean or cls", param_hint="--pooling")
+    status = run(
+        checkpoint,
+        out,
+        name=name,
+        version=artifact_version,
+        encoder=EncoderWish(text_encoder, pooling, max_tokens, table),  # type: ignore[arg-type]  # checked above
+        golden=golden,
+        describe=describe,
+        metrics=metrics,
+        calibration=calibration,
+        settings=settings or [],
+        cache_dir=cache_dir,
+    )
+    raise typer.Exit(status)
 
 
 def run(

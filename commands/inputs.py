@@ -11,7 +11,7 @@ from hsegap.commands import output
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hsegap.service.errors import Failure
+    from hsegap.prediction.errors import Failure
 
 Request = TypeVar("Request")
 
@@ -41,7 +41,7 @@ def read_file(name: str) -> str | Problem:
     Returns:
         The text, or the problem: missing, a folder, not readable, too long, or not text.
     """
-    from hsegap.service.schemas import MAX_STRUCTURE_CHARS
+    from hsegap.prediction.schemas import MAX_STRUCTURE_CHARS
 
     most = MAX_STRUCTURE_CHARS * BYTES_PER_CHAR
     try:
@@ -101,7 +101,7 @@ def request_from(name: str, make: Callable[[str], Request]) -> Request | Failure
     """
     from pydantic import ValidationError
 
-    from hsegap.service.schemas import failure_from_validation
+    from hsegap.prediction.schemas import failure_from_validation
 
     text = read_file(name)
     if isinstance(text, Problem):

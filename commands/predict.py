@@ -3,20 +3,57 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from hsegap.commands import inputs, output
+from hsegap.commands.options import ArtifactOption, Files, FormatOption, JsonOption, check_stdin_once, format_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
-    from hsegap.service.predictor import Predictor
-    from hsegap.service.schemas import PredictRequest, StructureFormat
+    from hsegap.prediction.predictor import Predictor
+    from hsegap.prediction.schemas import PredictRequest, StructureFormat
 
 #: Files answered together; small enough that a long list shows its first answers soon.
 CHUNK = 64
 logger = logging.getLogger("hsegap.cli")
+
+
+def predict(
+    files: Files,
+    *,
+    text: Annotated[
+        str | None,
+        typer.Option("--text", "-t", metavar="TEXT", help="Description of the crystal, used for every file.", show_default=False),
+    ] = None,
+    describe: Annotated[
+        bool, typer.Option("--describe", help="Let the description be generated from each structure (seconds per crystal).")
+    ] = False,
+    json: JsonOption = False,
+    atoms: Annotated[bool, typer.Option("--atoms/--no-atoms", help="With or without the per-atom values.")] = True,
+    artifact: ArtifactOption = None,
+    format: FormatOption = None,  # noqa: A002 - the option is called so
+) -> None:
+    """Predict the HSE06 band gap of each structure.
+
+    Without --text and --describe the gap is predicted from the structure alone.
+    Exit status: 0 if every file was predicted, 1 if any failed, 2 for a command that cannot be understood.
+
+    \b
+    Examples:
+      hsegap predict examples/*.cif
+      hsegap predict POSCAR --text "GaAs is Zincblende structured."
+      hsegap predict examples/GaAs.cif --describe --json
+      cat examples/GaAs.cif | hsegap predict - --json --no-atoms
+    """
+    check_stdin_once(files)
+    if text is not None and describe:
+        raise typer.BadParameter("give --text or --describe, not both", param_hint="--text")
+    status = run(files, text=text, describe=describe, as_json=json, atoms=atoms, artifact=artifact, file_format=format_name(format))
+    raise typer.Exit(status)
 
 
 def run(
@@ -43,7 +80,7 @@ def run(
     Returns:
         Exit status: 0 if every file was predicted, else 1.
     """
-    from hsegap.service.schemas import PredictRequest
+    from hsegap.prediction.schemas import PredictRequest
 
     def request(structure: str) -> PredictRequest:
         return PredictRequest(structure=structure, format=file_format, description=text, describe=describe, atoms=atoms)
@@ -76,7 +113,7 @@ def answers(
     Yields:
         A prediction or an error object, each with the file's name as ``id``.
     """
-    from hsegap.export.artifact import ArtifactError
+    from hsegap.artifact.artifact import ArtifactError
 
     try:
         predictor = open_predictor(artifact, jobs=len(names))
@@ -97,19 +134,19 @@ def open_predictor(artifact: Path | None, *, jobs: int) -> Predictor:
         jobs: Number of crystals to come.
 
     Raises:
-        hsegap.export.artifact.ArtifactError: If the artifact must not be used.
+        hsegap.artifact.artifact.ArtifactError: If the artifact must not be used.
     """
     import os
 
-    from hsegap.export.artifact import Artifact
-    from hsegap.service.predictor import Predictor
+    from hsegap.artifact.artifact import Artifact
+    from hsegap.prediction.predictor import Predictor
 
     return Predictor(Artifact.load(artifact), workers=max(1, min(jobs, os.cpu_count() or 1, 4)), remember_descriptions=True)
 
 
 def _chunk(names: Sequence[str], *, start: int, request: Callable[[str], PredictRequest], predictor: Predictor) -> Iterator[dict[str, Any]]:
     """Answer some files together."""
-    from hsegap.service.errors import Failure
+    from hsegap.prediction.errors import Failure
 
     items = [inputs.request_from(name, request) for name in names]
     asked = [item for item in items if not isinstance(item, inputs.Problem)]

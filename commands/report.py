@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from hsegap.commands import output
 
-if TYPE_CHECKING:
-    from pathlib import Path
+
+def report(
+    rows: Annotated[Path, typer.Argument(metavar="OUT", help="What `hsegap score` wrote: .csv, .jsonl or .parquet.", show_default=False)],
+    *,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="The page; OUT with .html if left out.", show_default=False)
+    ] = None,
+    title: Annotated[str | None, typer.Option(metavar="TEXT", help="Title of the page.", show_default=False)] = None,
+) -> None:
+    """Make one HTML page of a run's rows.
+
+    Distribution, kinds, elements, highest and lowest gaps, outliers, warnings and errors, in one file that needs no network.
+
+    \b
+    Examples:
+      hsegap report gaps.csv
+      hsegap report gaps.parquet -o oxides.html --title "Oxides, first pass"
+    """
+    raise typer.Exit(run(rows, out=out, title=title))
 
 
 def run(rows: Path, *, out: Path | None, title: str | None) -> int:
@@ -21,10 +41,10 @@ def run(rows: Path, *, out: Path | None, title: str | None) -> int:
     Returns:
         Exit status: 0, or 1 if the rows cannot be read or the page cannot be written.
     """
-    from hsegap.scoring.page import render
-    from hsegap.scoring.problems import ScoringError, reason_of
-    from hsegap.scoring.report import make_report
-    from hsegap.scoring.state import write_whole
+    from hsegap.batch.page import render
+    from hsegap.batch.problems import ScoringError, reason_of
+    from hsegap.batch.report import make_report
+    from hsegap.batch.state import write_whole
 
     page = out or rows.with_suffix(".html")
     try:

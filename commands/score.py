@@ -6,19 +6,153 @@ import contextlib
 import logging
 import signal
 import sys
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from hsegap.commands import output
+from hsegap.commands.options import ArtifactOption, Format
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from hsegap.scoring.score import ScoreOptions
+    from hsegap.batch.score import ScoreOptions
 
 
 class _Stopped(BaseException):
     """Somebody asked the run to stop."""
+
+
+class EngineName(StrEnum):
+    """Where workers run."""
+
+    local = "local"
+    ray = "ray"
+
+
+#: The options, by the name of their parameter.
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="INPUT",
+        help="Files, patterns, folders (searched through), .zip and .tar archives, .csv/.jsonl/.parquet tables, ASE .db files, "
+        "addresses such as s3://bucket/folder; - reads a list of paths on standard input.",
+        show_default=False,
+    ),
+]
+OutOption = Annotated[
+    str,
+    typer.Option("--out", "-o", metavar="OUT", help="A .csv, .jsonl or .parquet file; - prints JSON lines.", show_default=False),
+]
+DescriptionsOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Table of descriptions by identifier or file name (.csv, .tsv, .jsonl, .json).", show_default=False),
+]
+DescribeOption = Annotated[
+    bool, typer.Option("--describe", help="Generate a description where there is none (seconds per crystal, kept for the next time).")
+]
+WithoutTextOption = Annotated[bool, typer.Option("--without-text", help="Use no text, not even a table's description column.")]
+AtomsOption = Annotated[bool, typer.Option("--atoms", help="Write per-atom maps to a second file: gaps.csv, gaps.atoms.csv.")]
+FormatOption = Annotated[Format | None, typer.Option("--format", help="Read every structure as this format.", show_default=False)]
+ColumnOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="A table's column with the structures; else structure, cif, ….", show_default=False)
+]
+IdColumnOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="A table's column with identifiers; else id, material_id, ….", show_default=False)
+]
+TextColumnOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="A table's column with descriptions; else description, text.", show_default=False)
+]
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Worker processes, one core each; all cores if left out.", show_default=False)
+]
+BatchSizeOption = Annotated[
+    int | None,
+    typer.Option(min=1, max=4096, metavar="N", help="Inputs done together; 64, or 8 with --describe.", show_default=False),
+]
+LimitOption = Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N inputs.", show_default=False)]
+FailFastOption = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first input that fails.")]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Continue an earlier run on the same output, if there is one.")]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Replace OUT; with --resume, go on although inputs, options or model have changed.")
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary.")]
+EngineOption = Annotated[EngineName, typer.Option(help="Processes on this machine, or actors on a Ray cluster.")]
+RayAddressOption = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="The cluster; one is started here if left out.", show_default=False)
+]
+
+HELP = """Score any number of crystals, one row each.
+
+Rows come in the order of the inputs, with status ok or error; a broken file costs its own row. Killed at any moment, the same
+command with --resume goes on where it was and gives the same file.
+Exit status: 0 if every row is ok, 2 if some are errors, 1 if the run could not start or go on.
+
+\b
+Examples:
+  hsegap score cifs/ -o gaps.csv
+  hsegap score GaAs.cif POSCAR more.tar.gz -o gaps.csv --fail-fast --quiet
+  hsegap score 'relaxed/**/CONTCAR' -o gaps.parquet --workers 8 --resume
+  hsegap score crystals.zip -o gaps.jsonl --descriptions texts.csv
+  hsegap score crystals.csv --column cif --id-column material_id -o gaps.csv
+  hsegap score crystals.jsonl.gz -o gaps.parquet --atoms --limit 1000
+  hsegap score crystals.db -o gaps.csv --describe --batch-size 4
+  find . -name '*.cif' | hsegap score - -o - | jq -r '[.id, .gap_ev] | @tsv'
+  hsegap score s3://bucket/cifs/ -o s3://bucket/gaps.parquet --engine ray --ray-address auto
+"""
+
+
+def score(
+    inputs: Inputs,
+    *,
+    out: OutOption,
+    descriptions: DescriptionsOption = None,
+    describe: DescribeOption = False,
+    without_text: WithoutTextOption = False,
+    atoms: AtomsOption = False,
+    format: FormatOption = None,  # noqa: A002 - the option is called so
+    column: ColumnOption = None,
+    id_column: IdColumnOption = None,
+    text_column: TextColumnOption = None,
+    artifact: ArtifactOption = None,
+    workers: WorkersOption = None,
+    batch_size: BatchSizeOption = None,
+    limit: LimitOption = None,
+    fail_fast: FailFastOption = False,
+    resume: ResumeOption = False,
+    force: ForceOption = False,
+    quiet: QuietOption = False,
+    engine: EngineOption = EngineName.local,
+    ray_address: RayAddressOption = None,
+) -> None:
+    """Score any number of crystals, one row each; :data:`HELP` is what the command says of itself."""
+    from hsegap.batch.score import ScoreOptions
+    from hsegap.batch.tables import TableOptions
+
+    options = ScoreOptions(
+        inputs=tuple(inputs),
+        out=out,
+        descriptions=descriptions,
+        describe=describe,
+        without_text=without_text,
+        atoms=atoms,
+        format=None if format is None else format.value,
+        table=TableOptions(structure=column, id=id_column, text=text_column),
+        artifact=artifact,
+        workers=workers,
+        batch_size=batch_size,
+        limit=limit,
+        fail_fast=fail_fast,
+        resume=resume,
+        force=force,
+        quiet=quiet,
+        engine=engine.value,
+        ray_address=ray_address,
+    )
+    raise typer.Exit(run(options))
 
 
 def run(options: ScoreOptions) -> int:
@@ -31,9 +165,9 @@ def run(options: ScoreOptions) -> int:
         Exit status: 0 if every row is ok, 2 if some are errors, 1 if the run could not start or go on, 128 and the signal's number if it
         was interrupted.
     """
-    from hsegap.export.artifact import ArtifactError
-    from hsegap.scoring.problems import ScoringError, harmless
-    from hsegap.scoring.score import COULD_NOT_RUN, SOME_FAILED, FailedFastError, score
+    from hsegap.artifact.artifact import ArtifactError
+    from hsegap.batch.problems import ScoringError, harmless
+    from hsegap.batch.score import COULD_NOT_RUN, SOME_FAILED, FailedFastError, score
 
     logging.basicConfig(level=logging.ERROR if options.quiet else logging.WARNING, format="hsegap score: %(message)s", stream=sys.stderr)
     # Each reading process that had to be ended has its own row to say so.

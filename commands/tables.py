@@ -14,9 +14,9 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hsegap.export.artifact import Artifact
-    from hsegap.scoring.evaluate import Evaluation
-    from hsegap.service.golden import VerifyReport
+    from hsegap.artifact.artifact import Artifact
+    from hsegap.evaluation.evaluate import Evaluation
+    from hsegap.prediction.golden import VerifyReport
 
 #: Atoms shown of a large cell; all of them are in the JSON.
 MOST_ATOMS = 24

@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from hsegap.commands import output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
+
+
+def train(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="YAML file of steps.", show_default=False)],
+    *,
+    only: Annotated[list[str] | None, typer.Option(metavar="STEP", help="Only these steps; repeatable.", show_default=False)] = None,
+) -> None:
+    """Run the steps of a recipe: trainings, averages of weights, export.
+
+    A finished training is not repeated, an interrupted one goes on where it stopped: the same command until it ends. A single
+    training with flags is started with train_with_cross_modal_attention.py. Needs the extra `train`.
+
+    \b
+    Examples:
+        hsegap train training/recipes/shipped.yaml
+        hsegap train training/recipes/shipped.yaml --only pretrain
+    """
+    raise typer.Exit(run(recipe, only=only or []))
 
 
 def run(recipe: Path, *, only: Sequence[str]) -> int:

@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from hsegap.commands import output
+from hsegap.commands.options import JsonOption
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from hsegap.artifact.artifact import Artifact
+    from hsegap.prediction.golden import VerifyReport
 
-    from hsegap.export.artifact import Artifact
-    from hsegap.service.golden import VerifyReport
+
+def verify(
+    artifact: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FOLDER]", envvar="HSEGAP_ARTIFACT", help="Artifact to check; the shipped one if left out.", show_default=False
+        ),
+    ] = None,
+    *,
+    json: JsonOption = False,
+) -> None:
+    """Check an artifact: hashes and golden predictions.
+
+    Every file must have the SHA-256 of the manifest, and the stored crystals must give here what they gave at export.
+
+    \b
+    Examples:
+      hsegap verify
+      hsegap verify artifacts/hsegap-hse
+    """
+    raise typer.Exit(run(artifact, as_json=json))
 
 
 def run(folder: Path | None, *, as_json: bool) -> int:
@@ -24,8 +48,8 @@ def run(folder: Path | None, *, as_json: bool) -> int:
     Returns:
         Exit status: 0 if everything is as it was exported, else 1.
     """
-    from hsegap.export.artifact import Artifact, ArtifactError
-    from hsegap.service.golden import verify
+    from hsegap.artifact.artifact import Artifact, ArtifactError
+    from hsegap.prediction.golden import verify
 
     with output.answers_only() as out:
         try:

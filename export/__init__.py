@@ -1,1 +1,1 @@
-"""A checkpoint becomes an artifact, and an artifact is read: ONNX, TorchScript, parity, golden values, manifest."""
+"""A checkpoint becomes an artifact: ONNX, TorchScript, parity, golden values."""

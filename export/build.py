@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hsegap.export.card import model_card
+from hsegap.artifact.manifest import SCHEMA_VERSION, write_manifest
+from hsegap.evaluation.card import model_card
 from hsegap.export.golden import GoldenInput, golden_cases
-from hsegap.export.manifest import SCHEMA_VERSION, write_manifest
 from hsegap.export.onnx import export_onnx
 from hsegap.export.parity import compare_forms, require_parity
 from hsegap.export.torchscript import export_torchscript

@@ -17,13 +17,27 @@ if TYPE_CHECKING:
 
     from hsegap.models import CrystalTextNetwork, FusionConfig
 
-#: Inputs and outputs of the exported network, in order.
+#: Inputs and outputs of every exported network, in order.
 INPUT_NAMES = (*GraphArrays._fields, "tokens", "mask", "has_text")
 OUTPUT_NAMES = ("gap", "gates", "importance", "text_share", "modality_weights", "graph_embedding")
+#: Further inputs of a network that can be told facts (:class:`hsegap.models.FusionConfig`, ``facts``).
+FACT_INPUTS = ("fact_values", "fact_known")
+
+
+def input_names(config: FusionConfig) -> tuple[str, ...]:
+    """Inputs of the exported network, in order."""
+    return (*INPUT_NAMES, *FACT_INPUTS) if config.facts else INPUT_NAMES
+
+
+def output_names(config: FusionConfig) -> tuple[str, ...]:
+    """Outputs of the exported network, in order: the answer with nothing told comes from the same run where facts can be told."""
+    without = ("gap_without",) if config.facts else ()
+    pbe = ("pbe_gap",) if config.pbe_head != "none" else ()
+    return (*OUTPUT_NAMES, *without, *pbe)
 
 
 class FlatNetwork(nn.Module):
-    """Positional tensors in (:data:`INPUT_NAMES`), a tuple of tensors out (:data:`OUTPUT_NAMES`)."""
+    """Positional tensors in (:func:`input_names`), a tuple of tensors out (:func:`output_names`)."""
 
     def __init__(self, network: CrystalTextNetwork) -> None:
         super().__init__()
@@ -44,11 +58,14 @@ class FlatNetwork(nn.Module):
         tokens: Tensor,
         mask: Tensor,
         has_text: Tensor,
+        fact_values: Tensor | None = None,
+        fact_known: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
         """Run the network; shapes as in :class:`hsegap.structures.batch.GraphArrays` and :class:`hsegap.models.NetworkOutput`."""
         batch = GraphBatch(atomic_numbers, r, src, dst, line_src, line_dst, atom_incoming, bond_incoming, atom_crystal, crystal_atoms)
-        output = self.network(batch, tokens, mask, has_text)
-        return tuple(getattr(output, name) for name in OUTPUT_NAMES)
+        config = self.network.config
+        output = self.network(batch, tokens, mask, has_text, fact_values, fact_known, without=bool(config.facts))
+        return tuple(getattr(output, name) for name in output_names(config))
 
 
 def example_crystals() -> list[Crystal]:
@@ -93,4 +110,9 @@ def example_inputs(
     mask[::2, (n_tokens + 1) // 2 :] = 0
     mask[:, 0] = 1
     tokens = torch.randn(n_crystals, n_tokens, config.text_features, generator=random)
-    return (*(torch.from_numpy(array) for array in arrays), tokens, mask, torch.arange(n_crystals) % 3 != 1)
+    told: tuple[Tensor, ...] = (tokens, mask, torch.arange(n_crystals) % 3 != 1)
+    if config.facts:
+        values = 4.0 * torch.rand(n_crystals, len(config.facts), generator=random)
+        values[2::5] = 0.0
+        told = (*told, values, torch.arange(n_crystals)[:, None].expand(-1, len(config.facts)) % 2 == 0)
+    return (*(torch.from_numpy(array) for array in arrays), *told)

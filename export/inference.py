@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hsegap.export.flat import OUTPUT_NAMES
+from hsegap.export.flat import output_names
 from hsegap.models import GraphBatch
 from hsegap.models.layers import AlignnConvolution, EdgeGatedConvolution, RadialBasis
 
@@ -138,6 +138,8 @@ class InferenceNetwork(nn.Module):
         tokens: Tensor,
         mask: Tensor,
         has_text: Tensor,
+        fact_values: Tensor | None = None,
+        fact_known: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
         """Run the network with one more bond and one more line-graph edge, both closed, that the tables' padding points at."""
         zero = torch.zeros(1, dtype=torch.int64)
@@ -158,8 +160,9 @@ class InferenceNetwork(nn.Module):
             _plan(src, atom_incoming),  # type: ignore[arg-type]  # read by FusedConvolution only
             _plan(line_src, bond_incoming),  # type: ignore[arg-type]  # as above
         )
-        output = self.network(batch, tokens, mask, has_text)
-        return tuple(getattr(output, name) for name in OUTPUT_NAMES)
+        config = self.network.config
+        output = self.network(batch, tokens, mask, has_text, fact_values, fact_known, without=bool(config.facts))
+        return tuple(getattr(output, name) for name in output_names(config))
 
 
 def _plan(src: Tensor, incoming: Tensor) -> InferencePlan:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from hsegap.export.flat import INPUT_NAMES, OUTPUT_NAMES, example_inputs
+from hsegap.export.flat import example_inputs, input_names, output_names
 from hsegap.export.inference import InferenceNetwork
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ SIZES: dict[str, tuple[str | None, ...]] = {
     "tokens": ("crystals", "tokens", None),
     "mask": ("crystals", "tokens"),
     "has_text": ("crystals",),
+    "fact_values": ("crystals", None),
+    "fact_known": ("crystals", None),
 }
 
 
@@ -54,15 +56,15 @@ def export_onnx(network: CrystalTextNetwork, path: Path) -> None:
     import onnx
 
     network.eval().cpu()
-    inputs = example_inputs(network.config)
-    sizes = {name: torch.export.Dim(name) for names in SIZES.values() for name in names if name is not None}
-    free = {name: {axis: sizes[size] for axis, size in enumerate(SIZES[name]) if size is not None} for name in INPUT_NAMES}
+    inputs, names = example_inputs(network.config), input_names(network.config)
+    sizes = {size: torch.export.Dim(size) for axes in SIZES.values() for size in axes if size is not None}
+    free = {name: {axis: sizes[size] for axis, size in enumerate(SIZES[name]) if size is not None} for name in names}
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
             InferenceNetwork(network),
             inputs,
-            input_names=list(INPUT_NAMES),
-            output_names=list(OUTPUT_NAMES),
+            input_names=list(names),
+            output_names=list(output_names(network.config)),
             dynamic_shapes=free,
             dynamo=True,
             opset_version=OPSET,

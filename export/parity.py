@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from hsegap.export.flat import INPUT_NAMES, OUTPUT_NAMES, FlatNetwork, example_crystals, example_inputs, graphs_for
+from hsegap.export.flat import FlatNetwork, example_crystals, example_inputs, graphs_for, input_names, output_names
 from hsegap.export.torchscript import load_torchscript
 from hsegap.structures import Crystal, CrystalGraph
 
@@ -79,6 +79,7 @@ def compare_forms(
     import onnxruntime
 
     network.eval()
+    outputs = output_names(network.config)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(str(folder / "network.onnx"), options, providers=["CPUExecutionProvider"])
@@ -88,23 +89,23 @@ def compare_forms(
         inputs = example_inputs(network.config, graphs, n_tokens=3 + len(graphs) % 7, seed=len(graphs))
         with torch.no_grad():
             expected = [tensor.numpy() for tensor in FlatNetwork(network)(*inputs)]
-            feeds = onnx_feeds(session, inputs)
-            differences.append(_difference("onnx", case, session.run(list(OUTPUT_NAMES), feeds), expected))
+            feeds = onnx_feeds(session, input_names(network.config), inputs)
+            differences.append(_difference("onnx", case, outputs, session.run(list(outputs), feeds), expected))
             if script is not None:
-                differences.append(_difference("torchscript", case, [tensor.numpy() for tensor in script(*inputs)], expected))
+                differences.append(_difference("torchscript", case, outputs, [tensor.numpy() for tensor in script(*inputs)], expected))
     return differences
 
 
-def onnx_feeds(session: Any, inputs: Sequence[torch.Tensor]) -> dict[str, np.ndarray]:
+def onnx_feeds(session: Any, names: Sequence[str], inputs: Sequence[torch.Tensor]) -> dict[str, np.ndarray]:
     """Inputs by name, as the session wants them: unused ones are dropped at export, masks may have become bool."""
-    arrays = {name: tensor.numpy() for name, tensor in zip(INPUT_NAMES, inputs, strict=True)}
+    arrays = {name: tensor.numpy() for name, tensor in zip(names, inputs, strict=True)}
     wanted = {node.name: node.type for node in session.get_inputs()}
     return {name: arrays[name].astype(bool) if kind == "tensor(bool)" else arrays[name] for name, kind in wanted.items()}
 
 
-def _difference(form: str, case: str, got: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> Difference:
+def _difference(form: str, case: str, names: Sequence[str], got: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> Difference:
     largest = {}
-    for name, one, other in zip(OUTPUT_NAMES, got, expected, strict=True):
+    for name, one, other in zip(names, got, expected, strict=True):
         if one.shape != other.shape:
             raise ParityError(f"{form}, {case}: {name} has shape {one.shape}, the network gives {other.shape}")
         largest[name] = float(np.abs(one - other).max()) if other.size else 0.0

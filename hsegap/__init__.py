@@ -14,17 +14,21 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hsegap.quiet import stay_quiet
+
 if TYPE_CHECKING:
     from hsegap.api import load, predict
     from hsegap.errors import HsegapError
 
-__version__ = "0.1.0"
+__version__ = "0.3.1"
 __all__ = ["HsegapError", "__version__", "load", "predict"]
 
 _HERE = Path(__file__).resolve().parent
 # An installed package holds its rooms; in a checkout, and in a bento made of one, they are the folders beside this one.
 if not (_HERE / "structures").is_dir():
     __path__.append(str(_HERE.parent))
+
+stay_quiet()
 
 _HOMES = {"HsegapError": "errors", "load": "api", "predict": "api"}
 

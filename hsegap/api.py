@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from hsegap.errors import HsegapError
 
 if TYPE_CHECKING:
-    from hsegap.service.predictor import Predictor
-    from hsegap.service.schemas import Prediction
+    from hsegap.prediction.predictor import Predictor
+    from hsegap.prediction.schemas import Prediction
 
 _lock = threading.Lock()
 _shared: list[Predictor] = []
@@ -28,10 +28,10 @@ def load(path: str | Path | None = None) -> Predictor:
         with ``close()``, with the ``with`` block, or with this process.
 
     Raises:
-        hsegap.export.artifact.ArtifactError: If the artifact must not be used.
+        hsegap.artifact.artifact.ArtifactError: If the artifact must not be used.
     """
-    from hsegap.export.artifact import Artifact
-    from hsegap.service.predictor import Predictor
+    from hsegap.artifact.artifact import Artifact
+    from hsegap.prediction.predictor import Predictor
 
     return Predictor(Artifact.load(path))
 
@@ -52,8 +52,8 @@ def predict(structure: str | Path, description: str | None = None) -> Prediction
     """
     from pydantic import ValidationError
 
-    from hsegap.service.errors import Failure
-    from hsegap.service.schemas import PredictRequest, failure_from_validation
+    from hsegap.prediction.errors import Failure
+    from hsegap.prediction.schemas import PredictRequest, failure_from_validation
 
     try:
         request = PredictRequest(structure=_text_of(structure), description=description)

@@ -7,8 +7,6 @@ import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import hsegap
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -22,7 +20,7 @@ def python_path(environment: Mapping[str, str] | None = None) -> str:
     Args:
         environment: The child's environment so far, whose own PYTHONPATH comes second; None takes this process's.
     """
-    home = Path(hsegap.__file__).resolve().parents[1]
+    home = Path(__file__).resolve().parents[1]
     installed = {Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib")}
     return os.pathsep.join(
         filter(None, ["" if home in installed else str(home), (os.environ if environment is None else environment).get("PYTHONPATH", "")])

@@ -187,6 +187,9 @@ def infer_config(state: Mapping[str, Tensor]) -> dict[str, Any]:
         return max(found) + 1 if found else 0
 
     fusion_layers = sorted({int(match[1]) for key in state if (match := re.match(r"middle_fusion_modules\.layer_(\d+)\.", key))})
+    alignn_layers = count("alignn_layers")
+    facts = list(dict.fromkeys(match[1] for key in state if (match := re.match(r"fact_embedding\.embeddings\.(\w+)\.", key))))
+    line_features = width("alignn_layers.0.edge_update.src_gate.weight", 0)
     first = f"middle_fusion_modules.layer_{fusion_layers[0]}." if fusion_layers else ""
     late = {
         "fusion_module.gate_graph.0.weight": "gated",
@@ -197,9 +200,15 @@ def infer_config(state: Mapping[str, Tensor]) -> dict[str, Any]:
     late_type = next((name for key, name in late.items() if key in state), "concat")
     hidden = width("atom_embedding.layer.0.weight", 0)
     found: dict[str, Any] = {
-        "alignn_layers": count("alignn_layers"),
+        "alignn_layers": alignn_layers,
         "gcn_layers": count("gcn_layers"),
         "hidden_features": hidden,
+        "line_features": line_features if line_features != hidden else None,
+        "element_vectors": "element_vectors.weight" in state,
+        "facts": facts,
+        "fact_centres": width("fact_embedding.basis.centers", 0),
+        # Whether the second head's estimate is the first one's base, no name shows.
+        "pbe_head": "base" if "pbe_head.0.weight" in state else "none",
         "embedding_features": width("edge_embedding.1.layer.0.weight", 0),
         "atom_input_features": width("atom_embedding.layer.0.weight", 1),
         "edge_input_features": width("edge_embedding.0.centers", 0),
@@ -224,7 +233,8 @@ def infer_config(state: Mapping[str, Tensor]) -> dict[str, Any]:
         found["late_fusion_rank"] = (width("fusion_module.graph_proj.weight", 0) or 0) // (width("fc.weight", 1) or 1)
     if fusion_layers:
         found |= {
-            "middle_fusion_layers": fusion_layers,
+            "middle_fusion_layers": [layer for layer in fusion_layers if layer < alignn_layers],
+            "middle_fusion_gcn_layers": [layer - alignn_layers for layer in fusion_layers if layer >= alignn_layers],
             "middle_fusion_hidden_dim": width(first + "text_transform.0.weight", 0),
             "middle_fusion_use_gate_norm": first + "gate_norm.weight" in state,
             # A learned scale and a constant one have the same name and shape; a constant is exactly 1.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from hsegap.models.elements import N_FEATURES
 
 LateFusionType = Literal["concat", "gated", "bilinear", "adaptive", "tucker"]
 LATE_FUSION_TYPES: tuple[str, ...] = ("concat", "gated", "bilinear", "adaptive", "tucker")
+
+#: Facts about a crystal that a network can be told, by the name of their field in requests and rows.
+Fact = Literal["pbe_gap_ev"]
 
 #: Width of both vectors that enter late fusion (fixed in the CrysMMNet family's projection heads).
 PROJECTION_WIDTH = 64
@@ -33,6 +36,15 @@ class FusionConfig(BaseModel):
             text dropout) or ``encode_empty`` (the encoder's answer to the empty string; imported checkpoints).
         use_middle_fusion: Text enters the atoms between ALIGNN layers.
         middle_fusion_layers: Zero-based ALIGNN layers after which it does, ascending (accepts ``"2,3"``).
+        middle_fusion_gcn_layers: Zero-based GCN layers after which it does, counted from the first GCN layer. What
+            stands before the first fusion knows the structure alone and is computed once, whatever is told.
+        line_features: Width of the convolutions on the line graph; None for ``hidden_features``, as published.
+        element_vectors: Add a learned vector per element to the CGCNN features' embedding.
+        facts: Known quantities that a user may state, in the order of the inputs ``fact_values`` and ``fact_known``.
+        fact_centres: Centres of the radial basis of a fact's value (0–12 eV).
+        pbe_head: ``none``, or a second head that estimates the PBE gap from the structure alone. With ``base`` the HSE
+            gap is that estimate (or the stated PBE gap, where it is a known fact) plus what the fused vectors add; with
+            ``free`` the two heads share the trunk only.
         classification: The output is a probability (sigmoid) instead of a gap in eV.
         link: Function on the output: ``identity``, ``log`` (exponential) or ``logit`` (sigmoid).
         graph_flavour: Crystal-graph flavour the weights were trained on.
@@ -53,6 +65,8 @@ class FusionConfig(BaseModel):
     triplet_input_features: int = Field(40, ge=2)
     output_features: Literal[1] = 1
     graph_dropout: float = Field(0.0, ge=0, lt=1)
+    line_features: int | None = Field(None, ge=2, le=4096)
+    element_vectors: bool = False
 
     use_text: bool = True
     text_features: int = Field(768, ge=1, le=16384)
@@ -60,6 +74,7 @@ class FusionConfig(BaseModel):
 
     use_middle_fusion: bool = False
     middle_fusion_layers: tuple[int, ...] = (2,)
+    middle_fusion_gcn_layers: tuple[int, ...] = ()
     middle_fusion_hidden_dim: int = Field(128, ge=1)
     middle_fusion_num_heads: int = Field(2, ge=1)
     middle_fusion_dropout: float = Field(0.1, ge=0, lt=1)
@@ -87,6 +102,10 @@ class FusionConfig(BaseModel):
     late_fusion_rank: int = Field(16, ge=1)
     late_fusion_output_dim: int = Field(64, ge=1)
 
+    facts: tuple[Fact, ...] = ()
+    fact_centres: int = Field(49, ge=2)
+    pbe_head: Literal["none", "free", "base"] = "none"
+
     use_contrastive_loss: bool = False
     contrastive_loss_weight: float = Field(0.1, ge=0)
     contrastive_temperature: float = Field(0.1, gt=0)
@@ -98,14 +117,14 @@ class FusionConfig(BaseModel):
     cutoff: float = Field(8.0, gt=0, le=20)
     max_neighbors: int = Field(12, ge=1, le=64)
 
-    @field_validator("middle_fusion_layers", mode="before")
+    @field_validator("middle_fusion_layers", "middle_fusion_gcn_layers", mode="before")
     @classmethod
-    def _layers_from_text(cls, value: Any) -> Any:
+    def _layers_from_text(cls, value: Any, info: ValidationInfo) -> Any:
         """Accept ``"2"``, ``"2,3"``, ``2`` and lists; ascending, each once."""
         if isinstance(value, str):
             parts = [part.strip() for part in value.split(",") if part.strip()]
             if not all(part.isdigit() for part in parts):
-                msg = f"middle_fusion_layers is a list of layer numbers such as 2 or 2,3, not {value!r}"
+                msg = f"{info.field_name} is a list of layer numbers such as 2 or 2,3, not {value!r}"
                 raise ValueError(msg)
             value = [int(part) for part in parts]
         if isinstance(value, int):
@@ -120,13 +139,19 @@ class FusionConfig(BaseModel):
             msg = f"atom_input_features is {self.atom_input_features}; only the table of {N_FEATURES} CGCNN features is supported"
             raise ValueError(msg)
         if self.use_middle_fusion:
-            if not self.middle_fusion_layers:
+            if not self.middle_fusion_layers and not self.middle_fusion_gcn_layers:
                 raise ValueError("use_middle_fusion is on but middle_fusion_layers is empty")
             missing = [layer for layer in self.middle_fusion_layers if not 0 <= layer < self.alignn_layers]
             if missing:
                 last = self.alignn_layers - 1
                 msg = f"middle_fusion_layers names layer {missing[0]}, but the {self.alignn_layers} ALIGNN layers are numbered 0 to {last}"
                 raise ValueError(msg)
+            beyond = [layer for layer in self.middle_fusion_gcn_layers if not 0 <= layer < self.gcn_layers]
+            if beyond:
+                msg = f"middle_fusion_gcn_layers names layer {beyond[0]}, but the {self.gcn_layers} GCN layers are numbered from 0"
+                raise ValueError(msg)
+        if self.facts and not self.use_text:
+            raise ValueError("facts are fused with the text's vector: they need use_text")
         for switch, width, heads in (
             ("use_cross_modal_attention", "cross_modal_hidden_dim", "cross_modal_num_heads"),
             ("use_fine_grained_attention", "fine_grained_hidden_dim", "fine_grained_num_heads"),
@@ -138,8 +163,18 @@ class FusionConfig(BaseModel):
 
     @property
     def fusion_layers(self) -> tuple[int, ...]:
-        """Layers that really carry middle fusion, ascending (empty without text or middle fusion)."""
-        return self.middle_fusion_layers if self.use_text and self.use_middle_fusion else ()
+        """Layers that really carry middle fusion, ascending (empty without text or middle fusion).
+
+        ALIGNN layers are counted first, then GCN layers: with four ALIGNN layers, 5 is the second GCN layer.
+        """
+        if not (self.use_text and self.use_middle_fusion):
+            return ()
+        return (*self.middle_fusion_layers, *(self.alignn_layers + layer for layer in self.middle_fusion_gcn_layers))
+
+    @property
+    def n_layers(self) -> int:
+        """ALIGNN and GCN layers together."""
+        return self.alignn_layers + self.gcn_layers
 
     @property
     def has_importance(self) -> bool:

@@ -95,20 +95,38 @@ class EdgeGatedConvolution(nn.Module):
 
 
 class AlignnConvolution(nn.Module):
-    """A convolution on the crystal graph, then one on the line graph, whose nodes are the updated bonds."""
+    """A convolution on the crystal graph, then one on the line graph, whose nodes are the updated bonds.
 
-    def __init__(self, width: int, dropout: float = 0.0) -> None:
+    A line graph has a dozen edges for every bond, so that nearly all of a network's work is done there. With
+    ``line_width`` below ``width`` the bonds are projected down for it and the result is added to them, projected up.
+
+    Args:
+        width: H, of atoms and bonds.
+        dropout: In both convolutions.
+        line_width: Of the line graph's convolution and of the angles; default H, as published.
+    """
+
+    def __init__(self, width: int, dropout: float = 0.0, line_width: int | None = None) -> None:
         super().__init__()
+        line_width = line_width or width
         self.node_update = EdgeGatedConvolution(width, dropout)
-        self.edge_update = EdgeGatedConvolution(width, dropout)
+        self.narrow = line_width != width
+        # A narrow line graph is regularised by its width; drawing random numbers for all its edges would take a fifth of a step.
+        self.edge_update = EdgeGatedConvolution(line_width, 0.0 if self.narrow else dropout)
+        if self.narrow:
+            self.bond_down = nn.Linear(width, line_width)
+            self.bond_up = nn.Linear(line_width, width)
 
     def forward(
         self, atoms: Tensor, bonds: Tensor, angles: Tensor, graph: Edges, line_graph: Edges, *, update_angles: bool = True
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Update atoms ``[N, H]``, bonds ``[E, H]`` and angles ``[T, H]``."""
+        """Update atoms ``[N, H]``, bonds ``[E, H]`` and angles ``[T, line width]``."""
         atoms, bonds = self.node_update(atoms, bonds, graph)
-        bonds, angles = self.edge_update(bonds, angles, line_graph, update_edges=update_angles)
-        return atoms, bonds, angles
+        if not self.narrow:
+            bonds, angles = self.edge_update(bonds, angles, line_graph, update_edges=update_angles)
+            return atoms, bonds, angles
+        turned, angles = self.edge_update(self.bond_down(bonds), angles, line_graph, update_edges=update_angles)
+        return atoms, bonds + self.bond_up(turned), angles
 
 
 class ProjectionHead(nn.Module):

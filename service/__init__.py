@@ -1,4 +1,4 @@
-"""Predicting and serving: one code path for HTTP, page, command line and batch. Names are loaded when first used."""
+"""Serving over HTTP: admission, routes, life cycle, settings. Names are loaded when first used."""
 
 from __future__ import annotations
 
@@ -7,15 +7,10 @@ from typing import Any
 
 _HOMES = {
     "Core": "hsegap.service.core",
-    "Failure": "hsegap.service.errors",
-    "PredictRequest": "hsegap.service.schemas",
-    "Prediction": "hsegap.service.schemas",
-    "Predictor": "hsegap.service.predictor",
     "serve": "hsegap.service.launch",
-    "verify": "hsegap.service.golden",
 }
 
-__all__ = ["Core", "Failure", "PredictRequest", "Prediction", "Predictor", "serve", "verify"]
+__all__ = ["Core", "serve"]
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 
-from hsegap.service.errors import Failure
+from hsegap.prediction.errors import Failure
 from hsegap.service.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Runtime:
         """Check the artifact and begin verifying it; the server answers meanwhile that it is not ready.
 
         Raises:
-            hsegap.export.artifact.ArtifactError: If the artifact must not be used.
+            hsegap.artifact.artifact.ArtifactError: If the artifact must not be used.
         """
         from hsegap.service.core import Core
 

@@ -5,11 +5,13 @@ from typing import Any
 
 import bentoml
 
+from hsegap.prediction.schemas import BatchRequest, BatchResponse, DescribeRequest, GeneratedDescription, Prediction, PredictRequest
 from hsegap.service.app import Runtime, edge_app, json_answer
 from hsegap.service.guard import Guard
-from hsegap.service.schemas import BatchRequest, BatchResponse, DescribeRequest, GeneratedDescription, Prediction, PredictRequest
+from hsegap.service.metrics import label_by_route
 
 RUNTIME = Runtime()
+label_by_route()
 
 
 @bentoml.service(

@@ -14,16 +14,16 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from hsegap.service.errors import Failure
-from hsegap.service.schemas import INSULATOR_FROM_EV, MAX_ITEMS, DescribeRequest, ModelInfo, PredictRequest
+from hsegap.prediction.errors import Failure
+from hsegap.prediction.schemas import INSULATOR_FROM_EV, MAX_ITEMS, DescribeRequest, ModelInfo, PredictRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from hsegap.export.artifact import Artifact
-    from hsegap.service.predictor import Predictor
-    from hsegap.service.schemas import GeneratedDescription, Prediction, StructureFormat
+    from hsegap.artifact.artifact import Artifact
+    from hsegap.prediction.predictor import Predictor
+    from hsegap.prediction.schemas import GeneratedDescription, Prediction, StructureFormat
     from hsegap.service.settings import Settings
 
 State = Literal["starting", "ready", "failed", "draining"]
@@ -38,7 +38,7 @@ class Core:
     """
 
     def __init__(self, artifact: Artifact, *, settings: Settings) -> None:
-        from hsegap.service.predictor import Predictor
+        from hsegap.prediction.predictor import Predictor
 
         self.artifact = artifact
         self.settings = settings
@@ -64,9 +64,9 @@ class Core:
             settings: Limits and deadlines; None reads the environment.
 
         Raises:
-            hsegap.export.artifact.ArtifactError: If the artifact must not be used.
+            hsegap.artifact.artifact.ArtifactError: If the artifact must not be used.
         """
-        from hsegap.export.artifact import Artifact
+        from hsegap.artifact.artifact import Artifact
         from hsegap.service.settings import Settings
 
         settings = settings or Settings.from_env()
@@ -74,7 +74,7 @@ class Core:
 
     def start(self) -> None:
         """Load everything and reproduce the golden values; ``state`` tells how it went. Blocks for a second or two."""
-        from hsegap.service.golden import verify
+        from hsegap.prediction.golden import verify
 
         try:
             report = verify(self.artifact, predictor=self.predictor)

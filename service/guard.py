@@ -13,8 +13,8 @@ import hmac
 import json
 from typing import TYPE_CHECKING, Any
 
-from hsegap.service.errors import RETRY_AFTER_S, STATUS, Failure, internal_error
-from hsegap.service.schemas import failure_from_validation
+from hsegap.prediction.errors import RETRY_AFTER_S, STATUS, Failure, internal_error
+from hsegap.prediction.schemas import failure_from_validation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping

@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from hsegap.children import python_path
+from hsegap.quiet import QUIET
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 #: Telemetry off, one thread per pool, threads that sleep while they wait. What the operator has set already stays.
 ENVIRONMENT = {
-    "BENTOML_DO_NOT_TRACK": "True",  # the value 1 does not count
-    "GRADIO_ANALYTICS_ENABLED": "False",
+    **QUIET,
     "HF_HUB_OFFLINE": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
     "OMP_WAIT_POLICY": "PASSIVE",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -112,9 +111,9 @@ def serve(
 
     Raises:
         LaunchError: If the address cannot be used or a setting is not valid.
-        hsegap.export.artifact.ArtifactError: If the artifact must not be used.
+        hsegap.artifact.artifact.ArtifactError: If the artifact must not be used.
     """
-    from hsegap.export.artifact import Artifact
+    from hsegap.artifact.artifact import Artifact
     from hsegap.service.settings import Settings
 
     check_port(host, port)

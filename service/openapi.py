@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import models_json_schema
 
-from hsegap.service.errors import HINTS, RETRY_AFTER_S, STATUS, Failure
-from hsegap.service.schemas import BatchRequest, BatchResponse, DescribeRequest, GeneratedDescription, ModelInfo, Prediction, PredictRequest
+from hsegap.prediction.errors import HINTS, RETRY_AFTER_S, STATUS, Failure
+from hsegap.prediction.schemas import (
+    BatchRequest,
+    BatchResponse,
+    DescribeRequest,
+    GeneratedDescription,
+    ModelInfo,
+    Prediction,
+    PredictRequest,
+)
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

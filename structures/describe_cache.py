@@ -15,6 +15,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from hsegap.folders import cache_folder
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -30,9 +32,8 @@ Answer = TypeVar("Answer")
 
 
 def default_cache() -> Path:
-    """Where descriptions are kept: ``$XDG_CACHE_HOME/hsegap``, else ``~/.cache/hsegap``."""
-    named = os.environ.get("XDG_CACHE_HOME", "").strip()
-    return (Path(named) if named else Path("~/.cache").expanduser()) / "hsegap" / "descriptions-2.sqlite"
+    """Where descriptions are kept: in the program's cache folder."""
+    return cache_folder() / "descriptions-2.sqlite"
 
 
 @functools.lru_cache(maxsize=1)

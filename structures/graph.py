@@ -17,6 +17,7 @@ import numpy as np
 from hsegap.structures.cell import UNCHANGED, affordable_radius, lengths_and_volume, reduced_lattice, wrapped
 from hsegap.structures.checks import check_atom_count, check_coordinates, check_lattice, check_repeat
 from hsegap.structures.errors import StructureError
+from hsegap.structures.exact import to_cartesian
 
 if TYPE_CHECKING:
     from hsegap.structures.crystal import Crystal
@@ -219,11 +220,12 @@ def _jarvis_distances(
     """Distances as jarvis-tools computes them, whose ties are compared as raw floats.
 
     Atoms stand where the rounded lattice puts them, their images are shifted by the unrounded one. The order of the
-    operations is kept as well: it decides the last bit.
+    operations is kept as well: it decides the last bit. (jarvis-tools leaves the products to whatever BLAS it finds.)
     """
-    coords = frac_coords @ _jarvis_lattice(lattice)
-    shifted = image.astype(np.float64) @ lattice + coords[neighbor]
-    return np.sqrt(np.sum((shifted - coords[center]) ** 2, axis=-1))
+    coords = to_cartesian(frac_coords, _jarvis_lattice(lattice))
+    x, y, z = ((to_cartesian(image, lattice) + coords[neighbor]) - coords[center]).T
+    distances: np.ndarray = np.sqrt(x * x + y * y + z * z)
+    return distances
 
 
 def _each_bond_once(
@@ -273,7 +275,7 @@ def _both_directions(
     Returns:
         Source and destination ``[bonds]`` int64, and displacement, Å, ``[bonds, 3]`` float32; a bond and its way back are exact opposites.
     """
-    r = (frac_coords[high] - frac_coords[low] + image) @ lattice
+    r = to_cartesian(frac_coords[high] - frac_coords[low] + image, lattice)
     src, dst = np.concatenate([low, high]), np.concatenate([high, low])
     order, _ = _order(dst, src, np.concatenate([image, -image]), len(frac_coords))
     return src[order], dst[order], np.concatenate([r, -r])[order].astype(np.float32)

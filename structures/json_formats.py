@@ -14,6 +14,7 @@ import numpy as np
 from hsegap.structures.checks import check_atom_count, check_lattice
 from hsegap.structures.crystal import Notice
 from hsegap.structures.errors import StructureError
+from hsegap.structures.exact import lattice_vectors
 from hsegap.structures.parsed import Parsed, disordered, fractional, numeric, unreadable
 
 #: Occupancies this near to 1 are taken for 1, with a notice.
@@ -122,9 +123,7 @@ def lattice_from_parameters(parameters: np.ndarray) -> np.ndarray:
     if angles.sum() >= 360 or 2 * angles.max() >= angles.sum():
         shown = ", ".join(f"{angle:.6g}°" for angle in angles)
         raise StructureError("degenerate_cell", f"The cell is degenerate: the angles {shown} span no volume.", hint)
-    from pymatgen.core import Lattice
-
-    return np.array(Lattice.from_parameters(*parameters.tolist()).matrix)
+    return lattice_vectors(lengths.tolist(), angles.tolist())
 
 
 def _pymatgen_symbols(sites: list[dict[str, Any]], notices: list[Notice]) -> list[str]:

@@ -32,6 +32,16 @@ FULL_MIDDLE: dict[str, Any] = {
     "middle_fusion_use_learnable_scale": True,
     "middle_fusion_initial_scale": 12.0,
 }
+#: A network that can be told facts: fused after a GCN layer, a head for the PBE gap, a narrow line graph.
+TOLD: dict[str, Any] = {
+    **FULL_MIDDLE,
+    "middle_fusion_layers": "",
+    "middle_fusion_gcn_layers": "0",
+    "facts": ("pbe_gap_ev",),
+    "pbe_head": "base",
+    "line_features": 6,
+    "element_vectors": True,
+}
 
 
 def randomise(network: torch.nn.Module, *, seed: int = 0) -> None:

@@ -18,14 +18,14 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from hsegap.export.artifact import Artifact
-    from hsegap.service.predictor import Predictor
+    from hsegap.artifact.artifact import Artifact
+    from hsegap.prediction.predictor import Predictor
 
 
 @pytest.fixture(scope="session")
 def artifact_folder() -> Path:
     """Folder of the artifact under test: the shipped one, or what HSEGAP_ARTIFACT names."""
-    from hsegap.export.artifact import default_artifact
+    from hsegap.artifact.artifact import default_artifact
 
     folder = default_artifact()
     if not (folder / "manifest.json").is_file():
@@ -36,7 +36,7 @@ def artifact_folder() -> Path:
 @pytest.fixture(scope="session")
 def artifact(artifact_folder: Path) -> Artifact:
     """The artifact under test, checked."""
-    from hsegap.export.artifact import Artifact
+    from hsegap.artifact.artifact import Artifact
 
     return Artifact.load(artifact_folder)
 
@@ -44,7 +44,7 @@ def artifact(artifact_folder: Path) -> Artifact:
 @pytest.fixture(scope="session")
 def predictor(artifact: Artifact) -> Iterator[Predictor]:
     """One predictor with two reading processes for the whole session."""
-    from hsegap.service.predictor import Predictor
+    from hsegap.prediction.predictor import Predictor
 
     with Predictor(artifact, workers=2) as made:
         yield made

@@ -15,7 +15,8 @@ import numpy as np
 
 from hsegap.structures.subsets import fold_of, in_second_half
 from hsegap.training.errors import DataError
-from hsegap.training.saved_graphs import SavedGraph, SavedGraphs, saved_folder
+from hsegap.training.rows import Row
+from hsegap.training.saved_graphs import SavedGraphs, saved_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,27 +28,6 @@ __all__ = ["ESTIMATED", "DataError", "Row", "Splits", "check_source", "load_spli
 
 #: What a row with an estimated target has in the field ``label_confidence``.
 ESTIMATED = "estimated"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One crystal to learn from.
-
-    Attributes:
-        id: Its name in the data set.
-        structure: Text of the structure file, the path of one, or a saved graph in its place.
-        target: Number to learn (eV for gaps).
-        description: Text, or None.
-        weight: Weight in the loss.
-        estimated: Whether the target is an estimate (``hsegap transfer``): such a crystal is learned from, and not known.
-    """
-
-    id: str
-    structure: str | Path | SavedGraph
-    target: float
-    description: str | None
-    weight: float = 1.0
-    estimated: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,7 +61,7 @@ def load_splits(options: TrainingOptions) -> Splits:
     if options.train_file:
         weights = parse_weights(options.confidence_weights)
         train, val, test = (
-            read_jsonl(paths, target=options.target, weights=weights, skipped=skipped)
+            read_jsonl(paths, target=options.target, weights=weights, skipped=skipped, joint=options.pbe_head != "none")
             for paths in (options.train_file, options.val_file, options.test_file)
         )
         if options.only_described:
@@ -160,7 +140,7 @@ def parse_weights(text: str) -> dict[str, float]:
 
 
 def read_jsonl(
-    paths: str, *, target: str, weights: dict[str, float] | None = None, skipped: list[tuple[str, str]] | None = None
+    paths: str, *, target: str, weights: dict[str, float] | None = None, skipped: list[tuple[str, str]] | None = None, joint: bool = False
 ) -> list[Row]:
     """Read ``.jsonl.gz`` (or ``.jsonl``) files, comma-separated.
 
@@ -169,6 +149,7 @@ def read_jsonl(
         target: Field to learn; several, comma-separated, are tried in order.
         weights: Loss weight by the field ``label_confidence``.
         skipped: Receives (id, reason) of rows without the target.
+        joint: Keep rows that have a PBE gap and no target, and let each id count once: the row with the target.
 
     Raises:
         DataError: If a file is missing or a line is not JSON.
@@ -179,14 +160,27 @@ def read_jsonl(
         for number, item in json_lines(Path(path)):
             value = next((item[name] for name in fields if item.get(name) is not None), None)
             name = str(item.get("id", f"{Path(path).name}:{number}"))
+            pbe_gap = item.get("pbe_gap_ev")
+            if joint and value is None and pbe_gap is not None:
+                value = math.nan
             if value is None or not isinstance(item.get("cif"), str):
                 if skipped is not None:
                     skipped.append((name, f"no {' or '.join(fields)}" if value is None else "no cif"))
                 continue
             confidence = str(item.get("label_confidence", ""))
             weight = (weights or {}).get(confidence, 1.0)
-            rows.append(Row(name, item["cif"], float(value), item.get("description") or None, weight, confidence == ESTIMATED))
-    return rows
+            description = item.get("description") or None
+            rows.append(Row(name, item["cif"], float(value), description, weight, confidence == ESTIMATED, pbe_gap))
+    return _each_once(rows) if joint else rows
+
+
+def _each_once(rows: list[Row]) -> list[Row]:
+    """One row an id, in the order of first appearance: the one with the target where there are several."""
+    best: dict[str, Row] = {}
+    for row in rows:
+        if row.id not in best or math.isnan(best[row.id].target):
+            best[row.id] = row
+    return list(best.values())
 
 
 def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

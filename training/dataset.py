@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from hsegap.text import TextEncoder, VectorCache
-    from hsegap.training.data import Row
+    from hsegap.training.rows import Row
+
+
+#: Most atoms of a crystal that counts as small: textbook crystals in their primitive cells.
+SMALL = 6
 
 
 class TrainingBatch(NamedTuple):
@@ -29,8 +33,11 @@ class TrainingBatch(NamedTuple):
         tokens: ``[B, L, width]`` float32 (L = 1 unless fine-grained attention reads all tokens).
         mask: ``[B, L]`` int64.
         has_text: ``[B]`` bool.
-        target: ``[B]`` float32.
-        weight: ``[B]`` float32.
+        target: ``[B]`` float32; 0 where there is none.
+        weight: ``[B]`` float32; 0 where there is no target.
+        pbe_gap: ``[B]`` float32; 0 where it is not known.
+        pbe_known: ``[B]`` bool.
+        rows: Positions of the rows in the data set, ``[B]`` int64.
     """
 
     graph: GraphBatch
@@ -39,6 +46,9 @@ class TrainingBatch(NamedTuple):
     has_text: Tensor
     target: Tensor
     weight: Tensor
+    pbe_gap: Tensor
+    pbe_known: Tensor
+    rows: Tensor
 
     def to(self, device: torch.device | str) -> TrainingBatch:
         """Move to a device."""
@@ -95,6 +105,8 @@ class CrystalDataset:
         self._store, self._texts, self._usable = store, texts, usable
         self.targets = np.array([row.target for row in self.rows], dtype=np.float32)
         self.weights = np.array([row.weight for row in self.rows], dtype=np.float32)
+        self.weights[np.isnan(self.targets)] = 0.0
+        self.pbe_gaps = np.array([np.nan if row.pbe_gap is None else row.pbe_gap for row in self.rows], dtype=np.float32)
         self.sizes = store.sizes()[usable]
         self.n_atoms = store.sizes("atoms")[usable]
 
@@ -136,8 +148,11 @@ class CrystalDataset:
             tokens=tokens,
             mask=mask,
             has_text=has_text,
-            target=torch.from_numpy(self.targets[indices]),
+            target=torch.from_numpy(np.nan_to_num(self.targets[indices])),
             weight=torch.from_numpy(self.weights[indices]),
+            pbe_gap=torch.from_numpy(np.nan_to_num(self.pbe_gaps[indices])),
+            pbe_known=torch.from_numpy(~np.isnan(self.pbe_gaps[indices])),
+            rows=torch.from_numpy(np.asarray(indices, dtype=np.int64)),
         )
 
     def hidden_texts(self, tokens: Tensor, mask: Tensor, hide: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -151,7 +166,23 @@ class CrystalDataset:
 
     def known(self) -> np.ndarray:
         """Positions of the rows whose target is no estimate."""
-        return np.flatnonzero([not row.estimated for row in self.rows])
+        return np.flatnonzero([not row.estimated and not np.isnan(row.target) for row in self.rows])
+
+    def draws(self, *, repeat: int = 1, repeat_small: int = 1) -> np.ndarray:
+        """Positions of the rows as often as an epoch draws them.
+
+        Args:
+            repeat: Times a row with a target is drawn.
+            repeat_small: Times a crystal of at most :data:`SMALL` atoms is drawn, on top of that.
+        """
+        times = np.ones(len(self.rows), dtype=np.int64)
+        times[self.weights > 0] *= repeat
+        times[self.n_atoms <= SMALL] *= repeat_small
+        return np.repeat(np.arange(len(self.rows)), times)
+
+    def atomic_numbers(self, position: int) -> np.ndarray:
+        """Atomic numbers of the row at ``position``, ``[atoms]``."""
+        return self._store[int(self._usable[position])].atomic_numbers
 
     def elements(self, positions: np.ndarray) -> set[int]:
         """Atomic numbers that occur in the rows at ``positions``."""

@@ -16,12 +16,12 @@ import numpy as np
 
 from hsegap.structures import CrystalGraph, StructureError, build_graph, read
 from hsegap.training.progress import Progress
-from hsegap.training.saved_graphs import SavedGraph
+from hsegap.training.rows import SavedGraph
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hsegap.training.data import Row
+    from hsegap.training.rows import Row
 
 #: Part of the key: raise it when graph building changes what it builds.
 BUILDER_VERSION = 1

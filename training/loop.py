@@ -8,21 +8,25 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from hsegap.training.augment import displaced, scaled, stated_facts
 from hsegap.training.average import WeightAverage
 from hsegap.training.dataset import CrystalDataset, TrainingBatch, epoch_plan
-from hsegap.training.metrics import measure, predict
+from hsegap.training.metrics import measure, predict, score_of
+from hsegap.training.objective import batch_loss
 from hsegap.training.precision import mixed
 from hsegap.training.progress import Progress
 from hsegap.training.state import BEST, HISTORY, LAST, TIMINGS, save_atomically, write_json
+from hsegap.training.teacher import TeacherFeatures, TeacherHead
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from hsegap.models import CrystalTextNetwork, GraphBatch, NetworkOutput
+    from hsegap.models import CrystalTextNetwork, NetworkOutput
     from hsegap.training.options import TrainingOptions
 
 
@@ -81,8 +85,11 @@ class Trainer:
         network.to(self.device)
         self.mixed = mixed(options.amp, self.device)
         self._run_network: Callable[..., NetworkOutput] = torch.compile(network, dynamic=True) if options.compile else network
-        self.optimizer = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
-        self.steps_per_epoch = len(epoch_plan(train.sizes, options.batch_size, seed=options.random_seed, epoch=0))
+        self.teacher, self.teacher_head = self._teacher()
+        parameters = [*network.parameters(), *([] if self.teacher_head is None else self.teacher_head.parameters())]
+        self.optimizer = torch.optim.AdamW(parameters, lr=options.learning_rate, weight_decay=options.weight_decay)
+        self.draws = train.draws(repeat=options.repeat, repeat_small=options.repeat_small)
+        self.steps_per_epoch = len(self._plan(epoch=0))
         total = max(self.steps_per_epoch * options.epochs, 2)
         rising = min(options.warmup_steps, 0.3 * total)
         # Half a step stands for none: torch divides by (rising − 1).
@@ -92,6 +99,18 @@ class Trainer:
         )
         self.average = WeightAverage(network, options.ema_decay) if options.ema_decay else None
         self.state = RunState()
+
+    def _teacher(self) -> tuple[TeacherFeatures | None, TeacherHead | None]:
+        if not self.options.teacher:
+            return None, None
+        teacher = TeacherFeatures.open(self.options.teacher, self.train)
+        return teacher, TeacherHead(self.network.config.hidden_features, teacher).to(self.device)
+
+    def _plan(self, *, epoch: int) -> list[np.ndarray]:
+        """Rows of each batch of an epoch."""
+        options = self.options
+        plan = epoch_plan(self.train.sizes[self.draws], options.batch_size, seed=options.random_seed, epoch=epoch)
+        return [self.draws[batch] for batch in plan]
 
     def run(self, report: Callable[[str], None]) -> RunState:
         """Train to the last epoch (or early stop); safe to kill at any moment.
@@ -111,7 +130,7 @@ class Trainer:
                 **self._validate(),
             }
             state.history.append(entry)
-            score = self._score(entry)
+            score = score_of(entry, classification=options.classification)
             better = state.best_epoch < 0 or score < state.best
             if better:
                 state.best, state.best_epoch = score, state.epoch
@@ -147,15 +166,9 @@ class Trainer:
         patience = self.options.early_stopping_patience
         return patience is not None and self.state.best_epoch >= 0 and self.state.epoch - 1 - self.state.best_epoch >= patience
 
-    def _score(self, entry: dict[str, Any]) -> float:
-        value = -entry["val_roc_auc"] if self.options.classification else entry["val_mae"]
-        if self.options.classification and math.isnan(value):  # validation rows of one class only
-            value = -entry["val_accuracy"]
-        return math.inf if math.isnan(value) else value
-
     def _epoch(self) -> None:
         options, state = self.options, self.state
-        plan = epoch_plan(self.train.sizes, options.batch_size, seed=options.random_seed, epoch=state.epoch)
+        plan = self._plan(epoch=state.epoch)
         self.network.train()
         label = f"epoch {state.epoch + 1}"
         started, worked = time.perf_counter(), time.process_time()
@@ -177,44 +190,46 @@ class Trainer:
                 progress.advance(note=f"loss {state.loss_sum / state.loss_weight:.4f}")
 
     def _step(self, batch: TrainingBatch) -> tuple[float, float]:
+        options, config = self.options, self.network.config
         batch = batch.to(self.device)
-        drop = torch.rand(batch.has_text.shape, device="cpu").to(self.device) < self.options.text_dropout
+        drop = torch.rand(batch.has_text.shape, device="cpu").to(self.device) < options.text_dropout
         has_text = batch.has_text & ~drop
         tokens, mask, _ = self.train.hidden_texts(batch.tokens, batch.mask, ~has_text)
-        graph = displaced(batch.graph, self.options.coordinate_noise) if self.options.coordinate_noise else batch.graph
+        graph = displaced(batch.graph, options.coordinate_noise) if options.coordinate_noise else batch.graph
+        graph = scaled(graph, options.lattice_noise) if options.lattice_noise else graph
+        facts: tuple[Tensor, ...] = ()
+        if config.facts:
+            facts = stated_facts(batch, config, dropout=options.fact_dropout, jitter=options.fact_jitter, wrong=options.fact_wrong)
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.mixed):
-            output = self._run_network(graph, tokens, mask, has_text)
-        loss = self._loss(output, batch.target, batch.weight)
-        if self.options.use_contrastive:
-            loss = loss + self.options.contrastive_weight * contrastive_loss(output, has_text, self.options.contrastive_temperature)
+            output = self._run_network(graph, tokens, mask, has_text, *facts)
+        loss = batch_loss(output, batch, has_text, options)
+        if self.teacher is not None and self.teacher_head is not None:
+            sizes = self.train.n_atoms[batch.rows.cpu().numpy()]
+            targets, known = (part.to(self.device) for part in self.teacher.batch(batch.rows.cpu().numpy(), sizes))
+            loss = loss + options.teacher_weight * self.teacher_head.loss(output.structure_atoms.float(), targets, known)
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self.optimizer.step()
         self.scheduler.step()
         if self.average is not None:
             self.average.update(self.network)
-        return float(loss.detach()), float(batch.weight.sum())
-
-    def _loss(self, output: NetworkOutput, target: Tensor, weight: Tensor) -> Tensor:
-        gap = output.gap.float()
-        if self.options.classification:
-            positive = (target > self.options.classification_threshold).float()
-            each = nn.functional.binary_cross_entropy(gap.clamp(1e-7, 1 - 1e-7), positive, reduction="none")
-        elif self.options.loss == "huber":
-            each = nn.functional.huber_loss(gap, target, reduction="none", delta=self.options.huber_delta) / self.options.huber_delta
-        elif self.options.loss == "mae":
-            each = (gap - target).abs()
-        else:
-            each = (gap - target) ** 2
-        return (each * weight).sum() / weight.sum()
+        return float(loss.detach()), float(batch.weight.sum()) or 1e-6
 
     def _validate(self) -> dict[str, float]:
+        options, known = self.options, ~np.isnan(self.val.targets)
+        told = [("", {}), ("_without_text", {"without_text": True})]
+        if self.network.config.facts:
+            told.append(("_known", {"without_text": True, "with_facts": True}))
         results: dict[str, float] = {}
-        for suffix, without_text in (("", False), ("_without_text", True)):
-            prediction = predict(self._kept(), self.val, batch_size=self.options.batch_size, without_text=without_text)
-            values = measure(prediction, self.val.targets, threshold=self.options.threshold)
+        for suffix, settings in told:
+            answer = predict(self._kept(), self.val, batch_size=options.batch_size, **settings)
+            gap = answer.gap.clip(0) if options.censored else answer.gap
+            values = measure(gap[known], self.val.targets[known], threshold=options.threshold)
             results |= {f"val_{name}{suffix}": value for name, value in values.items()}
+        if options.pbe_head != "none":
+            stated = ~np.isnan(self.val.pbe_gaps)
+            results["val_pbe_mae"] = float(np.abs(answer.pbe_gap.clip(0) - self.val.pbe_gaps)[stated].mean())
         return results
 
     def _kept(self) -> CrystalTextNetwork:
@@ -244,6 +259,8 @@ class Trainer:
         }
         if self.average is not None:
             content["average"] = self.average.state_dict()
+        if self.teacher_head is not None:
+            content["teacher_head"] = self.teacher_head.state_dict()
         save_atomically(content, self.folder / LAST)
 
     def restore(self, content: dict[str, Any]) -> None:
@@ -253,31 +270,6 @@ class Trainer:
         self.scheduler.load_state_dict(content["scheduler"])
         if self.average is not None:
             self.average.load_state_dict(content["average"])
+        if self.teacher_head is not None:
+            self.teacher_head.load_state_dict(content["teacher_head"])
         self.state = RunState(**content["run"])
-
-
-def displaced(graph: GraphBatch, deviation: float) -> GraphBatch:
-    """The same graphs with every atom moved at random: bonds and angles follow, who is bonded to whom stays.
-
-    A network that never sees the same distances twice cannot tell its training crystals apart by their last digits.
-
-    Args:
-        graph: The batch; not changed.
-        deviation: Standard deviation of each Cartesian component in Å.
-    """
-    shift = deviation * torch.randn(graph.atomic_numbers.shape[0], 3, device="cpu").to(graph.r.device)
-    return graph._replace(r=graph.r + (shift[graph.dst] - shift[graph.src]))
-
-
-def contrastive_loss(output: NetworkOutput, has_text: Tensor, temperature: float) -> Tensor:
-    """Symmetric cross-entropy of cosine similarities between the crystals and the texts of a batch.
-
-    Only crystals that have a text take part: the learned vector for a missing one would be everybody's match.
-    """
-    graph = nn.functional.normalize(output.graph_vector[has_text].float(), dim=1)
-    text = nn.functional.normalize(output.text_vector[has_text].float(), dim=1)
-    if len(graph) < 2:
-        return output.gap.sum() * 0.0
-    similarity = graph @ text.T / temperature
-    own = torch.arange(len(graph), device=graph.device)
-    return (nn.functional.cross_entropy(similarity, own) + nn.functional.cross_entropy(similarity.T, own)) / 2

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -45,27 +46,57 @@ def measure(prediction: np.ndarray, target: np.ndarray, *, threshold: float | No
     return classification_metrics(prediction, (target > threshold).astype(np.float32))
 
 
-def predict(network: CrystalTextNetwork, dataset: CrystalDataset, *, batch_size: int = 64, without_text: bool = False) -> np.ndarray:
-    """Predict every row in order, ``[rows]``.
+def score_of(entry: dict[str, Any], *, classification: bool) -> float:
+    """What an epoch is chosen by, the smaller the better: the validation error, or the classes' area under the curve.
+
+    Where a network can be told facts, the mean of its errors without and with them: both are served.
+    """
+    if classification:
+        value = -entry["val_roc_auc"]
+        if math.isnan(value):  # validation rows of one class only
+            value = -entry["val_accuracy"]
+    elif "val_mae_known" in entry:
+        value = (entry["val_mae_without_text"] + entry["val_mae_known"]) / 2
+    else:
+        value = entry["val_mae"]
+    return math.inf if math.isnan(value) else value
+
+
+class Answers(NamedTuple):
+    """What a network says of a data set's rows: ``gap [rows]`` and, with such a head, ``pbe_gap [rows]`` (else ``[0]``)."""
+
+    gap: np.ndarray
+    pbe_gap: np.ndarray
+
+
+def predict(
+    network: CrystalTextNetwork, dataset: CrystalDataset, *, batch_size: int = 64, without_text: bool = False, with_facts: bool = False
+) -> Answers:
+    """Predict every row in order.
 
     Args:
         network: Any mode; it is put back into the mode it had.
         dataset: Rows with graphs and texts.
         batch_size: Rows per pass.
         without_text: Hide the descriptions.
+        with_facts: State the rows' known facts.
     """
+    from hsegap.training.augment import stated_facts
     from hsegap.training.dataset import in_order
 
     was_training = network.training
     network.eval()
     device = next(network.parameters()).device
-    outputs = []
+    gaps, pbe_gaps = [], []
     with torch.no_grad():
         for cpu_batch in dataset.batches(in_order(len(dataset), batch_size)):
             batch = cpu_batch.to(device)
             tokens, mask, has_text = batch.tokens, batch.mask, batch.has_text
             if without_text:
                 tokens, mask, has_text = dataset.hidden_texts(tokens, mask, torch.ones_like(has_text))
-            outputs.append(network(batch.graph, tokens, mask, has_text).gap.float().cpu())
+            facts = stated_facts(batch, network.config, dropout=0.0, jitter=0.0, wrong=0.0) if with_facts else ()
+            output = network(batch.graph, tokens, mask, has_text, *facts)
+            gaps.append(output.gap.float().cpu())
+            pbe_gaps.append(output.pbe_gap.float().cpu())
     network.train(was_training)
-    return torch.cat(outputs).numpy()
+    return Answers(torch.cat(gaps).numpy(), torch.cat(pbe_gaps).numpy())

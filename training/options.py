@@ -132,6 +132,23 @@ class TrainingOptions(BaseModel):
     cutoff: float = _added("neighbour search radius, Å", default=8.0)
     max_neighbors: int = _added("nearest neighbours of an atom (ties are kept on top); the line graph grows with its square", default=12)
     embedding_features: int = _added("width between the radial basis and the hidden features", default=64)
+    line_features: int | None = _added("width of the convolutions on the line graph (none: that of the hidden features)", default=None)
+    element_vectors: bool = _added("learn a vector per element beside its CGCNN features", default=False)
+    middle_fusion_gcn_layers: str = _added("zero-based GCN layers after which text and facts enter, for instance 2", default="")
+    facts: str = _added("facts the network can be told, from the rows' fields of the same names: pbe_gap_ev", default="")
+    fact_dropout: float = _added("share of training crystals whose facts are withheld", default=0.5, ge=0, le=1)
+    fact_jitter: float = _added("standard deviation of the noise on a fact in training, eV", default=0.1, ge=0)
+    fact_wrong: float = _added("share of stated facts that are another crystal's in training", default=0.03, ge=0, le=1)
+    pbe_head: Literal["none", "free", "base"] = _added(
+        "a second head for the rows' pbe_gap_ev (base: the gap is its estimate plus a correction); rows without the target count too",
+        default="none",
+    )
+    pbe_weight: float = _added("weight of the second head's loss", default=1.0, ge=0)
+    repeat: int = _added("times a row with the target is drawn in an epoch, where others are drawn once", default=1, ge=1)
+    repeat_small: int = _added("times a crystal of at most six atoms is drawn on top of that", default=1, ge=1)
+    censored: bool = _added("an answer below zero is right where the gap is zero", default=False)
+    teacher: str = _added("folder of a teacher's features per atom (hsegap teacher) that the atoms' vectors have to foretell", default="")
+    teacher_weight: float = _added("weight of the teacher's loss", default=0.1, ge=0)
     loss: Literal["mse", "huber", "mae"] = _added("loss of the regression", default="mse")
     huber_delta: float = _added("where the Huber loss turns linear, eV", default=0.5, gt=0)
     confidence_weights: str = _added("weights by label_confidence, for instance high=1,medium=0.7,low=0.4", default="")
@@ -140,6 +157,12 @@ class TrainingOptions(BaseModel):
     )
     coordinate_noise: float = _added(
         "move atoms at random in training, with this standard deviation in Å along each axis (0: as they are)", default=0.0, ge=0, le=0.5
+    )
+    lattice_noise: float = _added(
+        "make lattices larger or smaller at random in training, with this standard deviation of the relative change (0: as they are)",
+        default=0.0,
+        ge=0,
+        le=0.02,
     )
     ema_decay: float = _added(
         "validate and keep a running average of the weights, with this memory per step (0: the weights themselves)", default=0.0, ge=0, lt=1
@@ -160,7 +183,7 @@ class TrainingOptions(BaseModel):
     cache_dir: str = _added("folder for graphs, text vectors and the exported text encoder", default=".cache")
     threads: int = _added("torch threads (0: torch's choice)", default=0, ge=0)
 
-    @field_validator("middle_fusion_layers", mode="before")
+    @field_validator("middle_fusion_layers", "middle_fusion_gcn_layers", "facts", mode="before")
     @classmethod
     def _layers_as_text(cls, value: Any) -> Any:
         return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
@@ -179,6 +202,8 @@ class TrainingOptions(BaseModel):
             raise ValueError("mask_stopwords and remove_stopwords need stopwords_dir")
         if self.classification and self.loss != "mse":
             raise ValueError(f"classification has its own loss, binary cross-entropy: leave out loss {self.loss}")
+        if self.classification and self.pbe_head != "none":
+            raise ValueError("classification has one head: leave out pbe_head")
         if self.mask_stopwords and self.remove_stopwords:
             raise ValueError("choose mask_stopwords or remove_stopwords, not both")
         self.fusion_config(text_features=768)
@@ -188,6 +213,7 @@ class TrainingOptions(BaseModel):
         """The network's configuration these flags describe."""
         names = {CONFIG_NAMES.get(name, name): name for name in type(self).model_fields}
         values = {key: getattr(self, names[key]) for key in FusionConfig.model_fields if key in names}
+        values["facts"] = [name for name in self.facts.split(",") if name]
         return FusionConfig.model_validate({**values, "text_features": text_features})
 
     @builtins.property

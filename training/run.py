@@ -75,7 +75,8 @@ def run_training(
     if last is not None and last.get("data", fingerprint) != fingerprint:
         raise DataError(f"the rows are not those that {folder / LAST} was trained on: restore them, or start anew with --resume 0")
 
-    network = make_network(config, options, float(np.average(sets["train"].targets, weights=sets["train"].weights)))
+    targets, weights = np.nan_to_num(sets["train"].targets), sets["train"].weights
+    network = make_network(config, options, float(np.average(targets, weights=weights)))
     if options.init_from and last is None:
         report(initialise(network, options.init_from))
     about = facts(sets["train"], encoder)
@@ -133,14 +134,15 @@ def data_fingerprint(sets: dict[str, CrystalDataset]) -> str:
     digest = hashlib.sha256()
     for name in ("train", "val"):
         for row in sets[name].rows:
-            digest.update(json.dumps([name, row.id, row.target, row.weight, row.description]).encode())
+            known = [name, row.id, row.target, row.weight, row.description, *([] if row.pbe_gap is None else [row.pbe_gap])]
+            digest.update(json.dumps(known).encode())
     return digest.hexdigest()
 
 
 def make_network(config: FusionConfig, options: TrainingOptions, mean_target: float) -> CrystalTextNetwork:
     """A fresh network whose answer starts at the mean of the targets."""
     network = CrystalTextNetwork(config)
-    if config.link == "identity" and not options.classification:
+    if config.link == "identity" and not options.classification and config.pbe_head != "base":
         torch.nn.init.constant_(network.fc.bias, mean_target)
     return network
 
@@ -252,8 +254,10 @@ def _list_skipped(splits: Splits, sets: dict[str, CrystalDataset], folder: Path,
 
 def _test(folder: Path, name: str, test: CrystalDataset, options: TrainingOptions, report: Callable[[str], None]) -> None:
     network = read_checkpoint(folder / BEST).network.to(options.device)
-    with_text = predict(network, test, batch_size=options.batch_size)
-    without = predict(network, test, batch_size=options.batch_size, without_text=True)
+    with_text = predict(network, test, batch_size=options.batch_size).gap
+    without = predict(network, test, batch_size=options.batch_size, without_text=True).gap
+    if options.censored:
+        with_text, without = with_text.clip(0), without.clip(0)
     targets = test.targets if options.threshold is None else (test.targets > options.threshold).astype(np.float32)
     results = {
         key: measure(prediction, test.targets, threshold=options.threshold)

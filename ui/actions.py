@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from pydantic import ValidationError
 
-from hsegap.service.errors import Failure, internal_error
-from hsegap.service.schemas import DescribeRequest, Prediction, PredictRequest, failure_from_validation
+from hsegap.prediction.errors import Failure, internal_error
+from hsegap.prediction.schemas import DescribeRequest, Prediction, PredictRequest, failure_from_validation
 from hsegap.ui.maps import atom_table, maps_of
 
 if TYPE_CHECKING:
-    from hsegap.service.core import Core
-    from hsegap.service.schemas import GeneratedDescription
+    from hsegap.prediction.schemas import GeneratedDescription
     from hsegap.structures import Crystal
+    from hsegap.ui.backend import Backend
     from hsegap.ui.maps import Map
 
 #: Isotropic strains offered by "What if", percent.
@@ -54,7 +54,7 @@ def make_request(structure: str, format: str | None = None, description: str | N
         return failure_from_validation(error.errors(include_url=False, include_context=False, include_input=False))
 
 
-async def ask(core: Core, request: PredictRequest | Failure) -> Prediction | Failure:
+async def ask(core: Backend, request: PredictRequest | Failure) -> Prediction | Failure:
     """Predict one crystal, or hand the failure through."""
     return request if isinstance(request, Failure) else await core.predict_one_async(request)
 
@@ -78,11 +78,11 @@ def crystal_of(prediction: Prediction) -> Crystal:
     )
 
 
-async def predict(core: Core, request: PredictRequest | Failure) -> Answer | Failure:
+async def predict(core: Backend, request: PredictRequest | Failure) -> Answer | Failure:
     """Predict a crystal, with its text and without, and gather what the page draws.
 
     Args:
-        core: The service's core.
+        core: What answers.
         request: What was asked, or why it cannot be asked.
     """
     if isinstance(request, Failure):
@@ -93,7 +93,7 @@ async def predict(core: Core, request: PredictRequest | Failure) -> Answer | Fai
         return internal_error(error, "showing an answer")
 
 
-async def _predict(core: Core, request: PredictRequest) -> Answer | Failure:
+async def _predict(core: Backend, request: PredictRequest) -> Answer | Failure:
     if request.description is None and not request.describe:
         prediction, alone = await core.predict_one_async(request), None
     else:
@@ -143,11 +143,11 @@ def cif_with_maps(crystal: Crystal, prediction: Prediction, maps: list[Map]) -> 
     return head + str(CifWriter(structure, write_site_properties=bool(maps)))
 
 
-async def strain_curve(core: Core, request: PredictRequest | Failure) -> dict[str, Any] | Failure:
+async def strain_curve(core: Backend, request: PredictRequest | Failure) -> dict[str, Any] | Failure:
     """The gap of the crystal with its cell stretched the same way along all directions.
 
     Args:
-        core: The service's core.
+        core: What answers.
         request: The crystal and the description, which is kept as it is.
 
     Returns:
@@ -161,7 +161,7 @@ async def strain_curve(core: Core, request: PredictRequest | Failure) -> dict[st
         return internal_error(error, "straining a crystal")
 
 
-async def _strain_curve(core: Core, request: PredictRequest) -> dict[str, Any] | Failure:
+async def _strain_curve(core: Backend, request: PredictRequest) -> dict[str, Any] | Failure:
     first = await core.predict_one_async(request)
     if isinstance(first, Failure):
         return first
@@ -190,7 +190,7 @@ def _strained(crystal: Crystal, percent: float) -> str:
     return json.dumps(Structure(lattice, crystal.symbols, crystal.frac_coords).as_dict())
 
 
-async def describe(core: Core, request: PredictRequest | Failure) -> GeneratedDescription | Failure:
+async def describe(core: Backend, request: PredictRequest | Failure) -> GeneratedDescription | Failure:
     """Describe the crystal of a request."""
     if isinstance(request, Failure):
         return request

@@ -10,8 +10,8 @@ from hsegap.ui import texts
 from hsegap.ui.scale import edge_in_words, scale_html
 
 if TYPE_CHECKING:
-    from hsegap.service.errors import Failure
-    from hsegap.service.schemas import Prediction
+    from hsegap.prediction.errors import Failure
+    from hsegap.prediction.schemas import Prediction
 
 
 def formula_html(formula: str) -> str:

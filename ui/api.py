@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hsegap.service.errors import Failure
-from hsegap.service.schemas import MAX_ITEMS
+from hsegap.prediction.errors import Failure
+from hsegap.prediction.schemas import MAX_ITEMS
 from hsegap.ui import actions
 
 if TYPE_CHECKING:
-    from hsegap.service.core import Core
+    from hsegap.ui.backend import Backend
 
 
-def add(core: Core, *, answers_at_once: int) -> None:
+def add(core: Backend, *, answers_at_once: int) -> None:
     """Register the functions inside the current ``gr.Blocks``; each answers with the JSON that HTTP gives, errors included."""
     import gradio as gr
 
@@ -61,7 +61,7 @@ def _item(fields: dict[str, Any]) -> Any:
     """One item of a batch, validated as HTTP validates it."""
     from pydantic import ValidationError
 
-    from hsegap.service.schemas import PredictRequest, failure_from_validation
+    from hsegap.prediction.schemas import PredictRequest, failure_from_validation
 
     try:
         return PredictRequest.model_validate(fields)

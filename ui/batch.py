@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
+import struct
 import zipfile
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, NamedTuple
+import zlib
+from lzma import LZMAError
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from hsegap.service.errors import Failure
-from hsegap.service.schemas import MAX_ITEMS, Prediction, PredictRequest
+from hsegap.prediction.errors import Failure
+from hsegap.prediction.schemas import MAX_ITEMS, Prediction, PredictRequest
 from hsegap.ui.actions import make_request
+from hsegap.ui.uploads import UploadError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
+    from pathlib import Path
 
-    from hsegap.service.core import Core
+    from hsegap.ui.backend import Backend
+    from hsegap.ui.uploads import Uploads
 
 #: Largest structure file, and largest sum of what is unpacked, bytes.
 MAX_FILE_BYTES = 2_000_000
@@ -41,7 +47,7 @@ class Item(NamedTuple):
     request: PredictRequest | Failure
 
 
-class BatchError(ValueError):
+class BatchError(Exception):
     """The batch as a whole cannot be taken; carries the named failure."""
 
     def __init__(self, failure: Failure) -> None:
@@ -65,11 +71,12 @@ def _item(name: str, content: bytes | None, *, describe: bool) -> Item:
     return Item(name, make_request(text, format_of(name), None, describe=describe, atoms=False))
 
 
-def _unpack(path: Path, *, describe: bool, room: int) -> Iterable[Item]:
+def _unpack(name: str, stream: BinaryIO, *, describe: bool, room: int) -> Iterable[Item]:
     """Members of a zip, read in memory one by one: no path of the archive ever touches the disk, no bomb is unpacked.
 
     Args:
-        path: The archive.
+        name: The archive's name.
+        stream: The archive.
         describe: Generate descriptions.
         room: Items still allowed.
 
@@ -78,25 +85,35 @@ def _unpack(path: Path, *, describe: bool, room: int) -> Iterable[Item]:
     """
     total = 0
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(stream) as archive:
             members = [member for member in archive.infolist() if not member.is_dir() and not _hidden(member.filename)]
             if len(members) > room:
                 raise BatchError(_too_many())
             for member in members:
-                name = _shown_name(member.filename)
+                shown = _shown_name(member.filename)
                 if member.flag_bits & 0x1:
                     failure = Failure.make("unreadable_structure", "The file is encrypted.", "Pack it again without a password.")
-                    yield Item(name, failure)
+                    yield Item(shown, failure)
                     continue
-                with archive.open(member) as stream:
-                    content = stream.read(MAX_FILE_BYTES + 1)  # what it really unpacks to, whatever its header says
+                with archive.open(member) as unpacked:
+                    content = unpacked.read(MAX_FILE_BYTES + 1)  # what it really unpacks to, whatever its header says
                 total += len(content)
                 if total > MAX_UNPACKED_BYTES:
-                    message = f"{path.name} unpacks to more than {MAX_UNPACKED_BYTES / 1e6:g} MB."
+                    message = f"{name} unpacks to more than {MAX_UNPACKED_BYTES / 1e6:g} MB."
                     raise BatchError(Failure.make("payload_too_large", message, "Split the archive."))
-                yield _item(name, None if len(content) > MAX_FILE_BYTES else content, describe=describe)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, OSError) as error:
-        message = f"{path.name} cannot be unpacked ({type(error).__name__})."
+                yield _item(shown, None if len(content) > MAX_FILE_BYTES else content, describe=describe)
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        LZMAError,
+        NotImplementedError,
+        EOFError,
+        RuntimeError,
+        OSError,
+        ValueError,
+        struct.error,
+    ) as error:
+        message = f"{name} cannot be unpacked ({type(error).__name__})."
         raise BatchError(Failure.make("unreadable_structure", message, "Pack it again as a plain zip.")) from error
 
 
@@ -116,34 +133,36 @@ def _too_many() -> Failure:
     return Failure.make("too_many_items", f"The batch has more than {MAX_ITEMS} structures.")
 
 
-def collect(paths: Sequence[str | Path], *, describe: bool = False) -> list[Item]:
-    """Read uploaded files, and the files in uploaded zips, then delete the uploads.
+def collect(paths: Sequence[str | Path], uploads: Uploads, *, describe: bool = False) -> list[Item]:
+    """Read uploaded files, and the files in uploaded zips.
 
     Args:
-        paths: The uploads, in the server's own temporary folder.
+        paths: What an event names; opened only if it is a plain file of the upload folder.
+        uploads: That folder. It deletes uploads by its own clock: nothing is deleted because an event named it.
         describe: Generate descriptions.
 
     Returns:
         One item per structure file, in order; a file that is too large or encrypted is an item with its failure.
 
     Raises:
-        BatchError: If the batch as a whole is too much, or a zip is broken.
+        BatchError: If the batch as a whole is too much, a zip is broken, or a path names no upload.
     """
     items: list[Item] = []
-    try:
-        for given in paths:
-            path = Path(given)
-            if zipfile.is_zipfile(path) or path.suffix.lower() == ".zip":
-                items.extend(_unpack(path, describe=describe, room=MAX_ITEMS - len(items)))
+    for given in paths:
+        path = PurePosixPath(given)
+        try:
+            stream = uploads.open(given)
+        except UploadError as error:
+            raise BatchError(error.failure) from error
+        with stream:
+            if path.suffix.lower() == ".zip" or zipfile.is_zipfile(stream):
+                items.extend(_unpack(path.name, stream, describe=describe, room=MAX_ITEMS - len(items)))
             else:
-                with path.open("rb") as stream:
-                    content = stream.read(MAX_FILE_BYTES + 1)
+                stream.seek(0)
+                content = stream.read(MAX_FILE_BYTES + 1)
                 items.append(_item(path.name, None if len(content) > MAX_FILE_BYTES else content, describe=describe))
-            if len(items) > MAX_ITEMS:
-                raise BatchError(_too_many())
-    finally:
-        for given in paths:
-            Path(given).unlink(missing_ok=True)
+        if len(items) > MAX_ITEMS:
+            raise BatchError(_too_many())
     if not items:
         raise BatchError(
             Failure.make(
@@ -153,11 +172,11 @@ def collect(paths: Sequence[str | Path], *, describe: bool = False) -> list[Item
     return items
 
 
-async def run(core: Core, items: Sequence[Item], *, chunk: int = CHUNK) -> AsyncIterator[list[tuple[str, Prediction | Failure]]]:
+async def run(core: Backend, items: Sequence[Item], *, chunk: int = CHUNK) -> AsyncIterator[list[tuple[str, Prediction | Failure]]]:
     """Predict a batch chunk by chunk.
 
     Args:
-        core: The service's core.
+        core: What answers.
         items: What :func:`collect` gave.
         chunk: Crystals per turn.
 

@@ -13,10 +13,11 @@ from hsegap.ui.components import part
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from hsegap.service.core import Core
+    from hsegap.ui.backend import Backend
+    from hsegap.ui.uploads import Uploads
 
 
-def build(core: Core) -> None:
+def build(core: Backend, uploads: Uploads) -> None:
     """Lay out the tab inside the current ``gr.Blocks`` and wire it to the core."""
     import gradio as gr
 
@@ -36,7 +37,7 @@ def build(core: Core) -> None:
     async def run(paths: list[str] | None, describing: bool) -> AsyncIterator[tuple[Any, ...]]:
         on, off = gr.update(visible=True), gr.update(visible=False)
         try:
-            items = await asyncio.to_thread(batch.collect, paths or [], describe=describing)
+            items = await asyncio.to_thread(batch.collect, paths or [], uploads, describe=describing)
         except batch.BatchError as error:
             yield None, error_html(error.failure), off, gr.skip()
             return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hsegap.service.schemas import AtomReport, Prediction
+    from hsegap.prediction.schemas import AtomReport, Prediction
 
 #: Names and explanations of the maps, in the order in which they are offered: the most telling one first.
 MAPS: dict[str, tuple[str, str]] = {

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from hsegap.ui.components import STATIC_ROUTE
 
 if TYPE_CHECKING:
-    from hsegap.export.artifact import Artifact
+    from hsegap.artifact.artifact import Artifact
 
 CARD = "MODEL_CARD.md"
 #: Longest model card shown.

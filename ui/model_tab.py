@@ -10,8 +10,8 @@ from hsegap.ui.model_card import model_card
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hsegap.service.core import Core
-    from hsegap.service.schemas import ModelInfo
+    from hsegap.prediction.schemas import ModelInfo
+    from hsegap.ui.backend import Backend
 
 #: A fact longer than this (a list of quantiles, say) is left to ``GET /model``.
 LONGEST_FACT = 120
@@ -43,7 +43,7 @@ FIGURES = {
 }
 
 
-def build(core: Core) -> None:
+def build(core: Backend) -> None:
     """Lay out the tab inside the current ``gr.Blocks``."""
     import gradio as gr
 

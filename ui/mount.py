@@ -16,9 +16,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hsegap.folders import cache_folder
 from hsegap.ui import texts
 from hsegap.ui.components import STATIC_FOLDER, STATIC_ROUTE, static_text
 from hsegap.ui.model_card import CARD_ROUTE, PICTURE_POLICY, pictures_of
+from hsegap.ui.uploads import SWEEP_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,8 +30,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from hsegap.export.artifact import Artifact
-    from hsegap.service.core import Core
+    from hsegap.artifact.artifact import Artifact
+    from hsegap.ui.backend import Backend
+    from hsegap.ui.uploads import Uploads
 
 logger = logging.getLogger("hsegap.page")
 #: The browser itself is told to ask no other host for anything. Gradio builds its templates from strings, hence unsafe-eval.
@@ -165,7 +168,7 @@ def _warm_up() -> None:
     plotly_script()
 
 
-async def _first_visit(app: FastAPI, core: Core) -> None:
+async def _first_visit(app: FastAPI, core: Backend) -> None:
     """Open the page, predict a crystal with a description and have a script predict it too: what is loaded late is loaded then.
 
     Measured: without it the first visitor's first answer took a second longer than every later one.
@@ -189,7 +192,7 @@ async def _first_visit(app: FastAPI, core: Core) -> None:
         await visitor.get(f"/gradio_api/call/predict/{asked.json()['event_id']}")
 
 
-async def _prepare_for_visitors(app: FastAPI, core: Core) -> None:
+async def _prepare_for_visitors(app: FastAPI, core: Backend) -> None:
     """Everything a first visitor would wait for, beside the server's own start; a failure costs nothing but that wait."""
     try:
         await asyncio.to_thread(_warm_up)
@@ -198,7 +201,17 @@ async def _prepare_for_visitors(app: FastAPI, core: Core) -> None:
         logger.warning("the page could not be warmed up; its first answer will be slower", exc_info=True)
 
 
-def ui_app(core: Core) -> FastAPI:
+async def _sweep(uploads: Uploads) -> None:
+    """Delete old uploads again and again."""
+    while True:
+        await asyncio.sleep(SWEEP_S)
+        try:
+            await asyncio.to_thread(uploads.sweep)
+        except OSError:
+            logger.warning("old uploads could not be deleted", exc_info=True)
+
+
+def ui_app(core: Backend) -> FastAPI:
     """Make the page for a core.
 
     Mount it under ``/ui``. Its lifespan starts Gradio's queue and the deletion of old uploads; a server that mounts it has to run it
@@ -207,31 +220,38 @@ def ui_app(core: Core) -> FastAPI:
     Args:
         core: What answers. The page calls only its ``_async`` methods and ``model_info``.
     """
-    # Gradio reads these while it is being imported.
-    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    # Read while Gradio is imported. It fetches nothing then.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))  # Gradio imports matplotlib, which makes a folder
     # Uploads in a folder that only this process's user can enter; Gradio's usual one is shared by everybody on the machine.
-    uploads = tempfile.mkdtemp(prefix="hsegap-page-")
-    os.environ["GRADIO_TEMP_DIR"] = uploads
+    folder = Path(tempfile.mkdtemp(prefix="hsegap-page-")).resolve()
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
     import gradio as gr
     from fastapi import FastAPI
 
-    from hsegap.ui import page
+    from hsegap.ui import door, page
+    from hsegap.ui.uploads import Uploads
+
+    uploads = Uploads(folder)
+    blocks = page.build(core, uploads)
+    door.guard_events(blocks, uploads)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        warming = asyncio.create_task(_prepare_for_visitors(app, core))
+        tasks = [asyncio.create_task(_prepare_for_visitors(app, core)), asyncio.create_task(_sweep(uploads))]
         yield
-        warming.cancel()
-        shutil.rmtree(uploads, ignore_errors=True)
+        for task in tasks:
+            task.cancel()
+        shutil.rmtree(folder, ignore_errors=True)
 
     app = FastAPI(title="hsegap page", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
 
+    app.add_middleware(door.Door, uploads=uploads)
     app.add_middleware(_Polish)
     _add_static(app, core.artifact)
     gr.mount_gradio_app(
         app,
-        page.build(core),
+        blocks,
         path="/",
         root_path="/ui",
         allowed_paths=[],

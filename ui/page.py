@@ -10,10 +10,9 @@ from hsegap.ui import api, batch_tab, model_tab, predict_tab, skeletons, texts
 if TYPE_CHECKING:
     import gradio as gr
 
-    from hsegap.service.core import Core
+    from hsegap.ui.backend import Backend
+    from hsegap.ui.uploads import Uploads
 
-#: Uploads and other files of the page older than this are deleted, and looked for this often; seconds.
-CACHE_AGE_S = 600
 #: Of the fonts that Gradio carries, the weights with all characters; its semibold files lack Å and the minus sign.
 WEIGHTS = (400, 700)
 #: The accent, in eleven steps from light to dark.
@@ -81,23 +80,24 @@ def theme() -> gr.themes.Base:
     )
 
 
-def build(core: Core) -> gr.Blocks:
+def build(core: Backend, uploads: Uploads) -> gr.Blocks:
     """Make the page for one core.
 
     Args:
         core: Answers; may still be starting, then each question is answered with ``not_ready``.
+        uploads: Where the files lie that visitors upload.
     """
     import gradio as gr
 
     at_once = core.settings.max_concurrency
-    with gr.Blocks(title=texts.PAGE_TITLE, analytics_enabled=False, fill_width=True, delete_cache=(CACHE_AGE_S, CACHE_AGE_S)) as page:
+    with gr.Blocks(title=texts.PAGE_TITLE, analytics_enabled=False, fill_width=True) as page:
         header = skeletons.HEADER.replace("TITLE", escape(texts.TITLE)).replace("TAGLINE", escape(texts.TAGLINE))
         gr.HTML(header, elem_id="hs-header", apply_default_css=False)
         with gr.Tabs(elem_id="hs-tabs"):
             with gr.Tab("Predict", id="predict"):
                 predict_tab.build(core, answers_at_once=at_once)
             with gr.Tab("Batch", id="batch"):
-                batch_tab.build(core)
+                batch_tab.build(core, uploads)
             with gr.Tab("Model", id="model"):
                 model_tab.build(core)
         api.add(core, answers_at_once=at_once)

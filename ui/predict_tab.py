@@ -8,7 +8,7 @@ import time
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from hsegap.service.errors import Failure
+from hsegap.prediction.errors import Failure
 from hsegap.ui import actions, skeletons, texts
 from hsegap.ui.answer import answer_html, empty_html, error_html
 from hsegap.ui.components import part
@@ -17,13 +17,13 @@ from hsegap.ui.examples import load_examples
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from hsegap.service.core import Core
+    from hsegap.ui.backend import Backend
 
 #: Seconds between two signs of life while a description is being made.
 TICK_S = 0.5
 
 
-def build(core: Core, *, answers_at_once: int) -> None:
+def build(core: Backend, *, answers_at_once: int) -> None:
     """Lay out the tab inside the current ``gr.Blocks`` and wire it to the core."""
     import gradio as gr
 

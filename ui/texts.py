@@ -52,5 +52,5 @@ STAGES = (("read", "read"), ("graph", "graph"), ("describe", "description"), ("t
 
 BATCH_INTRO = (
     "Drop structure files or a zip of them. Each gets its own answer or its own reason for failing; "
-    "one broken file never costs the others. Files are read, predicted and deleted; nothing is kept."
+    "one broken file never costs the others. Files are read and predicted; uploads are deleted after ten minutes."
 )

@@ -3,17 +3,17 @@
 python pandas_column.py TABLE.csv [OUT.csv]
 
 The table has the columns `id` and `cif`, and `description` where there is one. Failed rows keep their place: their gap is missing and
-`error` says why. Tested by tests/scoring/test_pipelines.py.
+`error` says why. Tested by tests/batch/test_pipelines.py.
 """
 
 import sys
 
 import pandas as pd
 
-from hsegap.export.artifact import Artifact
-from hsegap.service.errors import Failure
-from hsegap.service.predictor import Predictor
-from hsegap.service.schemas import PredictRequest
+from hsegap.artifact.artifact import Artifact
+from hsegap.prediction.errors import Failure
+from hsegap.prediction.predictor import Predictor
+from hsegap.prediction.schemas import PredictRequest
 
 
 def add_gaps(frame: pd.DataFrame, predictor: Predictor) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 python structure_objects.py
 
-Objects travel as JSON, which keeps every digit. Tested by tests/scoring/test_pipelines.py.
+Objects travel as JSON, which keeps every digit. Tested by tests/batch/test_pipelines.py.
 """
 
 import json
@@ -11,9 +11,9 @@ from ase import Atoms
 from ase.build import bulk
 from pymatgen.core import Lattice, Structure
 
-from hsegap.export.artifact import Artifact
-from hsegap.service.predictor import Predictor
-from hsegap.service.schemas import PredictRequest
+from hsegap.artifact.artifact import Artifact
+from hsegap.prediction.predictor import Predictor
+from hsegap.prediction.schemas import PredictRequest
 
 
 def from_pymatgen(structure: Structure, **options: object) -> PredictRequest:

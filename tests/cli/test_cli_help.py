@@ -13,6 +13,7 @@ import pytest
 
 from hsegap import cli
 from hsegap.commands import reference
+from hsegap.commands.options import Format
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +51,8 @@ def test_help_loads_nothing_heavy() -> None:
         "torch",
         "hsegap.service",
         "hsegap.structures",
-        "hsegap.scoring",
+        "hsegap.batch",
+        "hsegap.prediction",
     } & set(loaded)
 
 
@@ -92,7 +94,7 @@ def test_what_cannot_be_understood_exits_with_2_and_says_what(arguments: list[st
 def test_the_formats_offered_are_those_that_can_be_read() -> None:
     from hsegap.structures import FORMATS
 
-    assert [choice.value for choice in cli.Format] == list(FORMATS)
+    assert [choice.value for choice in Format] == list(FORMATS)
 
 
 def test_the_reference_page_is_what_the_commands_say() -> None:

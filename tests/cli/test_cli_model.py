@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from hsegap.export.artifact import default_artifact
-from hsegap.export.manifest import MANIFEST_NAME, write_manifest
+from hsegap.artifact.artifact import default_artifact
+from hsegap.artifact.manifest import MANIFEST_NAME, write_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hsegap.service.schemas import Prediction
+from hsegap.prediction.schemas import Prediction
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ import pytest
 import typer
 
 from hsegap import cli
-from hsegap.service.schemas import PredictRequest
+from hsegap.prediction.schemas import PredictRequest
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()

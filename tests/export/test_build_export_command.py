@@ -15,7 +15,7 @@ from networks import FULL_MIDDLE, random_network
 from shared_material import write_tiny_transformer
 from small_data import cif_text, textbook
 
-from hsegap.export.artifact import Artifact
+from hsegap.artifact.artifact import Artifact
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 COMMAND = Path(sys.executable).parent / "hsegap"
@@ -88,8 +88,8 @@ def test_the_artifact_says_what_it_is(exported):
 @pytest.mark.shared_data
 def test_the_service_predicts_what_the_stranger_s_network_says(exported, published):
     from hsegap.models import collate, load_checkpoint
-    from hsegap.service.predictor import Predictor
-    from hsegap.service.schemas import PredictRequest
+    from hsegap.prediction.predictor import Predictor
+    from hsegap.prediction.schemas import PredictRequest
     from hsegap.structures import build_graph, read
     from hsegap.text import TextEncoder
 

@@ -8,7 +8,7 @@ import torch
 from exported_forms import export_forms, session_of
 from networks import FULL_MIDDLE, random_network
 
-from hsegap.export.flat import INPUT_NAMES, OUTPUT_NAMES, example_inputs
+from hsegap.export.flat import example_inputs, input_names, output_names
 from hsegap.export.onnx import OPSET, SIZES, export_onnx
 from hsegap.export.parity import ParityError, compare_forms, onnx_feeds, require_parity, supercell, unseen_graphs
 
@@ -53,11 +53,11 @@ def test_sizes_inputs_and_outputs_have_names(exported):
     for value in model.graph.input:
         shape = value.type.tensor_type.shape.dim
         assert [size.dim_param or None for size in shape] == list(SIZES[value.name]), value.name
-    assert [value.name for value in model.graph.output] == list(OUTPUT_NAMES)
+    assert [value.name for value in model.graph.output] == list(output_names(network.config))
     sizes = {value.name: [size.dim_param or size.dim_value for size in value.type.tensor_type.shape.dim] for value in model.graph.output}
     assert sizes["gap"] == ["crystals"]
     assert sizes["gates"] == ["atoms", len(network.config.fusion_layers)]
-    assert {value.name for value in model.graph.input} <= set(INPUT_NAMES)
+    assert {value.name for value in model.graph.input} <= set(input_names(network.config))
 
 
 def test_nothing_in_the_file_names_this_machine(exported):
@@ -78,7 +78,7 @@ def test_no_scatter_and_the_same_numbers_on_every_run_and_thread_count(exported)
     answers = []
     for threads in (1, 2):
         session = session_of(folder, threads=threads)
-        feeds = onnx_feeds(session, example_inputs(network.config, graphs, n_tokens=4))
+        feeds = onnx_feeds(session, input_names(network.config), example_inputs(network.config, graphs, n_tokens=4))
         answers += [session.run(["gap"], feeds)[0] for _ in range(15)]
     assert all(np.array_equal(answer, answers[0]) for answer in answers[:15])
     np.testing.assert_allclose(np.stack(answers), np.stack([answers[0]] * 30), atol=2e-6)

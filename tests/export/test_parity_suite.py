@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 from exported_forms import export_forms, session_of
-from networks import FULL_MIDDLE, random_network
+from networks import FULL_MIDDLE, TOLD, random_network
 
-from hsegap.export.flat import INPUT_NAMES, OUTPUT_NAMES, FlatNetwork, example_crystals, example_inputs, graphs_for
+from hsegap.export.flat import FlatNetwork, example_crystals, example_inputs, graphs_for, input_names, output_names
 from hsegap.export.parity import onnx_feeds, supercell
 from hsegap.export.torchscript import load_torchscript
 from hsegap.models.config import LATE_FUSION_TYPES
@@ -38,6 +38,8 @@ CONFIGURATIONS = {
     for late, middle, attention in itertools.product(LATE_FUSION_TYPES, MIDDLE, ATTENTION)
 }
 CONFIGURATIONS["graph only"] = {**SMALL, "use_text": False, "use_middle_fusion": False}
+CONFIGURATIONS["facts and a PBE head"] = {**SMALL, **TOLD}
+CONFIGURATIONS["facts, free head, fused twice"] = {**SMALL, **TOLD, "pbe_head": "free", "middle_fusion_layers": "0"}
 CONFIGURATIONS["without text as the encoder's empty text"] = {**SMALL, "no_text": "encode_empty"}
 
 
@@ -66,20 +68,21 @@ def forms(request, tmp_path_factory):
 
 def test_every_form_gives_the_same(forms, batches):
     network, folder = forms
+    ins, outs = input_names(network.config), output_names(network.config)
     eager, script = FlatNetwork(network), load_torchscript(folder / "network.pt")
     sessions = {threads: session_of(folder, threads=threads) for threads in (1, 2)}
     for (case, graphs), some_text in itertools.product(batches.items(), ("all", "some", "none")):
         inputs = list(example_inputs(network.config, graphs, n_tokens=4, seed=len(graphs)))
-        place = INPUT_NAMES.index("has_text")
+        place = ins.index("has_text")
         if some_text != "some":
             inputs[place] = torch.full_like(inputs[place], fill_value=some_text == "all")
         with torch.no_grad():
             expected = [part.numpy() for part in eager(*inputs)]
             answers = {"TorchScript": [part.numpy() for part in script(*inputs)]}
         for threads, session in sessions.items():
-            answers[f"ONNX Runtime, {threads} threads"] = session.run(list(OUTPUT_NAMES), onnx_feeds(session, inputs))
+            answers[f"ONNX Runtime, {threads} threads"] = session.run(list(outs), onnx_feeds(session, ins, inputs))
         for form, answer in answers.items():
-            for name, one, other in zip(OUTPUT_NAMES, answer, expected, strict=True):
+            for name, one, other in zip(outs, answer, expected, strict=True):
                 assert one.shape == other.shape, (form, case, name)
                 assert np.isfinite(one).all(), (form, case, name)
                 np.testing.assert_allclose(one, other, rtol=0, atol=TOLERANCE, err_msg=f"{form}, {case}, text: {some_text}, {name}")

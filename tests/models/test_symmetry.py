@@ -43,7 +43,7 @@ def network(request):
         return random_network(seed=3, hidden_features=16, use_fine_grained_attention=True, middle_fusion_layers="0,2", **FULL_MIDDLE)
     from safetensors.torch import load_file
 
-    from hsegap.export.artifact import default_artifact
+    from hsegap.artifact.artifact import default_artifact
 
     folder = default_artifact()
     if not folder.is_dir():

@@ -27,8 +27,8 @@ sys.meta_path.insert(0, Wall())
 """
 
 PREDICT = """
-from hsegap.export.artifact import Artifact
-from hsegap.service import Predictor, PredictRequest
+from hsegap.artifact.artifact import Artifact
+from hsegap.prediction import Predictor, PredictRequest
 with Predictor(Artifact.load()) as predictor:
     [answer] = predictor.predict([PredictRequest(structure={text!r}, description='Si is diamond structured.')])
 print(answer.model_dump_json())
@@ -66,14 +66,14 @@ def test_silicon_is_predicted_end_to_end_without_torch(walled: dict[str, str], t
 
 
 def test_the_server_starts_without_torch(walled: dict[str, str], tmp_path: Path) -> None:
-    code = "from hsegap.service.bento import HsegapService\nHsegapService.to_asgi()\nimport hsegap.service.server, hsegap.service.launch, hsegap.service.golden, hsegap.ui\nprint('started')"
+    code = "from hsegap.service.bento import HsegapService\nHsegapService.to_asgi()\nimport hsegap.service.server, hsegap.service.launch, hsegap.prediction.golden, hsegap.ui\nprint('started')"
     done = subprocess.run([sys.executable, "-c", code], env=walled, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.stdout.strip().endswith("started"), done.stderr
 
 
 def test_importing_the_service_is_quick_and_silent(walled: dict[str, str], tmp_path: Path) -> None:
     code = (
-        "import sys\nimport hsegap.service, hsegap.service.predictor, hsegap.service.schemas, hsegap.service.errors, hsegap.service.golden, hsegap.service.launch\n"
+        "import sys\nimport hsegap.service, hsegap.prediction.predictor, hsegap.prediction.schemas, hsegap.prediction.errors, hsegap.prediction.golden, hsegap.service.launch\n"
         "heavy = {'pymatgen', 'onnxruntime', 'bentoml', 'gradio', 'robocrys', 'pandas', 'scipy', 'torch', 'tokenizers'} & set(sys.modules)\nprint(sorted(heavy))"
     )
     done = subprocess.run([sys.executable, "-c", code], env=walled, cwd=tmp_path, capture_output=True, text=True, timeout=120)

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 import pytest
 from service_samples import BAD, NACL, SILICON
 
-from hsegap.service.errors import Failure
-from hsegap.service.predictor import Predictor
-from hsegap.service.schemas import DescribeRequest, GeneratedDescription, Prediction, PredictRequest
+from hsegap.prediction.errors import Failure
+from hsegap.prediction.predictor import Predictor
+from hsegap.prediction.schemas import DescribeRequest, GeneratedDescription, Prediction, PredictRequest
 from hsegap.structures.errors import DESCRIPTION_ERROR_CODES
 
 if TYPE_CHECKING:
     import httpx
 
-    from hsegap.export.artifact import Artifact
+    from hsegap.artifact.artifact import Artifact
 
 pytestmark = pytest.mark.slow
 

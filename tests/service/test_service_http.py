@@ -16,14 +16,14 @@ import httpx
 import pytest
 from service_samples import BAD, GOOD, NACL, SILICON, supercell
 
-from hsegap.service.errors import STATUS, Failure
-from hsegap.service.schemas import METAL_BELOW_EV, BatchResponse, ModelInfo, Prediction
+from hsegap.prediction.errors import STATUS, Failure
+from hsegap.prediction.schemas import METAL_BELOW_EV, BatchResponse, ModelInfo, Prediction
 
 if TYPE_CHECKING:
     from serving_fixtures import RunningServer
 
-    from hsegap.export.artifact import Artifact
-    from hsegap.service.predictor import Predictor
+    from hsegap.artifact.artifact import Artifact
+    from hsegap.prediction.predictor import Predictor
 
 JSON = {"content-type": "application/json"}
 
@@ -42,7 +42,7 @@ def failure(response: httpx.Response, code: str, status: int | None = None) -> F
 
 @pytest.mark.parametrize("name", sorted(GOOD))
 def test_a_prediction_over_http_is_the_predictors(client: httpx.Client, predictor: Predictor, name: str) -> None:
-    from hsegap.service.schemas import PredictRequest
+    from hsegap.prediction.schemas import PredictRequest
 
     response = client.post("/predict", json={"structure": GOOD[name]})
     assert response.status_code == 200

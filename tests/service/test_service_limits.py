@@ -15,7 +15,7 @@ import pytest
 from service_samples import SILICON, supercell
 from test_service_http import failure
 
-from hsegap.export.artifact import write_manifest
+from hsegap.artifact.artifact import write_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

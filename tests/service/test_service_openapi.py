@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hsegap.service.errors import STATUS
+from hsegap.prediction.errors import STATUS
 
 if TYPE_CHECKING:
     import httpx

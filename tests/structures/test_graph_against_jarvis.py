@@ -32,6 +32,19 @@ def line_pairs(crystal, ends, pairs, *, lattice=None):
     return Counter((keys[a], keys[b]) for a, b in zip(line_src.tolist(), line_dst.tolist(), strict=True))
 
 
+#: jarvis-tools compares distances as raw floats, so which of several equally long bonds it keeps hung on the processor that made the
+#: references; here they differ on every processor alike.
+EXCHANGED = {"mp-7431"}
+
+
+def tied_with_the_twelfth(crystal, graph, bond, lattice):
+    """Whether a bond is as long as the twelfth-nearest neighbour of one of its ends is far away."""
+    start, end, image = bond
+    length = np.linalg.norm((crystal.frac_coords[end] + image - crystal.frac_coords[start]) @ lattice)
+    lengths = np.linalg.norm(graph.r.astype(float), axis=1)
+    return any(abs(length - np.sort(lengths[graph.src == atom])[11]) < 5e-6 for atom in (start, end))
+
+
 def test_reference_graphs_of_the_published_network(reference):
     crystals, arrays = reference
     for index, row in enumerate(crystals):
@@ -41,11 +54,19 @@ def test_reference_graphs_of_the_published_network(reference):
         src, dst, r, line_src, line_dst, cosine = (
             arrays[f"{index}_{name}"] for name in ("src", "dst", "r", "line_src", "line_dst", "cosine")
         )
-        assert (len(graph.src), len(graph.line_src)) == (row["n_edges"], row["n_line_edges"]), row["id"]
         rounded = np.around(crystal.lattice, 5)
-        assert bonds(crystal, graph.src, graph.dst, graph.r, lattice=rounded) == bonds(crystal, src, dst, r, lattice=rounded), row["id"]
-        ours = line_pairs(crystal, (graph.src, graph.dst, graph.r), (graph.line_src, graph.line_dst), lattice=rounded)
-        assert ours == line_pairs(crystal, (src, dst, r), (line_src, line_dst), lattice=rounded), row["id"]
+        ours = bonds(crystal, graph.src, graph.dst, graph.r, lattice=rounded)
+        theirs = bonds(crystal, src, dst, r, lattice=rounded)
+        if row["id"] in EXCHANGED:
+            every = build_graph(crystal)
+            apart = (ours - theirs) + (theirs - ours)
+            assert apart, f"{row['id']} is as jarvis-tools made it: take it out of EXCHANGED"
+            assert all(tied_with_the_twelfth(crystal, every, bond, crystal.lattice) for bond in apart), row["id"]
+            continue
+        assert (len(graph.src), len(graph.line_src)) == (row["n_edges"], row["n_line_edges"]), row["id"]
+        assert ours == theirs, row["id"]
+        pairs = line_pairs(crystal, (graph.src, graph.dst, graph.r), (graph.line_src, graph.line_dst), lattice=rounded)
+        assert pairs == line_pairs(crystal, (src, dst, r), (line_src, line_dst), lattice=rounded), row["id"]
         a, b = graph.r[graph.line_src].astype(float), graph.r[graph.line_dst].astype(float)
         angles = -(a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
         np.testing.assert_allclose(np.sort(angles.clip(-1, 1)), np.sort(cosine), atol=2e-6)

@@ -13,7 +13,9 @@ from small_data import textbook, write_jarvis
 from hsegap.models import collate, load_checkpoint, read_checkpoint
 from hsegap.structures import build_graph, read
 from hsegap.text import TextEncoder
-from hsegap.training.loop import Trainer, contrastive_loss, displaced
+from hsegap.training.augment import displaced
+from hsegap.training.loop import Trainer
+from hsegap.training.objective import contrastive_loss, weighted_loss
 from hsegap.training.options import OptionsError, options_from
 from hsegap.training.run import run_training, stopword_rewriter
 
@@ -169,19 +171,15 @@ def test_early_stopping(train):
 )
 def test_losses(values, formula):
     """Against the formulas; the Huber loss is scaled so that it is the absolute error far out."""
-    from hsegap.models import NetworkOutput
-
-    trainer = object.__new__(Trainer)
-    trainer.options = options_from(values)
+    options = options_from(values)
     gap = torch.tensor([0.1, 0.6, 0.9]) if formula is None else torch.tensor([0.1, 1.4, 6.0])
     target, weight = torch.tensor([0.0, 1.5, 4.0]), torch.tensor([1.0, 0.5, 2.0])
-    output = NetworkOutput(gap, *[torch.zeros(0)] * 7)
     if formula is None:
         positive = target.numpy() > 1.0
         each = -np.where(positive, np.log(gap.numpy()), np.log(1 - gap.numpy()))
     else:
         each = formula((gap - target).numpy())
-    assert float(trainer._loss(output, target, weight)) == pytest.approx(float((each * weight.numpy()).sum() / 3.5), rel=1e-5)
+    assert float(weighted_loss(gap, target, weight, options)) == pytest.approx(float((each * weight.numpy()).sum() / 3.5), rel=1e-5)
 
 
 def test_the_learning_rate_rises_for_at_most_30_percent_of_the_steps(root, tiny_encoder, tmp_path):
@@ -190,7 +188,7 @@ def test_the_learning_rate_rises_for_at_most_30_percent_of_the_steps(root, tiny_
     for warmup, share in ((2000, 0.3), (4, 4 / 40), (1, 0.0), (0, 0.0)):
         options = options_from(small(root, tmp_path) | {"epochs": 20, "warmup_steps": warmup})
         trainer = object.__new__(Trainer)
-        dataset = type("Rows", (), {"sizes": np.arange(1, 17), "__len__": lambda _self: 16})()
+        dataset = type("Rows", (), {"sizes": np.arange(1, 17), "__len__": lambda _self: 16, "draws": lambda _self, **_: np.arange(16)})()
         network = CrystalTextNetwork(options.fusion_config(text_features=4))
         trainer.__init__(network, options, train=dataset, val=dataset, folder=tmp_path, facts={})
         rates = []
@@ -222,7 +220,7 @@ def test_contrastive_loss():
 
     random = torch.Generator().manual_seed(0)
     graph, text = torch.randn(6, 64, generator=random, requires_grad=True), torch.randn(6, 64, generator=random)
-    output = NetworkOutput(torch.zeros(6), *[torch.zeros(0)] * 5, graph, text)
+    output = NetworkOutput(torch.zeros(6), *[torch.zeros(0)] * 5, graph, text, *[torch.zeros(0)] * 3)
     every = torch.ones(6, dtype=torch.bool)
     loss = contrastive_loss(output, every, 0.1)
     assert float(loss.detach()) == pytest.approx(contrastive_by_formula(graph.detach().numpy(), text.numpy(), 0.1), rel=1e-5)

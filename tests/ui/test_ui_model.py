@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ui_samples import PEROVSKITE, SILICON, prediction
 
-from hsegap.service.schemas import Description
+from hsegap.prediction.schemas import Description
 from hsegap.ui.answer import answer_html
 from hsegap.ui.model_card import model_card, pictures_of
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from serving_fixtures import RunningServer
 
-    from hsegap.export.artifact import Artifact
+    from hsegap.artifact.artifact import Artifact
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -71,7 +71,7 @@ def rich_folder(artifact_folder: Path, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="module")
 def rich_artifact(rich_folder: Path) -> Artifact:
-    from hsegap.export.artifact import Artifact
+    from hsegap.artifact.artifact import Artifact
 
     return Artifact.load(rich_folder)
 

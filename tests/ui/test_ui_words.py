@@ -9,8 +9,8 @@ import re
 import pytest
 from ui_samples import PEROVSKITE, atom, prediction
 
-from hsegap.service.errors import Failure
-from hsegap.service.schemas import Description, Warn
+from hsegap.prediction.errors import Failure
+from hsegap.prediction.schemas import Description, Warn
 from hsegap.structures import read
 from hsegap.ui import texts
 from hsegap.ui.actions import cif_with_maps, make_request, table_csv

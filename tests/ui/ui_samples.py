@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hsegap.service.schemas import AtomReport, Description, ModalityWeights, ModelName, Prediction, Timings, Warn, kind_of
+from hsegap.prediction.schemas import AtomReport, Description, ModalityWeights, ModelName, Prediction, Timings, Warn, kind_of
 
 SILICON = """data_Si
 _symmetry_space_group_name_H-M 'P 1'

@@ -1,0 +1,68 @@
+"""Arguments and options that several commands have, and what is common to reading them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+if TYPE_CHECKING:
+    from hsegap.prediction.schemas import StructureFormat
+
+
+class Format(StrEnum):
+    """File formats a structure is read from."""
+
+    cif = "cif"
+    poscar = "poscar"
+    xyz = "xyz"
+    pymatgen = "pymatgen"
+    jarvis = "jarvis"
+
+
+Files = Annotated[
+    list[str], typer.Argument(metavar="FILE", help="Structure files; - reads one structure from standard input.", show_default=False)
+]
+ArtifactOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--artifact", metavar="FOLDER", envvar="HSEGAP_ARTIFACT", help="Model to use instead of the shipped one.", show_default=False
+    ),
+]
+FormatOption = Annotated[
+    Format | None,
+    typer.Option("--format", help="Read every file as this format instead of telling it from name and content.", show_default=False),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value on standard output and nothing else there.")]
+
+
+def format_name(chosen: Format | None) -> StructureFormat | None:
+    """The plain name of a chosen format, as requests carry it."""
+    return None if chosen is None else chosen.value
+
+
+def check_stdin_once(files: list[str]) -> None:
+    """Standard input can be read once only."""
+    if files.count("-") > 1:
+        raise typer.BadParameter("standard input (-) can be read once only", param_hint="FILE")
+
+
+def split_paths(values: list[str] | None) -> list[Path]:
+    """Paths of a repeatable option that also takes several with commas between."""
+    return [Path(part.strip()) for value in values or [] for part in value.split(",") if part.strip()]
+
+
+class CouldNotRun(TyperCommand):
+    """A command whose exit status 2 means something else than a misspelt option: that is 1 here, "could not run"."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        """Parse the command line."""
+        try:
+            return super().make_context(*arguments, **options)
+        except Exception as error:
+            if getattr(error, "exit_code", None) == 2:
+                error.exit_code = 1  # type: ignore[attr-defined]  # only errors that have one come here
+            raise

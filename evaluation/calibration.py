@@ -1,0 +1,296 @@
+"""What validation rows teach about an artifact's errors: widths of intervals, limits of distances, the threshold between metal and gap.
+
+Three sets of rows with three uses, never mixed: held-out residuals (or, without them, the first half of the validation rows) fit the model
+of the error; the second half gives the conformal factor; the first half chooses the metal threshold. Test rows are not seen here.
+docs/uncertainty.md has the formulae.
+"""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from hsegap.evaluation.evaluate import EvaluationError
+from hsegap.evaluation.head import FIT_FOLDS, FLOOR_EV, fit_head
+from hsegap.evaluation.seen import Seen
+from hsegap.prediction.errors import Failure
+from hsegap.prediction.observed import Neighbours, Reference
+from hsegap.prediction.scale import head_features
+from hsegap.prediction.schemas import PredictRequest
+from hsegap.structures.subsets import in_second_half
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from hsegap.evaluation.evaluate import Row
+    from hsegap.prediction.predictor import Predictor
+    from hsegap.prediction.scale import Scaled
+
+#: Share of validation crystals, and of validation texts, that may be called unlike the training set.
+WARN_SHARE = 0.01
+#: Share of a unit covariance mixed into the measured one, in units of its mean variance.
+SHRINKAGE = 0.05
+#: Most components kept of an embedding or a text vector.
+MOST_COMPONENTS = {"embedding": 24, "text": 64}
+#: Least spread of a number of the fingerprint: shares that hardly any crystal has are not to drown the others.
+LEAST_SPREAD = 0.02
+#: Fewest rows of the second half: fewer give no 90 % quantile worth the name.
+LEAST_ROWS = 30
+#: Thresholds tried between metal and gap, eV. Not above 0.5: a crystal answered with the gap of germanium is not to be called a metal,
+#: however many metals among the validation rows are answered so.
+THRESHOLDS = np.arange(0.02, 0.505, 0.01)
+
+
+class Residual(NamedTuple):
+    """Prediction of a row by a network that has not seen it.
+
+    Attributes:
+        gap_ev: Known gap.
+        prediction: With the row's text, eV.
+        prediction_without_text: Without, eV.
+    """
+
+    gap_ev: float
+    prediction: float
+    prediction_without_text: float
+
+
+class Learned(NamedTuple):
+    """What goes into the artifact: plain settings for the manifest, arrays for their own file."""
+
+    settings: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+
+
+def observe(rows: Sequence[Row], predictor: Predictor, *, with_text: bool, advance: Callable[[], None] = lambda: None) -> list[Seen]:
+    """See every row through the artifact; rows that cannot be read are left out.
+
+    Args:
+        rows: Labelled crystals.
+        predictor: Of the artifact.
+        with_text: Use the descriptions.
+        advance: Called after each row.
+    """
+    limit = predictor.artifact.manifest.limits.max_text_chars
+
+    def one(row: Row) -> Seen | None:
+        answer = predictor.observe(PredictRequest(structure=row.structure, description=row.cut(limit).description if with_text else None))
+        advance()
+        return None if isinstance(answer, Failure) else Seen(row.id, row.gap_ev, answer)
+
+    with ThreadPoolExecutor(3) as pool:
+        return [seen for seen in pool.map(one, rows) if seen is not None]
+
+
+def read_residuals(paths: Iterable[Path]) -> dict[str, Residual]:
+    """Read held-out predictions: CSV with the columns id, target, prediction and prediction_without_text.
+
+    Raises:
+        EvaluationError: If a file is missing or has other columns.
+    """
+    import csv
+
+    found: dict[str, Residual] = {}
+    for path in paths:
+        try:
+            with path.open(encoding="utf-8", newline="") as table:
+                for line in csv.DictReader(table):
+                    numbers = [float(line[name]) for name in ("target", "prediction", "prediction_without_text")]
+                    if all(map(math.isfinite, numbers)):
+                        found[line["id"]] = Residual(*numbers)
+        except OSError as error:
+            raise EvaluationError(f"{path} could not be read: {error}.", "Check the path.") from None
+        except (KeyError, ValueError, TypeError) as error:
+            hint = "The columns are id, target, prediction and prediction_without_text, as training writes them for a held-out fold."
+            raise EvaluationError(f"{path} is not a table of held-out predictions ({error}).", hint) from None
+    return found
+
+
+def held_out(seen: Iterable[Seen], residuals: dict[str, Residual], described: set[str]) -> Iterator[Seen]:
+    """Training crystals with the predictions of a network that has not seen them, with text where they have one, and without.
+
+    Args:
+        seen: The crystals, observed without text.
+        residuals: Held-out predictions by id.
+        described: Ids of rows with a description.
+    """
+    for item in seen:
+        residual = residuals.get(item.id)
+        if residual is None:
+            continue
+        bare = item.observation._replace(gap_raw_ev=residual.prediction_without_text, gap_without_text_ev=residual.prediction_without_text)
+        yield Seen(item.id, residual.gap_ev, bare)
+        if item.id in described:
+            yield Seen(item.id, residual.gap_ev, bare._replace(gap_raw_ev=residual.prediction, text=""))
+
+
+def expected_alike(seen: Iterable[Seen], former: Iterable[Seen], model: Scaled) -> Iterator[Seen]:
+    """Crystals with the errors that another artifact expects of them: what it learned from held-out predictions is passed on.
+
+    Networks for the same gaps, trained on the same rows, find the same crystals hard; held-out predictions of each would cost a training
+    per fold.
+
+    Args:
+        seen: The crystals through the artifact to calibrate.
+        former: Some or all of them through the other.
+        model: Of the other's errors.
+    """
+    expected = {(item.id, item.observation.text is not None): model.expected_error(item.observation) for item in former}
+    for item in seen:
+        error = expected.get((item.id, item.observation.text is not None))
+        if error is not None:
+            yield replace(item, gap_ev=max(0.0, item.observation.gap_raw_ev) + max(0.0, error - FLOOR_EV))
+
+
+def learn(
+    validation: Sequence[Seen],
+    training: Sequence[Seen],
+    texts: np.ndarray,
+    residuals: Sequence[Seen],
+    *,
+    coverage: float,
+    origin: str = "held out of training",
+) -> Learned:
+    """Calibrate.
+
+    Args:
+        validation: Rows no network was trained on, observed with their texts where they have one.
+        training: Training rows, observed without text.
+        texts: Pooled vectors of training descriptions, ``[texts, width]``.
+        residuals: Rows to fit the model of the error to; none takes the first half of the validation rows.
+        coverage: Share of gaps that shall lie inside the intervals.
+        origin: Where ``residuals`` come from, for the record.
+
+    Raises:
+        EvaluationError: If there are too few rows.
+    """
+    if len(training) < LEAST_ROWS or len(texts) < LEAST_ROWS:
+        raise EvaluationError(f"{len(training)} training crystals and {len(texts)} descriptions are too few.", "Give the training file.")
+    modes = {
+        True: [item for item in validation if item.observation.text is not None],
+        False: [item.without_text() for item in validation],
+    }
+    first, second = (
+        {mode: [item for item in items if in_second_half(item.id) is half] for mode, items in modes.items()} for half in (False, True)
+    )
+    if min(len(second[True]), len(second[False])) < LEAST_ROWS:
+        raise EvaluationError(
+            f"The second half of the validation rows has {len(second[True])} described and {len(second[False])} rows in all.",
+            f"Calibration takes at least {LEAST_ROWS} of each; give more rows.",
+        )
+    vectors = {
+        "embedding": np.array([item.observation.graph_embedding for item in training], dtype=np.float64),
+        "text": np.asarray(texts, dtype=np.float64),
+    }
+    references = {name: reference_of(values, components=MOST_COMPONENTS[name]) for name, values in vectors.items()}
+    prints = np.array([item.observation.fingerprint for item in training])
+    spread = np.maximum(prints.std(axis=0), LEAST_SPREAD)
+    # As they are stored, so that what was calibrated is what will be used.
+    neighbours = Neighbours((prints / spread).astype(np.float32).astype(np.float64), spread, math.inf)
+    limits = distance_limits(references, neighbours, modes[False], modes[True])
+    references = {name: known._replace(limit=limits[name]) for name, known in references.items()}
+    embedding, fingerprint = references["embedding"], replace(neighbours, limit=limits["fingerprint"])
+
+    rows = list(residuals) or first[True] + first[False]
+    head, chosen = fit_head(rows, embedding=embedding, fingerprint=fingerprint, coverage=coverage)
+
+    def factor(items: Sequence[Seen]) -> float:
+        features = np.array(
+            [head_features(item.observation, embedding=embedding, fingerprint=fingerprint, components=head.components) for item in items]
+        )
+        return conformal_quantile(np.array([item.error_ev for item in items]) / head.sigma(features), coverage)
+
+    quantiles = {mode: factor(items) for mode, items in second.items()}
+    plain = {mode: conformal_quantile(np.array([item.error_ev for item in items]), coverage) for mode, items in second.items()}
+    threshold, accuracy = metal_threshold(first[True] + first[False])
+    settings = {
+        "method": "split conformal, scaled per crystal by a log-linear model of the error",
+        "coverage": coverage,
+        # The widths of an interval that is the same for all crystals: what a reader of the first kind of calibration uses.
+        "half_width_ev": plain[True],
+        "half_width_no_text_ev": plain[False],
+        "metal_below_ev": threshold,
+        "scaled": {
+            "components": head.components,
+            "bias": head.bias,
+            "bounds": list(head.bounds),
+            "quantile": quantiles[True],
+            "quantile_no_text": quantiles[False],
+            "limits": limits,
+        },
+        "rows": {
+            "error model": f"{len(rows)} predictions of {len({item.id for item in rows})} crystals, "
+            + (origin if residuals else "first half of validation"),
+            "conformal factor": f"{len(second[True])} with text, {len(second[False])} without: second half of validation",
+            "metal threshold": f"{len(first[True]) + len(first[False])} predictions: first half of validation",
+            "training crystals": len(training),
+            "training texts": len(texts),
+            "warning limits": len(modes[False]),
+        },
+        "chosen": chosen | {"folds": FIT_FOLDS, "balanced accuracy of metal or not": accuracy},
+    }
+    arrays = {f"{name}_{part}": getattr(reference, part) for name, reference in references.items() for part in ("mean", "whiten")}
+    arrays |= {"fingerprint_vectors": neighbours.vectors.astype(np.float32), "fingerprint_spread": spread}
+    arrays |= {"head_centre": head.centre, "head_spread": head.spread, "head_weights": head.weights}
+    return Learned(settings, {name: np.ascontiguousarray(values) for name, values in arrays.items()})
+
+
+def reference_of(vectors: np.ndarray, *, components: int) -> Reference:
+    """Mean and whitening of vectors ``[rows, width]``, largest variance first, the covariance shrunk towards a multiple of one.
+
+    Columns are brought to one spread first: an Ångström and a share are not to be compared.
+    """
+    mean, spread = vectors.mean(axis=0), np.maximum(vectors.std(axis=0), 1e-3)
+    covariance = np.cov((vectors - mean).T / spread[:, None])
+    covariance = (1 - SHRINKAGE) * covariance + SHRINKAGE * np.eye(len(mean)) * np.trace(covariance) / len(mean)
+    values, axes = np.linalg.eigh(covariance)
+    order = np.argsort(-values)[:components]
+    return Reference(mean, axes[:, order] / np.sqrt(values[order]) / spread[:, None], math.inf)
+
+
+def distance_limits(
+    references: dict[str, Reference], neighbours: Neighbours, bare: Sequence[Seen], described: Sequence[Seen]
+) -> dict[str, float]:
+    """Limits beyond which one in a hundred validation crystals (by either distance), and one in a hundred texts, lies."""
+    distances = {
+        "embedding": np.array([references["embedding"].distance(item.observation.graph_embedding) for item in bare]),
+        "fingerprint": np.array([neighbours.distance(item.observation.fingerprint) for item in bare]),
+    }
+    texts = [references["text"].distance(item.observation.text_vector) for item in described if item.observation.text_vector is not None]
+    allowed = max(1, int(WARN_SHARE * len(bare)))
+    # The two warn together: the strictest common level at which their union stays within the share.
+    for beyond in range(allowed, 0, -1):
+        limits = {name: float(np.sort(values)[-beyond - 1]) for name, values in distances.items()}
+        either = np.logical_or.reduce([values > limits[name] for name, values in distances.items()])
+        if either.sum() <= allowed:
+            break
+    return limits | {"text": float(np.sort(texts)[-max(1, int(WARN_SHARE * len(texts))) - 1])}
+
+
+def conformal_quantile(scores: np.ndarray, coverage: float) -> float:
+    """The ⌈(n + 1) coverage⌉-th smallest of ``n`` scores: with it, a new score lies below with at least that probability.
+
+    Raises:
+        EvaluationError: If there are too few scores for that.
+    """
+    rank = math.ceil((len(scores) + 1) * coverage)
+    if rank > len(scores):
+        raise EvaluationError(f"{len(scores)} rows are too few for intervals of {coverage:.0%}.", "Give more rows, or ask for less.")
+    return float(np.sort(scores)[rank - 1])
+
+
+def metal_threshold(items: Sequence[Seen]) -> tuple[float, float]:
+    """Predicted gap that best divides metals (known gap 0) from the rest, by the mean of the two shares recognised; and that mean."""
+    gaps = np.array([max(0.0, item.observation.gap_raw_ev) for item in items])
+    metal = np.array([item.gap_ev <= 0 for item in items])
+    if not metal.any() or metal.all():
+        raise EvaluationError("The validation rows are all metals, or none is.", "Give rows of both kinds, as val and val_metals.")
+    scores = np.array([((gaps < value)[metal].mean() + (gaps >= value)[~metal].mean()) / 2 for value in THRESHOLDS])
+    # The middle of the best stretch: its ends are decided by a single crystal each.
+    best = np.flatnonzero(scores >= scores.max() - 1e-12)
+    return round(float(THRESHOLDS[best[len(best) // 2]]), 2), float(scores.max())

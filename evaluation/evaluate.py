@@ -1,0 +1,327 @@
+"""Predictions against known gaps: the errors of an artifact on a file of labelled crystals, by the very path that serves."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import zlib
+from dataclasses import asdict, dataclass, field
+from statistics import fmean, median
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import ValidationError
+
+from hsegap.prediction.errors import Failure
+from hsegap.prediction.schemas import PredictRequest, failure_from_validation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from hsegap.prediction.predictor import Predictor
+    from hsegap.prediction.schemas import Prediction
+
+#: Column of the HSE06 gap in eV.
+TARGET = "hse_gap_ev"
+#: An error beyond this, in eV, counts as a miss that a user would notice.
+LARGE_ERROR_EV = 1.0
+
+
+class EvaluationError(ValueError):
+    """A file that cannot be evaluated, with what is wrong and what to do next."""
+
+    code = "invalid_request"
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class Row(NamedTuple):
+    """One labelled crystal."""
+
+    id: str
+    structure: str
+    description: str | None
+    gap_ev: float
+
+    def cut(self, limit: int) -> Row:
+        """The same with a description of at most so many characters: the encoder reads far fewer, a server refuses more."""
+        return self._replace(description=self.description[:limit]) if self.description is not None else self
+
+
+class RowFailure(NamedTuple):
+    """A row that got no prediction."""
+
+    id: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Error statistics over some rows, eV.
+
+    Attributes:
+        n: Rows counted.
+        mae: Mean absolute error.
+        median_ae: Median absolute error.
+        rmse: Root mean square error.
+        bias: Mean of predicted minus known.
+        large: Share of rows that are off by more than 1 eV.
+    """
+
+    n: int
+    mae: float
+    median_ae: float
+    rmse: float
+    bias: float
+    large: float
+
+    @classmethod
+    def of(cls, predicted: Sequence[float], known: Sequence[float]) -> Errors | None:
+        """Statistics of predicted against known gaps; None without rows."""
+        if not known:
+            return None
+        differences = [guess - truth for guess, truth in zip(predicted, known, strict=True)]
+        absolute = [abs(difference) for difference in differences]
+        return cls(
+            n=len(known),
+            mae=fmean(absolute),
+            median_ae=median(absolute),
+            rmse=math.sqrt(fmean(difference**2 for difference in differences)),
+            bias=fmean(differences),
+            large=fmean(value > LARGE_ERROR_EV for value in absolute),
+        )
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How an artifact did on a file.
+
+    Attributes:
+        model: Name, version and SHA-256 of the artifact.
+        file: Name of the file.
+        target: Column compared with.
+        n: Rows predicted.
+        described: Rows predicted that have a description.
+        as_given: Errors with each row's description where it has one: what a user of the file gets.
+        without_text: Errors of the same rows, all descriptions left out.
+        described_with_text: Errors of the described rows, with their descriptions.
+        described_without_text: Errors of the described rows, descriptions left out.
+        mean_predictor: Errors of predicting these rows' own mean for each: what knowing nothing costs.
+        coverage: Share of the known gaps inside the interval; None before calibration.
+        interval_width_ev: Mean width of the interval; None before calibration.
+        failures: Rows without a prediction.
+    """
+
+    model: dict[str, str]
+    file: str
+    target: str
+    n: int
+    described: int
+    as_given: Errors | None
+    without_text: Errors | None
+    described_with_text: Errors | None
+    described_without_text: Errors | None
+    mean_predictor: Errors | None
+    coverage: float | None
+    interval_width_ev: float | None
+    failures: list[RowFailure] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self) | {"failures": [failure._asdict() for failure in self.failures]}
+
+
+def read_rows(path: Path, *, target: str = TARGET, limit: int | None = None) -> list[Row]:
+    """Read labelled crystals from JSON lines, packed with gzip or not.
+
+    Args:
+        path: The file; each line has ``cif`` and the target column, and may have ``id`` and ``description``.
+        target: Column with the known gap, eV. Rows where it is null are left out: there is nothing to compare with.
+        limit: Only the first so many rows with a gap.
+
+    Raises:
+        EvaluationError: If the file is missing, is not JSON lines, lacks a column or holds no row with a gap.
+    """
+    rows: list[Row] = []
+    for number, data in _lines(path):
+        if limit is not None and len(rows) >= limit:
+            break
+        hint = f"Each line is one JSON object with the keys cif and {target}, and perhaps id and description."
+        if not isinstance(data, dict) or not isinstance(data.get("cif"), str) or target not in data:
+            raise EvaluationError(f"Line {number} of {path} has no cif or no {target}.", hint)
+        gap = data[target]
+        if gap is None:
+            continue
+        if isinstance(gap, bool) or not isinstance(gap, int | float) or not math.isfinite(gap):
+            raise EvaluationError(f"Line {number} of {path}: {target} is not a number.", hint)
+        rows.append(Row(str(data.get("id", number)), data["cif"], data.get("description") or None, float(gap)))
+    if not rows:
+        raise EvaluationError(f"{path} holds no row with {target}.", "Name a file of labelled crystals.")
+    return rows
+
+
+def _lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """Numbered JSON values of a file."""
+    try:
+        with path.open("rb") as head:
+            packed = head.read(2) == b"\x1f\x8b"
+        with gzip.open(path, "rt", encoding="utf-8") if packed else path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield number, json.loads(line)
+    except FileNotFoundError:
+        raise EvaluationError(f"There is no file {path}.", "Check the path.") from None
+    except (OSError, EOFError, zlib.error) as error:  # gzip reports a damaged file as any of them
+        raise EvaluationError(f"{path} could not be read: {error}.", "Check the file; a download may be incomplete.") from None
+    except ValueError:  # neither UTF-8 nor JSON
+        raise EvaluationError(f"{path} is not JSON lines.", "Give one JSON object a line, packed with gzip or not.") from None
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Predictions of labelled rows, by what was said of each crystal.
+
+    Attributes:
+        rows: The rows.
+        by_variant: ``without`` every row's prediction without a text, by position; ``given`` those of the rows with a description;
+            ``generated`` with a description made from the structure; ``shuffled`` with another row's description.
+        failed: Rows without a prediction.
+    """
+
+    rows: Sequence[Row]
+    by_variant: dict[str, dict[int, Prediction]]
+    failed: dict[int, RowFailure]
+
+    @property
+    def kept(self) -> list[int]:
+        """Positions of the rows that were predicted."""
+        return [index for index in range(len(self.rows)) if index not in self.failed]
+
+    def complete(self, variant: str) -> dict[int, Prediction]:
+        """Predictions of a variant, of the rows that have no text there those without."""
+        found, bare = self.by_variant.get(variant, {}), self.by_variant["without"]
+        return {index: found.get(index, bare[index]) for index in self.kept}
+
+
+def passes(
+    rows: Sequence[Row], *, with_text: bool = True, generated: bool = False, shuffled: bool = False
+) -> list[tuple[str, int, str | None]]:
+    """What is to be predicted: variant, position of the row, text.
+
+    Args:
+        rows: Labelled crystals.
+        with_text: Use the descriptions of the rows.
+        generated: Have descriptions generated as well.
+        shuffled: Give each described row the description of another one, too.
+    """
+    described = [index for index, row in enumerate(rows) if row.description is not None] if with_text else []
+    found: list[tuple[str, int, str | None]] = [("without", index, None) for index in range(len(rows))]
+    found += [("given", index, rows[index].description) for index in described]
+    if generated:
+        found += [("generated", index, None) for index in range(len(rows))]
+    if shuffled and len(described) > 1:
+        # The row half way round: never its own, and not its neighbour, which sorted files make a relative.
+        half = len(described) // 2
+        others = described[half:] + described[:half]
+        found += [("shuffled", index, rows[other].description) for index, other in zip(described, others, strict=True)]
+    return found
+
+
+def ask(
+    rows: Sequence[Row],
+    predictor: Predictor,
+    *,
+    with_text: bool = True,
+    generated: bool = False,
+    shuffled: bool = False,
+    advance: Callable[[], None] | None = None,
+) -> Answers:
+    """Predict every row, once per variant. Arguments as for :func:`passes`; ``advance`` is called after each prediction."""
+    longest = predictor.artifact.manifest.limits.max_text_chars
+    rows = [row.cut(longest) for row in rows]
+    wanted = passes(rows, with_text=with_text, generated=generated, shuffled=shuffled)
+    requests = (_request(rows[index].structure, text, describe=variant == "generated") for variant, index, text in wanted)
+    by_variant: dict[str, dict[int, Prediction]] = {"without": {}}
+    failed: dict[int, RowFailure] = {}
+    for (variant, index, _), answer in zip(wanted, predictor.predict_iter(requests), strict=True):
+        if not isinstance(answer, Failure):
+            by_variant.setdefault(variant, {})[index] = answer
+        elif variant in {"without", "given"}:
+            # A crystal that finds no words is predicted without them.
+            failed.setdefault(index, RowFailure(rows[index].id, answer.error.code, answer.error.message))
+        if advance:
+            advance()
+    return Answers(rows, by_variant, failed)
+
+
+def evaluate(
+    rows: Sequence[Row],
+    predictor: Predictor,
+    *,
+    file: str = "",
+    target: str = TARGET,
+    with_text: bool = True,
+    advance: Callable[[], None] | None = None,
+) -> Evaluation:
+    """Predict every row and compare.
+
+    Args:
+        rows: Labelled crystals.
+        predictor: What predicts.
+        file: Name for the report.
+        target: Column for the report.
+        with_text: Predict twice where a row has a description: with it and without. False leaves all descriptions out.
+        advance: Called after each prediction (for a progress bar); :func:`predictions_needed` tells how many there will be.
+
+    Returns:
+        The errors. Rows that failed are listed and counted in none of them.
+    """
+    return summarise(ask(rows, predictor, with_text=with_text, advance=advance), predictor, file=file, target=target)
+
+
+def summarise(answers: Answers, predictor: Predictor, *, file: str = "", target: str = TARGET) -> Evaluation:
+    """The plain errors of some predictions."""
+    rows, kept = answers.rows, answers.kept
+    bare, texted, given = answers.by_variant["without"], answers.by_variant.get("given", {}), answers.complete("given")
+    kept_described = [index for index in kept if index in texted]
+    mean = fmean(rows[index].gap_ev for index in kept) if kept else 0.0
+    intervals = [(given[index].interval_ev, rows[index].gap_ev) for index in kept]
+    bounded = [(interval, gap) for interval, gap in intervals if interval is not None]
+    manifest = predictor.artifact.manifest
+
+    def errors(of: dict[int, Prediction], indices: list[int]) -> Errors | None:
+        return Errors.of([of[index].gap_ev for index in indices], [rows[index].gap_ev for index in indices])
+
+    return Evaluation(
+        model={"name": manifest.name, "version": manifest.version, "sha256": predictor.artifact.sha256},
+        file=file,
+        target=target,
+        n=len(kept),
+        described=len(kept_described),
+        as_given=errors(given, kept),
+        without_text=errors(bare, kept),
+        described_with_text=errors(texted, kept_described),
+        described_without_text=errors(bare, kept_described),
+        mean_predictor=Errors.of([mean] * len(kept), [rows[index].gap_ev for index in kept]),
+        coverage=fmean(low <= gap <= high for (low, high), gap in bounded) if bounded else None,
+        interval_width_ev=fmean(high - low for (low, high), _ in bounded) if bounded else None,
+        failures=list(answers.failed.values()),
+    )
+
+
+def _request(structure: str, description: str | None, *, describe: bool = False) -> PredictRequest | Failure:
+    """The request of one row, or the failure a server would answer with."""
+    try:
+        return PredictRequest(structure=structure, description=description, describe=describe, atoms=False)
+    except ValidationError as error:
+        return failure_from_validation(error.errors(include_url=False, include_context=False, include_input=False))
+
+
+def predictions_needed(rows: Sequence[Row], *, with_text: bool = True, generated: bool = False, shuffled: bool = False) -> int:
+    """How many predictions :func:`ask` makes for these rows."""
+    return len(passes(rows, with_text=with_text, generated=generated, shuffled=shuffled))

@@ -1,0 +1,151 @@
+"""Every way a request can fail: one code, one HTTP status and one sentence on what to do next."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+
+logger = logging.getLogger("hsegap.prediction")
+
+ErrorCode = Literal[
+    "unreadable_structure",
+    "unsupported_format",
+    "disordered_structure",
+    "overlapping_atoms",
+    "degenerate_cell",
+    "unknown_element",
+    "too_many_atoms",
+    "too_many_edges",
+    "not_describable",
+    "describe_unavailable",
+    "text_too_long",
+    "too_many_items",
+    "invalid_request",
+    "unauthorized",
+    "payload_too_large",
+    "unsupported_media_type",
+    "overloaded",
+    "not_ready",
+    "timeout",
+    "internal",
+]
+
+#: HTTP status of each code. A batch answers 200 and carries the failures of its items inside.
+STATUS: dict[str, int] = {
+    "unreadable_structure": 422,
+    "unsupported_format": 422,
+    "disordered_structure": 422,
+    "overlapping_atoms": 422,
+    "degenerate_cell": 422,
+    "unknown_element": 422,
+    "too_many_atoms": 422,
+    "too_many_edges": 422,
+    "not_describable": 422,
+    "describe_unavailable": 422,
+    "text_too_long": 422,
+    "too_many_items": 422,
+    "invalid_request": 400,
+    "unauthorized": 401,
+    "payload_too_large": 413,
+    "unsupported_media_type": 415,
+    "overloaded": 429,
+    "not_ready": 503,
+    "timeout": 504,
+    "internal": 500,
+}
+
+#: Seconds a client should wait before it tries again, for the codes where trying again helps.
+RETRY_AFTER_S: dict[str, int] = {"overloaded": 1, "not_ready": 2}
+
+#: What to do next, used where the raiser gives no hint of its own.
+HINTS: dict[str, str] = {
+    "unreadable_structure": "Check that the whole file was sent and that it opens in a structure viewer; name its format.",
+    "unsupported_format": "Send a CIF, POSCAR/CONTCAR, extended XYZ, pymatgen JSON or JARVIS Atoms JSON, and name the format if in doubt.",
+    "disordered_structure": "Replace partial occupancies by an ordered cell (pymatgen's OrderDisorderedStructureTransformation makes one).",
+    "overlapping_atoms": "Remove duplicate atoms; check the space-group setting and the coordinates.",
+    "degenerate_cell": "Check the lattice vectors: lengths in Å, angles in degrees, a cell with volume.",
+    "unknown_element": "Use chemical element symbols from H to Lr; replace deuterium by H, remove dummy atoms.",
+    "too_many_atoms": "Send the primitive cell: the prediction is the same for every cell of a crystal.",
+    "too_many_edges": "Send the primitive cell: the prediction is the same for every cell of a crystal.",
+    "not_describable": "Write a description yourself, or predict without text.",
+    "describe_unavailable": "Install the extra `describe` where the server runs, write a description yourself, or predict without text.",
+    "text_too_long": "Shorten the description; the first sentences carry what the model uses.",
+    "too_many_items": "Split the batch, or use `hsegap score` for many files.",
+    "invalid_request": "Compare the request with docs/api.md or with /docs.json.",
+    "unauthorized": "Send the header `Authorization: Bearer TOKEN` with the token the server was started with.",
+    "payload_too_large": "Send fewer items or the primitive cell; `hsegap score` takes any number of files.",
+    "unsupported_media_type": "Send JSON with the header `Content-Type: application/json`.",
+    "overloaded": "Try again after the seconds named in the Retry-After header, or send batches to /predict_batch.",
+    "not_ready": "Try again after the seconds named in the Retry-After header; /readyz answers 200 when the server is ready.",
+    "timeout": "Check the cell for a near-zero volume, send the primitive cell, or raise the deadline of the server.",
+    "internal": "Try again; if it happens again, report it with the identifier in the message and the server's log.",
+}
+
+
+class ErrorInfo(BaseModel):
+    """What went wrong with one item, and what to do next."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: ErrorCode = Field(description="Stable name of the error; see docs/errors.md.")
+    message: str = Field(description="What is wrong, in one sentence.")
+    hint: str = Field(description="What to do next, in one sentence.")
+    index: int | None = Field(default=None, ge=0, description="Place of the item in a batch; absent for a single request.")
+
+    @model_serializer(mode="wrap")
+    def _without_absent_index(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = handler(self)
+        if data.get("index") is None:
+            data.pop("index", None)
+        return data
+
+
+class Failure(BaseModel):
+    """The object every failed request, batch item and command-line input is answered with."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    error: ErrorInfo
+
+    @classmethod
+    def make(cls, code: str, message: str, hint: str = "", *, index: int | None = None) -> Failure:
+        """Build a failure, with the code's own hint when none is given.
+
+        Args:
+            code: One of :data:`ErrorCode`. Another one becomes ``internal``, so that a surprise stays a named error.
+            message: What is wrong.
+            hint: What to do next.
+            index: Place of the item in its batch.
+        """
+        known: ErrorCode = code if code in STATUS else "internal"  # type: ignore[assignment]  # narrowed by the test
+        return cls(error=ErrorInfo(code=known, message=message, hint=hint or HINTS[known], index=index))
+
+    @property
+    def status(self) -> int:
+        """HTTP status this failure is answered with."""
+        return STATUS[self.error.code]
+
+    def at(self, index: int | None) -> Failure:
+        """The same failure, placed at ``index`` of a batch."""
+        return Failure(error=self.error.model_copy(update={"index": index}))
+
+
+def internal_error(error: BaseException | str, doing: str) -> Failure:
+    """Log a surprise under an identifier, and name only that identifier to the client.
+
+    Args:
+        error: The exception, or a worker's account of it.
+        doing: What was going on, for the log.
+    """
+    identifier = uuid.uuid4().hex[:12]
+    exception = error if isinstance(error, BaseException) else None
+    logger.error("%s: error %s%s", doing, identifier, "" if exception else f"\n{error}", exc_info=exception)
+    return Failure.make("internal", f"Something went wrong inside the server (error {identifier}).")
+
+
+if set(get_args(ErrorCode)) != set(STATUS) or set(STATUS) != set(HINTS):  # a new code must come with all three
+    msg = "hsegap.prediction.errors: ErrorCode, STATUS and HINTS disagree"
+    raise RuntimeError(msg)

@@ -1,0 +1,135 @@
+"""Calibration with a scale per crystal: which errors are to be expected of this crystal, by a small log-linear model.
+
+``sigma(x) = exp(b + w · f(x))`` estimates the size of the error from the crystal; split-conformal calibration then finds the one factor
+``q`` by which it must be stretched for the stated share of held-out gaps to lie inside ``gap ± q sigma(x)``. The guarantee comes from the
+factor alone; a poor estimate costs width, not coverage. docs/uncertainty.md has the formulae and their sources.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from hsegap.prediction.observed import PLAIN_FEATURES, Neighbours, Observation, Reference, plain_features
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: File of the artifact that holds the arrays.
+TENSORS = "calibration.safetensors"
+#: Arrays of the file with the number of their dimensions.
+ARRAYS = {
+    **{f"{name}_{part}": dimensions for name in ("embedding", "text") for part, dimensions in (("mean", 1), ("whiten", 2))},
+    "fingerprint_vectors": 2,
+    "fingerprint_spread": 1,
+    "head_centre": 1,
+    "head_spread": 1,
+    "head_weights": 1,
+}
+
+
+class ErrorHead(NamedTuple):
+    """The log-linear model of the error.
+
+    Attributes:
+        components: How many whitened components of the embedding it reads.
+        centre: Mean of each feature on the rows it was fitted to, ``[features]``.
+        spread: Standard deviation of each, ``[features]``.
+        weights: ``[features]``.
+        bias: Mean logarithm of the error, eV.
+        bounds: Smallest and largest deviation from the bias: no interval narrower or wider than those of ordinary crystals.
+    """
+
+    components: int
+    centre: np.ndarray
+    spread: np.ndarray
+    weights: np.ndarray
+    bias: float
+    bounds: tuple[float, float]
+
+    def sigma(self, features: np.ndarray) -> np.ndarray:
+        """Expected size of the error, eV, of ``features [..., features]``."""
+        deviation = ((features - self.centre) / self.spread) @ self.weights
+        sigma: np.ndarray = np.exp(self.bias + np.clip(deviation, *self.bounds))
+        return sigma
+
+
+class Scaled(NamedTuple):
+    """All that calibration learned about an artifact.
+
+    Attributes:
+        embedding: Graph embeddings of training crystals.
+        fingerprint: Their fingerprints.
+        text: Pooled vectors of training descriptions.
+        head: Model of the error.
+        quantile: Factor of the interval with a description.
+        quantile_no_text: The same without.
+    """
+
+    embedding: Reference
+    fingerprint: Neighbours
+    text: Reference
+    head: ErrorHead
+    quantile: float
+    quantile_no_text: float
+
+    def half_width(self, seen: Observation) -> float:
+        """Half the width of a crystal's interval, eV."""
+        return self.expected_error(seen) * (self.quantile if seen.text is not None else self.quantile_no_text)
+
+    def expected_error(self, seen: Observation) -> float:
+        """Size of the error to be expected of a crystal, eV."""
+        features = head_features(seen, embedding=self.embedding, fingerprint=self.fingerprint, components=self.head.components)
+        return float(self.head.sigma(features))
+
+
+def head_features(seen: Observation, *, embedding: Reference, fingerprint: Neighbours, components: int) -> np.ndarray:
+    """What the error head reads of a crystal: the first components of its embedding, then :data:`PLAIN_FEATURES`."""
+    scores = embedding.scores(seen.graph_embedding)
+    plain = plain_features(
+        gap_raw_ev=seen.gap_raw_ev,
+        gap_without_text_ev=seen.gap_without_text_ev,
+        n_atoms=len(seen.symbols),
+        with_text=seen.text is not None,
+        embedding_distance=float(np.sqrt(np.mean(scores**2))),
+        fingerprint_distance=fingerprint.distance(seen.fingerprint),
+    )
+    return np.array([*scores[:components], *plain])
+
+
+def load_scaled(settings: dict[str, Any], path: Path) -> Scaled:
+    """Read what ``hsegap calibrate`` wrote.
+
+    Args:
+        settings: ``manifest.calibration["scaled"]``.
+        path: The file of arrays, already checked against the manifest's SHA-256.
+
+    Raises:
+        ValueError: If the file does not hold what the settings need.
+    """
+    from safetensors.numpy import load_file
+
+    arrays = {name: values.astype(np.float64) for name, values in load_file(path).items()}
+    wrong = [name for name, dimensions in ARRAYS.items() if name not in arrays or arrays[name].ndim != dimensions]
+    if wrong:
+        raise ValueError(f"{TENSORS} has no usable {', '.join(wrong)}")
+    components = int(settings["components"])
+    if not len(arrays["head_centre"]) == len(arrays["head_spread"]) == len(arrays["head_weights"]) == components + len(PLAIN_FEATURES):
+        raise ValueError(f"{TENSORS} was written by another version of hsegap: calibrate the artifact again")
+
+    def reference(name: str) -> Reference:
+        return Reference(arrays[f"{name}_mean"], arrays[f"{name}_whiten"], float(settings["limits"][name]))
+
+    low, high = settings["bounds"]
+    head = ErrorHead(
+        components, arrays["head_centre"], arrays["head_spread"], arrays["head_weights"], float(settings["bias"]), (float(low), float(high))
+    )
+    return Scaled(
+        embedding=reference("embedding"),
+        fingerprint=Neighbours(arrays["fingerprint_vectors"], arrays["fingerprint_spread"], float(settings["limits"]["fingerprint"])),
+        text=reference("text"),
+        head=head,
+        quantile=float(settings["quantile"]),
+        quantile_no_text=float(settings["quantile_no_text"]),
+    )

@@ -1,0 +1,251 @@
+"""The shapes that travel: one request, one prediction, and their batches. The same names in JSON, CSV columns and on the page."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_serializer,
+)
+
+from hsegap.prediction.errors import Failure
+
+#: Longest structure text, in characters: a CIF of 10 000 atoms has about a million.
+MAX_STRUCTURE_CHARS = 2_000_000
+#: Longest description, in characters. The artifact's own limit (``limits.max_text_chars``) is usually lower and counts as well.
+MAX_DESCRIPTION_CHARS = 100_000
+#: Most items of one ``/predict_batch``.
+MAX_ITEMS = 256
+
+#: A gap below this is reported as a metal before an artifact is calibrated; calibration chooses a threshold on validation rows. A semilocal
+#: or hybrid calculation on a finite k-mesh resolves no smaller gap.
+METAL_BELOW_EV = 0.1
+#: A gap of this or more is reported as an insulator: beyond the ultraviolet-emitting semiconductors (GaN 3.4, ZnO 3.4 eV).
+INSULATOR_FROM_EV = 4.0
+
+StructureFormat = Literal["cif", "poscar", "xyz", "pymatgen", "jarvis"]
+Kind = Literal["metal", "semiconductor", "insulator"]
+
+
+def kind_of(gap_ev: float, *, metal_below_ev: float = METAL_BELOW_EV) -> Kind:
+    """Name the kind of material by its gap: metal below a threshold, insulator from 4 eV on, semiconductor between."""
+    if gap_ev < metal_below_ev:
+        return "metal"
+    return "insulator" if gap_ev >= INSULATOR_FROM_EV else "semiconductor"
+
+
+class _Strict(BaseModel):
+    """Unknown fields are refused and nothing is coerced: a misspelt option must not be ignored silently."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class PredictRequest(_Strict):
+    """One crystal to predict."""
+
+    structure: str = Field(
+        max_length=MAX_STRUCTURE_CHARS,
+        description="The text of the structure file (not its path, not a URL).",
+    )
+    format: StructureFormat | None = Field(default=None, description="Format of `structure`; null recognises it from the text.")
+    description: str | None = Field(
+        default=None,
+        max_length=MAX_DESCRIPTION_CHARS,
+        description="A description of the crystal in robocrystallographer's wording; null predicts without text (unless `describe`).",
+    )
+    describe: bool = Field(default=False, description="Generate a description (seconds) when none is given.")
+    atoms: bool = Field(default=True, description="Report the per-atom maps.")
+
+
+class DescribeRequest(_Strict):
+    """One crystal to describe."""
+
+    structure: str = Field(max_length=MAX_STRUCTURE_CHARS, description="The text of the structure file (not its path, not a URL).")
+    format: StructureFormat | None = Field(default=None, description="Format of `structure`; null recognises it from the text.")
+
+
+class Description(BaseModel):
+    """The text a prediction used and where it came from."""
+
+    text: str | None = Field(description="The description as used, before normalisation; null without text.")
+    origin: Literal["given", "generated", "none"]
+
+
+class ModalityWeights(BaseModel):
+    """How much graph and text weigh in the late fusion, as the network reports it."""
+
+    graph: float
+    text: float
+
+
+class AtomReport(BaseModel):
+    """One atom and how it listened to the text, per fusion layer."""
+
+    index: int = Field(ge=0, description="Place of the atom in the input, from 0.")
+    element: str
+    frac_coords: list[float] = Field(min_length=3, max_length=3, description="Fractional coordinates as read.")
+    gate: dict[str, float] = Field(description='Mean gate over channels, per fusion layer: {"layer_2": value}.')
+    importance: dict[str, float] = Field(description="Atom importance per fusion layer; empty without dynamic gating.")
+    text_share: dict[str, float | None] = Field(description="Share of the text in the fused vector per layer; null without text.")
+
+
+class Warn(BaseModel):
+    """Something the reader of a prediction should know; the prediction stands all the same."""
+
+    code: str
+    message: str
+
+
+class ModelName(BaseModel):
+    """Which artifact answered."""
+
+    name: str
+    version: str
+    sha256: str = Field(description="SHA-256 of the artifact's manifest, which in turn names the SHA-256 of each file.")
+
+
+class Timings(BaseModel):
+    """Milliseconds per stage; 0 for a stage that did not run. The total holds the waiting between the stages as well."""
+
+    read: float = 0.0
+    graph: float = 0.0
+    describe: float = 0.0
+    text: float = 0.0
+    network: float = 0.0
+    total: float = 0.0
+
+
+class Prediction(BaseModel):
+    """The answer for one crystal."""
+
+    id: str | None = Field(default=None, description="Name of the input where it has one (a file, a row); absent over HTTP.")
+    index: int = Field(default=0, ge=0, description="Place in the request, from 0.")
+    formula: str = Field(description="Reduced formula.")
+    n_atoms: int = Field(ge=1, description="Atoms in the cell given.")
+    gap_ev: float = Field(ge=0, description="Predicted HSE06 band gap, eV; never below 0.")
+    gap_raw_ev: float = Field(description="The network's own number, eV; may lie below 0.")
+    interval_ev: tuple[float, float] | None = Field(description="Split-conformal interval, eV; null before the artifact is calibrated.")
+    coverage: float | None = Field(
+        description="Share of crystals whose true gap the interval is built to contain; null without an interval."
+    )
+    kind: Kind = Field(description="metal below the threshold of `kinds` in `GET /model`, insulator from 4 eV on, semiconductor between.")
+    description: Description
+    modality_weights: ModalityWeights
+    atoms: list[AtomReport] | None = Field(description="Per-atom maps in input order; null when not asked for.")
+    warnings: list[Warn]
+    model: ModelName
+    timings_ms: Timings
+    # Not part of the answer: what the page draws without reading the structure a second time.
+    _lattice: list[list[float]] | None = PrivateAttr(default=None)
+
+    @property
+    def lattice(self) -> list[list[float]] | None:
+        """Lattice vectors as rows, Å, as read; None for a prediction that came as JSON. Never serialised."""
+        return self._lattice
+
+    def with_lattice(self, lattice: list[list[float]]) -> Self:
+        """The same object, knowing its cell."""
+        self._lattice = lattice
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_absent_id(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = handler(self)
+        if data.get("id") is None:
+            data.pop("id", None)
+        return data
+
+
+class GeneratedDescription(BaseModel):
+    """The answer of ``/describe``."""
+
+    description: Description
+    formula: str
+    n_atoms: int = Field(ge=1)
+    warnings: list[Warn]
+    timings_ms: Timings
+
+
+def _keep_invalid_item(value: Any, handler: ValidatorFunctionWrapHandler) -> PredictRequest | Failure:
+    """A bad item of a batch becomes its own failure instead of costing its neighbours theirs."""
+    try:
+        return handler(value)
+    except ValidationError as error:
+        return failure_from_validation(error.errors(include_url=False, include_context=False, include_input=False))
+
+
+BatchItem = Annotated[PredictRequest, WrapValidator(_keep_invalid_item)]
+
+
+class BatchRequest(_Strict):
+    """Many crystals; each is answered on its own, in order."""
+
+    items: list[BatchItem] = Field(min_length=1, max_length=MAX_ITEMS)
+
+
+class BatchResponse(BaseModel):
+    """One result or error per item, in the order given."""
+
+    items: list[Prediction | Failure]
+
+
+class ModelInfo(BaseModel):
+    """What ``GET /model`` tells about the artifact that answers."""
+
+    name: str
+    version: str
+    sha256: str
+    created: str
+    units: dict[str, str]
+    config: dict[str, Any]
+    graph: dict[str, Any]
+    text_encoder: dict[str, Any]
+    training: dict[str, Any]
+    elements: list[str]
+    metrics: dict[str, Any]
+    calibration: dict[str, Any] | None
+    card: str = Field(description="The model card, Markdown; empty where the artifact carries none.")
+    limits: dict[str, int] = Field(description="Artifact's limits and the server's: atoms, edges, characters, items, bytes.")
+    kinds: dict[str, float] = Field(description="Thresholds of `kind` in eV: metal_below, insulator_from.")
+
+
+def failure_from_validation(errors: list[Any], *, index: int | None = None) -> Failure:
+    """Turn pydantic's list of errors into the one failure a client reads.
+
+    Args:
+        errors: What ``ValidationError.errors()`` gives (``type``, ``loc`` and ``msg`` are read).
+        index: Place of the item in its batch.
+
+    Returns:
+        ``text_too_long``, ``too_many_items`` or ``payload_too_large`` where a bound was crossed, else ``invalid_request``
+        naming the first field that is wrong.
+    """
+    first = errors[0] if errors else {"type": "", "loc": (), "msg": "the request is not valid"}
+    location = tuple(first.get("loc", ()))
+    kind, name = first.get("type", ""), ".".join(str(part) for part in location)
+    if kind == "string_too_long" and location[-1:] == ("description",):
+        return Failure.make("text_too_long", f"The description is longer than {MAX_DESCRIPTION_CHARS} characters.", index=index)
+    if kind == "string_too_long" and location[-1:] == ("structure",):
+        return Failure.make("payload_too_large", f"The structure is longer than {MAX_STRUCTURE_CHARS} characters.", index=index)
+    if kind == "too_long" and location == ("items",):
+        return Failure.make("too_many_items", f"The batch has more than {MAX_ITEMS} items.", index=index)
+    if kind == "literal_error" and location[-1:] == ("format",):
+        message = "The format is not one of cif, poscar, xyz, pymatgen, jarvis."
+        return Failure.make("unsupported_format", message, index=index)
+    if kind == "json_invalid":
+        return Failure.make("invalid_request", f"The body is not JSON: {first.get('msg', '')}.", index=index)
+    if kind == "extra_forbidden":
+        return Failure.make("invalid_request", f"There is no field `{name}`.", index=index)
+    if kind == "missing":
+        return Failure.make("invalid_request", f"The field `{name}` is missing.", index=index)
+    where = f"The field `{name}`" if name else "The request"
+    more = f" ({len(errors)} errors in all)" if len(errors) > 1 else ""
+    return Failure.make("invalid_request", f"{where} is not valid: {first.get('msg', '')}{more}.", index=index)

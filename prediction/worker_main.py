@@ -1,0 +1,194 @@
+"""What runs inside a worker process: read a structure and build its graph, or describe it, one job at a time.
+
+Started as ``python -P -m hsegap.prediction.worker_main ROLE MEMORY_BYTES CPU_SECONDS``. Jobs arrive as frames on standard input, answers
+leave as frames on what was standard output; anything a library prints goes to standard error instead. The process ends when its input
+ends, so it never outlives the server. A job that burns more than its share of processor time is ended by the kernel even if nobody is left
+to kill it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import struct
+import sys
+import time
+import traceback
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Frame: bytes of the JSON header, bytes of the arrays, then both. No pickle: what comes out of a parser of strangers' files is data only.
+PREFIX = struct.Struct("<QQ")
+GRAPH_ARRAYS = ("atomic_numbers", "src", "dst", "r", "line_src", "line_dst")
+
+
+def pack(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray] | None = None) -> bytes:
+    """Pack one message: JSON plus named numeric arrays."""
+    blocks = {name: np.ascontiguousarray(array) for name, array in (arrays or {}).items()}
+    layout = [[name, block.dtype.str, list(block.shape)] for name, block in blocks.items()]
+    head = json.dumps({**header, "arrays": layout}).encode()
+    body = b"".join(block.tobytes() for block in blocks.values())
+    return PREFIX.pack(len(head), len(body)) + head + body
+
+
+def unpack(head: bytes, body: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Undo :func:`pack`, given the two parts of a frame.
+
+    Raises:
+        ValueError: If the parts do not fit together.
+    """
+    header: dict[str, Any] = json.loads(head)
+    arrays: dict[str, np.ndarray] = {}
+    offset = 0
+    for name, dtype_name, shape in header.pop("arrays"):
+        dtype = np.dtype(dtype_name)
+        if dtype.kind not in "iuf":
+            raise ValueError(f"array {name} of kind {dtype.kind}")
+        count = int(np.prod(shape, dtype=np.int64))
+        arrays[name] = np.frombuffer(body, dtype=dtype, count=count, offset=offset).reshape(shape)
+        offset += count * dtype.itemsize
+    return header, arrays
+
+
+def read_job(job: Mapping[str, Any]) -> bytes:
+    """Text of a structure file → crystal graph.
+
+    Raises:
+        StructureError: If it cannot be read, is too large, or cannot be made a graph.
+    """
+    from hsegap.structures import build_graph
+
+    started = time.perf_counter()
+    crystal = _read(job)
+    was_read = time.perf_counter()
+    graph = build_graph(crystal, **job["graph"], max_atoms=job["max_atoms"], max_edges=job["max_edges"])
+    built = time.perf_counter()
+    header = {
+        "formula": crystal.formula,
+        "symbols": list(crystal.symbols),
+        "warnings": [[notice.code, notice.message] for notice in crystal.warnings],
+        "timings": {"read": 1e3 * (was_read - started), "graph": 1e3 * (built - was_read)},
+    }
+    arrays = {name: getattr(graph, name) for name in GRAPH_ARRAYS}
+    places = {"frac_coords": np.asarray(crystal.frac_coords, dtype=np.float64), "lattice": np.asarray(crystal.lattice, dtype=np.float64)}
+    return pack(header, {**arrays, **places})
+
+
+def describe_job(job: Mapping[str, Any]) -> bytes:
+    """Text of a structure file → description.
+
+    Raises:
+        StructureError: If it cannot be read.
+    """
+    from hsegap.structures import describe
+
+    started = time.perf_counter()
+    crystal = _read(job)
+    was_read = time.perf_counter()
+    text = describe(crystal)
+    header = {
+        "text": text,
+        "formula": crystal.formula,
+        "n_atoms": crystal.n_atoms,
+        "warnings": [[notice.code, notice.message] for notice in crystal.warnings],
+        "timings": {"read": 1e3 * (was_read - started), "describe": 1e3 * (time.perf_counter() - was_read)},
+    }
+    return pack(header)
+
+
+def _read(job: Mapping[str, Any]) -> Any:
+    """Read the job's structure; a surprise inside a parser means that the file is unreadable, not that the service is broken."""
+    from hsegap.structures import read
+    from hsegap.structures.errors import StructureError
+
+    try:
+        return read(job["structure"], format=job["format"], max_atoms=job["max_atoms"])
+    except (StructureError, MemoryError):
+        raise
+    except Exception as error:
+        traceback.print_exc()
+        raise StructureError("unreadable_structure", f"The structure could not be read ({type(error).__name__}).", "") from error
+
+
+def _answer(job: Mapping[str, Any]) -> bytes:
+    """Do one job; every failure becomes a named error.
+
+    ``unfit`` in an answer asks for another process: one that ran out of memory may hold half-initialised libraries.
+    """
+    from hsegap.structures.errors import DescriptionError, StructureError
+
+    try:
+        return read_job(job) if job["job"] == "read" else describe_job(job)
+    except Exception as error:  # the server must go on; what happened is logged there
+        if _caused_by(error, MemoryError):
+            return pack({"error": ["too_many_edges", "The crystal needs more memory than one request may use.", ""], "unfit": True})
+        if isinstance(error, StructureError | DescriptionError):
+            return pack({"error": [error.code, error.message, error.hint], "unfit": _caused_by(error, SystemError)})
+        return pack({"error": ["internal", "", ""], "traceback": traceback.format_exc(limit=-20), "unfit": True})
+
+
+def _caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:
+    """Whether an error of a kind stands behind another; a parser that ran out of memory was not given a bad file."""
+    while error is not None:
+        if isinstance(error, kind):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _warm_up(role: str) -> None:
+    """Import what the jobs need, so that no deadline is spent on imports."""
+    from pymatgen.core import Structure  # noqa: F401
+    from pymatgen.io.cif import CifParser  # noqa: F401
+
+    from hsegap.structures import read  # noqa: F401
+
+    if role == "describe":
+        import importlib
+
+        for name in ("robocrys", "matminer"):
+            try:
+                importlib.import_module(name)
+            except ImportError:
+                return
+
+
+def _read_exactly(stream: BinaryIO, count: int) -> bytes:
+    data = stream.read(count)
+    if len(data) != count:
+        sys.exit(0)  # the server has closed the pipe
+    return data
+
+
+def main() -> None:
+    """Serve jobs until standard input ends."""
+    role, memory_bytes, cpu_seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is the server's to handle
+    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    jobs = sys.stdin.buffer
+    if memory_bytes:
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _warm_up(role)
+    answers.write(pack({"ready": True}))
+    while True:
+        head_bytes, body_bytes = PREFIX.unpack(_read_exactly(jobs, PREFIX.size))
+        head, body = _read_exactly(jobs, head_bytes), _read_exactly(jobs, body_bytes)
+        job, _ = unpack(head, body)
+        signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
+        answer = _answer(job)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        view = memoryview(answer)
+        while view:
+            view = view[answers.write(view) :]
+
+
+if __name__ == "__main__":
+    main()

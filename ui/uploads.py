@@ -1,0 +1,102 @@
+"""The page's upload folder: whose a file is, how it is opened, and when it is deleted.
+
+A path in an event is a stranger's word. It counts only if this server handed out that very path to that very visitor; it is opened without
+following a link; and it is never deleted. Files end by the clock of :meth:`Uploads.sweep`, which looks at the folder and not at any event.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from hsegap.prediction.errors import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: Uploads older than this are deleted, and looked for this often; seconds.
+AGE_S = 600.0
+SWEEP_S = 60.0
+#: Every step of a path is opened so: no link is followed, and a pipe put in a file's place does not block.
+_STEP = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class UploadError(ValueError):
+    """A file that is not an upload of this visitor, not one any more, or not a plain file; carries the named failure."""
+
+    def __init__(self) -> None:
+        message = "One of the files is not among your uploads, or was uploaded more than ten minutes ago."
+        self.failure = Failure.make("invalid_request", message, "Choose the files again.")
+        super().__init__(message)
+
+
+class Uploads:
+    """What lies in one server's upload folder.
+
+    Args:
+        folder: The folder; made for this server, entered by its user alone.
+        age_s: How long an upload is kept, s.
+    """
+
+    def __init__(self, folder: Path, *, age_s: float = AGE_S) -> None:
+        self.folder = folder.resolve()
+        self.age_s = age_s
+        self._until: dict[tuple[str, str], float] = {}
+
+    def record(self, visitor: str, paths: Iterable[str]) -> None:
+        """Remember whose the files of an upload are. Two visitors may upload the same file: each has it then."""
+        until = time.monotonic() + self.age_s
+        for path in paths:
+            self._until[visitor, path] = until
+
+    def has(self, visitor: str | None, path: Any) -> bool:
+        """Whether exactly this path was handed out to this visitor and is still kept. Looks at no file and no host."""
+        return visitor is not None and isinstance(path, str) and self._until.get((visitor, path), 0.0) > time.monotonic()
+
+    def open(self, path: str | Path) -> BinaryIO:
+        """Open a plain file inside the folder for reading.
+
+        Raises:
+            UploadError: If it is not below the folder, is gone, is no plain file, or any step towards it is a link or leads upwards.
+        """
+        try:
+            steps = Path(path).relative_to(self.folder).parts
+        except ValueError:
+            raise UploadError from None
+        if not steps or ".." in steps:
+            raise UploadError
+        try:
+            at = os.open(self.folder, _STEP | os.O_DIRECTORY)
+            for place, name in enumerate(steps, start=1):
+                below = at
+                try:
+                    at = os.open(name, _STEP | (os.O_DIRECTORY if place < len(steps) else 0), dir_fd=below)
+                finally:
+                    os.close(below)
+        except (OSError, ValueError):
+            raise UploadError from None
+        if not stat.S_ISREG(os.fstat(at).st_mode):
+            os.close(at)
+            raise UploadError
+        return os.fdopen(at, "rb")
+
+    def sweep(self) -> None:
+        """Delete what has been in the folder for too long; links are deleted, never followed."""
+        moment = time.monotonic()
+        for key in [key for key, until in self._until.items() if until <= moment]:
+            del self._until[key]
+        oldest = time.time() - self.age_s
+        for folder, _, names, here in os.fwalk(self.folder, topdown=False, follow_symlinks=False):
+            for name in names:
+                with contextlib.suppress(OSError):
+                    if os.stat(name, dir_fd=here, follow_symlinks=False).st_mtime < oldest:
+                        os.unlink(name, dir_fd=here)
+            if Path(folder) != self.folder:
+                # A folder that still holds something stays; so does one just made for an upload that is on its way.
+                with contextlib.suppress(OSError):
+                    if os.fstat(here).st_mtime < oldest:
+                        Path(folder).rmdir()
