@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from textbook.crystals import Crystal
 
-    from hsegap.service.predictor import Predictor
+    from hsegap.prediction.predictor import Predictor
 
 ROWS = ROOT.parent / "shared" / "data" / "hse" / "test.jsonl.gz"
 PARTS = ("crystals", "strain", "slopes")
@@ -39,7 +39,7 @@ PARTS = ("crystals", "strain", "slopes")
 
 def request_of(structure: str, *, pbe_gap_ev: float | None = None) -> Any:
     """A request for a crystal's gap, with its PBE gap as a known fact if one is given."""
-    from hsegap.service.schemas import PredictRequest
+    from hsegap.prediction.schemas import PredictRequest
 
     fields: dict[str, Any] = {"structure": structure, "format": "poscar", "atoms": False}
     if pbe_gap_ev is not None:

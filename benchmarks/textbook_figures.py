@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from statistics import fmean, median, stdev
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textbook.crystals import Crystal
 
-    from hsegap.service.errors import Failure
-    from hsegap.service.schemas import Prediction
+    from hsegap.prediction.errors import Failure
+    from hsegap.prediction.schemas import Prediction
 
 #: A crystal with a larger gap than the first that is answered with less than the second is a false metal, eV.
 FALSE_METAL_EV = (1.0, 0.3)
@@ -76,16 +78,16 @@ def line_of(one: Answered) -> str:
 
 def errors(some: Sequence[Answered]) -> dict[str, float | int]:
     """Error statistics, eV; only a count without crystals."""
-    values = [one.error for one in some]
-    if not values:
+    if not some:
         return {"n": 0}
+    values = np.array([one.error for one in some])
     return {
         "n": len(values),
-        "mae": fmean(values),
-        "standard_error": stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.nan,
-        "median_ae": median(values),
-        "bias": fmean(one.gap - one.crystal.hse_gap_ev for one in some),
-        "off_by_1_ev": sum(value > 1 for value in values),
+        "mae": float(values.mean()),
+        "standard_error": float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan,
+        "median_ae": float(np.median(values)),
+        "bias": float(np.mean([one.gap - one.crystal.hse_gap_ev for one in some])),
+        "off_by_1_ev": int((values > 1).sum()),
     }
 
 

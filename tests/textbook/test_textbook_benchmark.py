@@ -10,10 +10,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from benchmarks.strained import DEFORMATIONS, Deformation, moved, slope_of
-from benchmarks.textbook_figures import Answered, figures_of, line_of
 from shared_material import SHARED
 from textbook.crystals import read_textbook
+
+from benchmarks.strained import DEFORMATIONS, Deformation, moved, slope_of
+from benchmarks.textbook_figures import Answered, figures_of, line_of
 
 ROOT = Path(__file__).resolve().parents[2]
 CRYSTALS = {crystal.name: crystal for crystal in read_textbook()}
@@ -76,7 +77,9 @@ def test_errors_are_told_apart_by_training_rows_and_metals_count_apart():
 
 
 def test_false_metals_are_counted_scored_or_not():
-    figures = figures_of([answered("diamond", 0.19), answered("copper(I) oxide", 0.1), answered("germanium", 0.1), answered("silicon", 0.3)])
+    figures = figures_of(
+        [answered("diamond", 0.19), answered("copper(I) oxide", 0.1), answered("germanium", 0.1), answered("silicon", 0.3)]
+    )
     assert figures["false_metals"] == {"of": 3, "all": ["diamond", "copper(I) oxide"], "scored": ["diamond"]}
     assert "**false metal**" in line_of(answered("diamond", 0.19))
 
