@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hsegap.prediction.errors import Failure
-from hsegap.prediction.schemas import MAX_ITEMS, PredictRequest
+from hsegap.prediction.limits import MAX_ITEMS
+from hsegap.prediction.schemas import PredictRequest
 from hsegap.ui import batch
 from hsegap.ui.uploads import Uploads
 from support.ui_samples import POSCAR, SILICON, prediction
