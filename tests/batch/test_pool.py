@@ -18,6 +18,7 @@ from hsegap.batch.pool import Pool, PoolOptions
 from hsegap.batch.problems import ScoringError
 from hsegap.batch.texts import ScoringPredictor, VectorTable
 from hsegap.prediction.schemas import PredictRequest
+from support.processes import descendants, memory_kb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 @pytest.fixture
 def poison(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers that some inputs kill."""
-    monkeypatch.setattr(ForkServer, "module", "poisoned_fork_server")
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setattr(ForkServer, "module", "support.poisoned_fork_server")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1]))
 
 
 def repeated(crystals: dict[str, str], n: int, **special: str) -> list[Item]:
@@ -108,16 +109,6 @@ def test_inputs_known_to_be_broken_need_no_worker(artifact: Artifact) -> None:
         rows = score(pool, [Item("a", problem=unreadable("gone"))])
         assert rows[0]["error"]["code"] == "unreadable_input"
         assert pool.pids() == []
-
-
-def memory_kb(pid: int) -> dict[str, int]:
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
-    return {line.split(":")[0]: int(line.split()[1]) for line in lines}
-
-
-def descendants(pid: int) -> set[int]:
-    children = {int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()}
-    return children.union(*map(descendants, children)) if children else set()
 
 
 def test_workers_share_the_artifacts_pages_and_leave_nobody_behind(artifact: Artifact, crystals: dict[str, str]) -> None:

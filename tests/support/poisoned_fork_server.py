@@ -1,6 +1,6 @@
 """The process workers are forked from, with one change: some inputs do to a worker what a bug in compiled code would do.
 
-Run as ``python -m poisoned_fork_server FD`` in place of ``hsegap.batch.fork_server_main``.
+Run as ``python -m support.poisoned_fork_server FD`` in place of ``hsegap.batch.fork_server_main``.
 """
 
 from __future__ import annotations
