@@ -359,7 +359,16 @@ def test_every_exemption_from_a_check_names_its_rule() -> None:
     assert not wrong, wrong
 
 
-def test_test_files_have_names_of_their_own() -> None:
-    # Their folders are no packages, so pytest imports each by its bare name: two of the same name in two folders would clash.
-    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
-    assert sorted(set(names)) == sorted(names)
+def test_tests_import_no_tests() -> None:
+    """What several share lies in tests/support, so that every file runs alone, beside any other and in any order."""
+    tests = ROOT / "tests"
+    own = {path.stem for path in tests.rglob("*.py") if "support" not in path.relative_to(tests).parts} | {"tests"}
+    # Folders are importable too, as pytest has tests/ on its path; those of the same name as a room would be the room.
+    own |= {path.name for path in tests.iterdir() if path.is_dir() and not path.name.startswith("__")} - {"support"}
+    wrong = [
+        f"{path.relative_to(ROOT)}:{entry.line} imports {entry.module}"
+        for path in tests.rglob("*.py")
+        for entry in imports_of(ast.parse(path.read_text()), path.stem, is_package=path.name == "__init__.py")
+        if entry.module.split(".")[0] in own
+    ]
+    assert not wrong, "\n".join(wrong)

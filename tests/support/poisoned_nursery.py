@@ -1,6 +1,6 @@
 """The process workers are forked from, with one change: some inputs do to a worker what a bug in compiled code would do.
 
-Run as ``python -m poisoned_nursery FD`` in place of ``hsegap.batch.nursery_main``.
+Run as ``python -m support.poisoned_nursery FD`` in place of ``hsegap.batch.nursery_main``.
 """
 
 from __future__ import annotations
