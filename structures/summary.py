@@ -112,7 +112,8 @@ def space_group_of(crystal: Crystal, *, tolerance: float = SYMMETRY_TOLERANCE) -
         return None
     import spglib
 
-    found = spglib.get_symmetry_dataset((crystal.lattice, crystal.frac_coords, crystal.atomic_numbers), symprec=tolerance)
+    cell: Any = (crystal.lattice, crystal.frac_coords, crystal.atomic_numbers)
+    found = spglib.get_symmetry_dataset(cell, symprec=tolerance)
     return None if found is None else SpaceGroup(found.international, int(found.number))
 
 
