@@ -138,9 +138,8 @@ SYMBOLS = {
 @pytest.mark.parametrize(("meant", "written"), [(meant, written) for meant, forms in SYMBOLS.items() for written in forms])
 def test_a_symbol_in_its_spellings(meant, written):
     import gemmi
-    from test_cif_settings import holds
 
-    from support.cell_settings import cif_of, expected, sites_of
+    from support.cell_settings import cif_of, expected, holds, sites_of
 
     setting = gemmi.find_spacegroup_by_name(meant)
     sites = sites_of(setting)

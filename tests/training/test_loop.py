@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from hsegap.models import collate, load_checkpoint, read_checkpoint
+from hsegap.models import load_checkpoint, read_checkpoint
 from hsegap.structures import build_graph, read
 from hsegap.text import TextEncoder
 from hsegap.training.augment import displaced
@@ -120,27 +120,6 @@ def test_best_weights_are_those_of_the_best_epoch(train):
     content = torch.load(folder / "best_model.pt", weights_only=True)
     assert content["epoch"] == best["epoch"]
     assert content["metrics"]["val_mae"] == best["val_mae"]
-
-
-def test_displaced_atoms_take_their_bonds_along():
-    graph = collate([build_graph(sample.crystal) for sample in textbook(3)], for_training=True)
-    torch.manual_seed(1)
-    moved = displaced(graph, 0.05)
-    assert (moved.r - graph.r).abs().max() > 0.01
-    own_image = graph.src == graph.dst
-    assert torch.equal(moved.r[own_image], graph.r[own_image])
-    # One shift for each atom explains the changes of all bonds.
-    incidence = torch.zeros(len(graph.src), len(graph.atomic_numbers), dtype=torch.float64)
-    rows = torch.arange(len(graph.src))
-    incidence[rows, graph.dst] += 1
-    incidence[rows, graph.src] -= 1
-    change = (moved.r - graph.r).double()
-    shift = torch.linalg.lstsq(incidence, change, driver="gelsd").solution
-    assert torch.allclose(incidence @ shift, change, atol=1e-5)
-    torch.manual_seed(1)
-    assert torch.equal(displaced(graph, 0.05).r, moved.r)
-    torch.manual_seed(2)
-    assert not torch.equal(displaced(graph, 0.05).r, moved.r)
 
 
 def test_coordinate_noise_is_only_for_training(train, monkeypatch):
@@ -372,7 +351,6 @@ def test_stop_words_change_what_the_network_reads(train, tmp_path):
 
 def test_saved_dgl_graphs_give_the_run_that_cif_files_give(train, root, tmp_path):
     needed_dgl()
-    from hsegap.structures import build_graph
     from hsegap.training.saved_graphs import save_graphs
 
     cifs = root / "jarvis" / "gap" / "cif"
