@@ -2,9 +2,9 @@
 
     python benchmarks/mutation.py --minutes 20 --seed 0 --out mutation.json
 
-A fault that no test notices survives. Nothing on disk is changed: a forked process gives the function another code object, runs the tests and
-is gone, so that a fault costs the time of its tests and not the imports. Only the unit tests take part, and of the
-sources only what stands in functions; what runs in worker processes or at import can't be seen this way.
+A fault that no test notices survives. Nothing on disk is changed: a forked process gives the function another code object, runs the
+tests and is gone, so that a fault costs the time of its tests and not the imports. Only the unit tests take part, and of the sources only
+what stands in functions; what runs in worker processes or at import can't be seen this way.
 """
 
 from __future__ import annotations
