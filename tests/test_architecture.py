@@ -347,6 +347,26 @@ def test_no_file_is_longer_than_400_lines() -> None:
     assert not {name: lines for name, lines in lengths.items() if lines > 400}
 
 
+def own_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function without its docstring and the functions inside it, which count for themselves."""
+    lines = (function.end_lineno or 0) - function.lineno + 1
+    first = function.body[0]
+    if ast.get_docstring(function) is not None:
+        lines -= (first.end_lineno or 0) - first.lineno + 1
+    inner = [node for node in ast.walk(function) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node is not function]
+    return lines - sum((node.end_lineno or 0) - node.lineno + 1 for node in inner)
+
+
+def test_no_function_is_longer_than_60_lines() -> None:
+    lengths = {
+        f"{path.relative_to(ROOT)}: {node.name}": own_lines(node)
+        for path in room_files()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert not {name: lines for name, lines in lengths.items() if lines > 60}
+
+
 def test_every_exemption_from_a_check_names_its_rule() -> None:
     bare = re.compile(r"#\s*noqa(?!:\s*[A-Z]+[0-9]+)|#\s*type:\s*ignore(?!\[)")
     wrong = [

@@ -13,7 +13,7 @@ import pytest
 
 from hsegap.batch import pool as pool_module
 from hsegap.batch.batches import Item, batched
-from hsegap.batch.nursery import Nursery
+from hsegap.batch.fork_server import ForkServer
 from hsegap.batch.pool import Pool, PoolOptions
 from hsegap.batch.problems import ScoringError
 from hsegap.batch.texts import ScoringPredictor, VectorTable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def poison(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers that some inputs kill."""
-    monkeypatch.setattr(Nursery, "module", "support.poisoned_nursery")
+    monkeypatch.setattr(ForkServer, "module", "support.poisoned_fork_server")
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1]))
 
 
@@ -123,7 +123,7 @@ def test_workers_share_the_artifacts_pages_and_leave_nobody_behind(artifact: Art
             assert used["Shared_Dirty"] * 1024 > 0.5 * artifact.path("text_encoder.onnx").stat().st_size
             assert shared > used["Private_Dirty"] + used["Private_Clean"]
         processes = descendants(os.getpid()) - before
-        assert len(processes) >= 5, "the nursery, two workers, a reader each"
+        assert len(processes) >= 5, "the fork server, two workers, a reader each"
     deadline = time.monotonic() + 20
     while (left := {pid for pid in processes if Path(f"/proc/{pid}").exists()}) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -88,7 +88,7 @@ def supercell(n: int) -> str:
 
 
 def failure(response: httpx.Response, code: str, status: int | None = None) -> Failure:
-    """Check that an answer is the named error in the house's shape and nothing else."""
+    """Check that an answer is the named error in the shape of all our errors and nothing else."""
     assert response.headers["content-type"] == "application/json"
     found = Failure.model_validate_json(response.text)
     assert (found.error.code, response.status_code) == (code, status or STATUS[code]), response.text
