@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hsegap.structures import read
+from support.cell_settings import cif_of, expected, holds, sites_of
 from support.cif_texts import ROCK_SALT, cif, operations, symbol
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -138,8 +139,6 @@ SYMBOLS = {
 @pytest.mark.parametrize(("meant", "written"), [(meant, written) for meant, forms in SYMBOLS.items() for written in forms])
 def test_a_symbol_in_its_spellings(meant, written):
     import gemmi
-
-    from support.cell_settings import cif_of, expected, holds, sites_of
 
     setting = gemmi.find_spacegroup_by_name(meant)
     sites = sites_of(setting)
