@@ -103,6 +103,9 @@ def test_moves_count_answers_and_rows():
     assert found["share"] == pytest.approx(1 / 4)
     assert found["share_of_rows"] == pytest.approx(1 / 2)
     assert found["most_ev"] == pytest.approx(0.6)
+    assert found["unanswered"] == 0
+    assert moved([1.0, 2.0], [[1.6, math.nan]])["unanswered"] == 1
+    assert moved([1.0, 2.0], [[1.6, math.nan]])["share"] == 1, "a row without an answer is no row that stayed"
 
 
 @pytest.mark.parametrize(
