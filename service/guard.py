@@ -14,7 +14,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from hsegap.prediction.errors import RETRY_AFTER_S, STATUS, Failure, internal_error
-from hsegap.prediction.schemas import failure_from_validation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -32,7 +31,7 @@ WORK_ROUTES = frozenset({"/predict", "/predict_batch", "/describe"})
 #: Routes a health check may ask without a token.
 HEALTH_ROUTES = frozenset({"/livez", "/healthz", "/readyz"})
 PAGE = "/ui"
-#: An answer of an error kept to be put into the house's shape; BentoML's and Starlette's are far shorter.
+#: An answer of an error kept to be put into the shape of all our errors; BentoML's and Starlette's are far shorter.
 MAX_ERROR_BYTES = 64 * 1024
 
 
@@ -163,7 +162,7 @@ class _Incoming:
 
 
 class _Outgoing:
-    """``send`` that puts every error into the house's shape and keeps at most one answer per request."""
+    """``send`` that puts every error into the shape of all our errors and keeps at most one answer per request."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._scope = scope
@@ -223,7 +222,7 @@ def header(scope: Scope, name: bytes) -> str:
 
 
 def shaped(status: int, body: bytes, scope: Scope) -> tuple[Failure, int]:
-    """Put an error answer of BentoML or Starlette into the house's shape.
+    """Put an error answer of BentoML or Starlette into the shape of all our errors.
 
     Args:
         status: Its status.
@@ -242,7 +241,7 @@ def shaped(status: int, body: bytes, scope: Scope) -> tuple[Failure, int]:
         if isinstance(inner, dict) and inner.get("code") in STATUS:
             return Failure.model_validate(data), status
         if status == 400 and isinstance(data.get("detail"), list):
-            failure = failure_from_validation(data["detail"])
+            failure = Failure.from_validation(data["detail"])
             return failure, failure.status
     path = scope["path"][:100]
     if status == 404:

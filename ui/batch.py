@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from hsegap.prediction.errors import Failure
-from hsegap.prediction.schemas import MAX_ITEMS, Prediction, PredictRequest
+from hsegap.prediction.limits import MAX_ITEMS
 from hsegap.ui.actions import make_request
 from hsegap.ui.uploads import UploadError
 
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
     from pathlib import Path
 
+    from hsegap.prediction.schemas import Prediction, PredictRequest
     from hsegap.ui.backend import Backend
     from hsegap.ui.uploads import Uploads
 
 #: Largest structure file, and largest sum of what is unpacked, bytes.
 MAX_FILE_BYTES = 2_000_000
 MAX_UNPACKED_BYTES = 64_000_000
-#: Crystals predicted between two signs of progress: enough to share runs of the network, few enough for the bar to move.
+#: Crystals predicted between two signs of progress: enough to keep the reading processes busy, few enough for the bar to move.
 CHUNK = 8
 
 FORMATS = {

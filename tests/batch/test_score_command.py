@@ -13,18 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import COMMAND, csv_rows, environment, json_rows
 
 from hsegap.batch.rows import COLUMNS
 from hsegap.prediction.predictor import Predictor
 from hsegap.prediction.schemas import PredictRequest
+from support.commands import COMMAND, csv_rows, environment, json_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Outcome
-
     from hsegap.artifact.artifact import Artifact
+    from support.commands import Outcome
 
 
 def test_rows_are_what_the_predictor_says(cifs: Path, tmp_path: Path, score: Callable[..., Outcome], artifact: Artifact) -> None:
@@ -195,7 +194,7 @@ def test_descriptions_are_generated_once_and_kept(cifs: Path, tmp_path: Path, sc
     # A machine without the generator's library can use what another run has kept.
     score(cifs / "MgO.cif", "-o", "b.jsonl", "--describe", "--quiet")
     assert (tmp_path / "b.jsonl").read_bytes() == (tmp_path / "a.jsonl").read_bytes()
-    assert (tmp_path / "cache" / "hsegap" / "descriptions-2.sqlite").is_file()
+    assert (tmp_path / "cache" / "hsegap" / "descriptions-3.sqlite").is_file()
     record = json.loads((tmp_path / "b.jsonl.run.json").read_text())
     assert record["tally"]["worker_seconds"] < 0.5 * json.loads((tmp_path / "a.jsonl.run.json").read_text())["tally"]["worker_seconds"]
     assert time.monotonic() - started < 120

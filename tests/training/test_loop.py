@@ -8,7 +8,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from small_data import textbook, write_jarvis
 
 from hsegap.models import collate, load_checkpoint, read_checkpoint
 from hsegap.structures import build_graph, read
@@ -18,6 +17,7 @@ from hsegap.training.loop import Trainer
 from hsegap.training.objective import contrastive_loss, weighted_loss
 from hsegap.training.options import OptionsError, options_from
 from hsegap.training.run import run_training, stopword_rewriter
+from support.small_data import textbook, write_jarvis
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -220,7 +220,7 @@ def test_contrastive_loss():
 
     random = torch.Generator().manual_seed(0)
     graph, text = torch.randn(6, 64, generator=random, requires_grad=True), torch.randn(6, 64, generator=random)
-    output = NetworkOutput(torch.zeros(6), *[torch.zeros(0)] * 5, graph, text, *[torch.zeros(0)] * 3)
+    output = NetworkOutput(torch.zeros(6), *[torch.zeros(0)] * 5, graph, text, *[torch.zeros(0)] * 4)
     every = torch.ones(6, dtype=torch.bool)
     loss = contrastive_loss(output, every, 0.1)
     assert float(loss.detach()) == pytest.approx(contrastive_by_formula(graph.detach().numpy(), text.numpy(), 0.1), rel=1e-5)
