@@ -1,0 +1,133 @@
+"""A result as HTML for a notebook: gap, scale, picture, warnings.
+
+Its styles stand in it and it has no script, so that every notebook shows it; all words from outside are escaped.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hsegap.errors import HsegapError
+from hsegap.ui.answer import formula_html
+from hsegap.ui.scale import EV_NM, VISIBLE_NM, edge_in_words, landmarks_for, scale_end
+
+if TYPE_CHECKING:
+    from hsegap.python.results import Result
+
+#: Width of the scale and place of its line, px.
+WIDTH, LINE = 440.0, 30.0
+#: Characters shown of a description.
+MOST_TEXT = 240
+#: Atoms listed.
+MOST_ATOMS = 12
+_SOFT = "opacity:.7;font-size:.9em"
+
+
+def result_html(result: Result) -> str:
+    """What a notebook shows of a result.
+
+    Args:
+        result: The answer.
+    """
+    parts = [
+        f'<div style="font-size:1.05em"><b>{formula_html(result.formula)}</b> <span style="{_SOFT}">{_count(result)}</span></div>',
+        f'<div><b style="font-size:1.7em">{result.gap_ev:.2f} eV</b> HSE06 gap, {result.kind}</div>',
+        f'<div style="{_SOFT}">{_interval(result)}{escape(edge_in_words(result.gap_ev))}</div>',
+        scale_svg(result),
+        _description(result),
+        *(
+            f'<div style="color:#b26a00">⚠ {escape(warning.message)} <code>{escape(warning.code)}</code></div>'
+            for warning in result.warnings
+        ),
+        _atoms(result),
+        f'<div style="{_SOFT}">{escape(result.model.name)} {escape(result.model.version)}, {result.timings_ms.total:.0f} ms</div>',
+    ]
+    return (
+        '<div style="display:flex;flex-wrap:wrap;gap:24px;align-items:flex-start">'
+        f'<div style="max-width:{WIDTH:.0f}px">{"".join(parts)}</div><div>{_picture(result)}</div></div>'
+    )
+
+
+def _count(result: Result) -> str:
+    name = f" · {escape(result.id)}" if result.id else ""
+    return f"{result.n_atoms} atom{'' if result.n_atoms == 1 else 's'} in the cell{name}"
+
+
+def _interval(result: Result) -> str:
+    if result.interval_ev is None or result.coverage is None:
+        return ""
+    low, high = result.interval_ev
+    return f"{result.coverage:.0%} interval {low:.2f} – {high:.2f} eV · "
+
+
+def _description(result: Result) -> str:
+    text = result.description.text
+    if not text:
+        return f'<div style="{_SOFT}">predicted from the structure alone</div>'
+    shown = text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT].rstrip()} …"
+    return f'<div style="{_SOFT}"><i>{result.description.origin} text:</i> {escape(shown)}</div>'
+
+
+def _picture(result: Result) -> str:
+    """The crystal; nothing for a result that does not know its cell."""
+    from hsegap.python.picture import picture_svg
+
+    try:
+        sites = result.sites
+    except HsegapError:
+        return ""
+    if result.lattice is None:
+        return ""
+    coords = np.array([site.frac_coords for site in sites])
+    return picture_svg([site.element for site in sites], coords, np.array(result.lattice))
+
+
+def _atoms(result: Result) -> str:
+    """A folded table of the first atoms."""
+    if not result.atoms:
+        return ""
+    rows = result.atoms_frame().head(MOST_ATOMS)
+    more = f", the first {MOST_ATOMS} of {result.n_atoms}" if result.n_atoms > MOST_ATOMS else ""
+    return (
+        f"<details><summary>atoms{more}</summary>{rows.to_html(border=0, float_format=lambda value: f'{value:.4f}', na_rep='–')}</details>"
+    )
+
+
+def scale_svg(result: Result) -> str:
+    """The gap and its interval on a scale beside materials everybody knows."""
+    end = scale_end(result.gap_ev, *(result.interval_ev or ()))
+
+    def at(energy: float) -> float:
+        return WIDTH * min(max(energy, 0.0), end) / end
+
+    low, high = (EV_NM / wavelength for wavelength in reversed(VISIBLE_NM))
+    marks = [
+        f'<rect x="{at(low):.1f}" y="{LINE - 3}" width="{at(high) - at(low):.1f}" height="6" fill="#e0b000" fill-opacity=".45"/>',
+        f'<line x1="0" x2="{WIDTH}" y1="{LINE}" y2="{LINE}" stroke="currentColor" stroke-opacity=".4"/>',
+    ]
+    if result.interval_ev is not None:
+        left, right = (at(energy) for energy in result.interval_ev)
+        size = f'width="{max(2.0, right - left):.1f}" height="10" rx="5"'
+        marks.append(f'<rect x="{left:.1f}" y="{LINE - 5}" {size} fill="#1f6f8b" fill-opacity=".4"/>')
+    for landmark in landmarks_for(end):
+        if landmark.major:
+            x = min(max(at(landmark.gap_ev), 10.0), WIDTH - 12)
+            marks.append(
+                f'<text x="{x:.1f}" y="14" text-anchor="middle" font-size="11" fill="currentColor" fill-opacity=".7">'
+                f"<title>{landmark.name}: {landmark.gap_ev:g} eV, measured</title>{landmark.label}</text>"
+                f'<line x1="{at(landmark.gap_ev):.1f}" x2="{at(landmark.gap_ev):.1f}" y1="18" y2="{LINE}" '
+                'stroke="currentColor" stroke-opacity=".4"/>'
+            )
+    for tick in range(0, int(end) + 1, 2 if end <= 10 else 4):
+        x = min(max(at(tick), 4.0), WIDTH - 16)
+        unit = " eV" if tick else ""
+        marks.append(f'<text x="{x:.1f}" y="{LINE + 20}" text-anchor="middle" font-size="11" fill="currentColor">{tick}{unit}</text>')
+    marks.append(f'<circle cx="{at(result.gap_ev):.1f}" cy="{LINE}" r="6" fill="#d1495b" stroke="#fff"/>')
+    spoken = f"Scale from 0 to {end:g} eV, predicted gap {result.gap_ev:.2f} eV"
+    return (
+        f'<svg width="{WIDTH:.0f}" height="{LINE + 26:.0f}" viewBox="-8 0 {WIDTH + 16:.0f} {LINE + 26:.0f}" role="img" '
+        f'aria-label="{spoken}">{"".join(marks)}</svg>'
+    )
