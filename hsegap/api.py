@@ -35,17 +35,12 @@ def load(path: str | Path | None = None, *, workers: int | None = None) -> Model
     Raises:
         HsegapError: If the artifact must not be used.
     """
-    from hsegap.artifact.artifact import Artifact, ArtifactError
-    from hsegap.errors import HsegapError
+    from hsegap.artifact.artifact import Artifact
     from hsegap.prediction.predictor import Predictor
     from hsegap.processors import usable_processors
     from hsegap.python.model import Model
 
-    try:
-        artifact = Artifact.load(path)
-    except ArtifactError as error:
-        raise HsegapError(error.code, error.message, error.hint) from error
-    return Model(Predictor(artifact, workers=workers or min(usable_processors(), 4), remember_descriptions=True))
+    return Model(Predictor(Artifact.load(path), workers=workers or min(usable_processors(), 4), remember_descriptions=True))
 
 
 @overload

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, overload
 
 from hsegap.errors import HsegapError
 from hsegap.prediction.errors import Failure
-from hsegap.prediction.schemas import Prediction, PredictRequest, failure_from_validation
+from hsegap.prediction.schemas import Prediction, PredictRequest
 from hsegap.python.objects import is_one, source_of
 from hsegap.python.results import Result
 
@@ -160,7 +160,7 @@ class Model:
         try:
             return PredictRequest.model_validate(asked), source.name
         except ValidationError as error:
-            failure = failure_from_validation(error.errors(include_url=False, include_context=False, include_input=False))
+            failure = Failure.from_validation(error)
             raise HsegapError(failure.error.code, failure.error.message, failure.error.hint) from None
 
     def close(self) -> None:

@@ -89,7 +89,7 @@ def _of_words(value: str | os.PathLike[str]) -> Source:
             raw = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         if isinstance(error, FileNotFoundError) and (told := explain_id(name)):
-            raise HsegapError("unreadable_structure", told.message, told.hint) from None
+            raise HsegapError(*told) from None
         reason = getattr(error, "strerror", None) or str(error)
         message = f"{name[:200]} could not be read: {reason}."
         raise HsegapError("unreadable_structure", message, "Check the path, or give the text of a structure file.") from None

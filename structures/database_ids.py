@@ -5,17 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-
-class Explained(NamedTuple):
-    """What to say about an identifier.
-
-    Attributes:
-        message: What it is.
-        hint: How to get its file.
-    """
-
-    message: str
-    hint: str
+from hsegap.errors import Problem
 
 
 class _Database(NamedTuple):
@@ -58,18 +48,18 @@ _DATABASES = (
 )
 
 
-def explain_id(name: str) -> Explained | None:
+def explain_id(name: str) -> Problem | None:
     """What to say where a file is named like an identifier of a database.
 
     Args:
         name: What stands where a file's name or text is expected.
 
     Returns:
-        Message and hint; None if it is no identifier that is known.
+        What is wrong and how to get its file; None if it is no identifier that is known.
     """
     plain = name.strip()
     for database in _DATABASES:
         if match := database.pattern.fullmatch(plain):
             message = f"{plain} is an identifier of {database.title}, and looking it up needs the network, which hsegap does not use."
-            return Explained(message, database.hint.format(id=plain, number=match[1]) + " Then give the file.")
+            return Problem("unreadable_structure", message, database.hint.format(id=plain, number=match[1]) + " Then give the file.")
     return None
