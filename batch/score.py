@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from hsegap.batch.batches import Batch, Scored
 
 Engine = Literal["local", "ray"]
-#: Exit statuses: every row is ok; the run could not start or go on; some rows are errors.
-OK, COULD_NOT_RUN, SOME_FAILED = 0, 1, 2
+#: Exit statuses: every row is ok; some rows are errors, or the run could not start or go on.
+OK, FAILED = 0, 1
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def score(options: ScoreOptions, *, stdout: TextIO | None = None, stderr: TextIO
         stderr: Gets progress and summary.
 
     Returns:
-        0 if every row is ok, 2 if some are errors.
+        0 if every row is ok, 1 if some are errors.
 
     Raises:
         ScoringError: If the run cannot start or go on.
@@ -141,7 +141,7 @@ def score(options: ScoreOptions, *, stdout: TextIO | None = None, stderr: TextIO
             raise ScoringError("no_inputs", "There is no structure among the inputs.", hint)
         if stopped is not None:
             hint = "Run it again with --resume to go on behind it, without --fail-fast to let failed rows be."
-            raise FailedFastError("failed_fast", f"Stopped at {stopped['id']}: {stopped['error']['message']}", hint)
+            raise ScoringError("failed_fast", f"Stopped at {stopped['id']}: {stopped['error']['message']}", hint)
         if isinstance(output, Journal):
             output.finish()
     if not options.quiet:
@@ -150,11 +150,7 @@ def score(options: ScoreOptions, *, stdout: TextIO | None = None, stderr: TextIO
         record = target.record_name if isinstance(output, Journal) else None
         rate = (tally.rows - before) / max(seconds, 1e-9)
         said.write(summary(tally, seconds=spent, rate=rate, output="standard output" if record is None else target.name, record=record))
-    return SOME_FAILED if tally.failed else OK
-
-
-class FailedFastError(ScoringError):
-    """A row failed and the run was told to stop there; its exit status is that of failed rows."""
+    return FAILED if tally.failed else OK
 
 
 class Stream:
