@@ -185,7 +185,6 @@ def run(options: ScoreOptions, *, top: int | None = None) -> int:
             status = score(options, stdout=out, stderr=sys.stderr)
             if top is not None:
                 _show_top(options.out, top, out=out)
-            return status
         except (ScoringError, ArtifactError) as error:
             output.note(harmless(f"hsegap score: {error}"))
             return output.status_of(error)
@@ -197,6 +196,8 @@ def run(options: ScoreOptions, *, top: int | None = None) -> int:
             if options.out != "-":
                 output.note("hsegap score: stopped; the same command with --resume goes on where it was.")
             return 128 + (caught[0] if caught else signal.SIGINT)
+        else:
+            return status
 
 
 def _show_top(name: str, top: int, *, out: TextIO) -> None:

@@ -13,18 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import COMMAND, csv_rows, environment, json_rows
 
 from hsegap.batch.rows import COLUMNS
 from hsegap.prediction.predictor import Predictor
 from hsegap.prediction.schemas import PredictRequest
+from support.commands import COMMAND, csv_rows, environment, json_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Outcome
-
     from hsegap.artifact.artifact import Artifact
+    from support.commands import Outcome
 
 
 def test_rows_are_what_the_predictor_says(cifs: Path, tmp_path: Path, score: Callable[..., Outcome], artifact: Artifact) -> None:
@@ -64,10 +63,10 @@ def test_rows_are_what_the_predictor_says(cifs: Path, tmp_path: Path, score: Cal
 def test_summary_exit_status_and_record(cifs: Path, tmp_path: Path, score: Callable[..., Outcome]) -> None:
     (cifs / "broken.cif").write_text("data_x\n_cell_length_a 5\n")
     (cifs / "NOTES.txt").write_text("not a structure")
-    outcome = score(cifs, "-o", "o.csv", "--top", 3, env={"COLUMNS": "160"})
+    outcome = score(cifs, "-o", "o.csv", "--top", 3, env={"COLUMNS": "300"})
     assert outcome.status == 1
     title, _, *best = outcome.stdout.rstrip().splitlines()
-    assert title == "the 3 largest gaps of o.csv"
+    assert title.strip() == "the 3 largest gaps of o.csv"
     answered = sorted((row for row in csv_rows(tmp_path / "o.csv") if row["status"] == "ok"), key=lambda row: -float(row["gap_ev"]))
     assert [line.split()[:4:3] for line in best[:3]] == [[row["id"], f"{float(row['gap_ev']):.2f}"] for row in answered[:3]]
     assert "9 rows in" in outcome.stderr
