@@ -35,12 +35,9 @@ def load(path: str | Path | None = None, *, workers: int | None = None) -> Model
     Raises:
         HsegapError: If the artifact must not be used.
     """
-    from hsegap.artifact.artifact import Artifact
-    from hsegap.prediction.predictor import Predictor
-    from hsegap.processors import usable_processors
     from hsegap.python.model import Model
 
-    return Model(Predictor(Artifact.load(path), workers=workers or min(usable_processors(), 4), remember_descriptions=True))
+    return Model.load(path, workers=workers)
 
 
 @overload

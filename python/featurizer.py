@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from matminer.featurizers.base import BaseFeaturizer
 
 from hsegap.errors import HsegapError
 from hsegap.prediction.errors import Failure
+from hsegap.python.model import Model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from hsegap.python.model import Model
 
 #: What is given of each crystal, as columns of the frame.
 LABELS = ("hse_gap_ev", "hse_gap_low_ev", "hse_gap_high_ev")
@@ -56,11 +56,9 @@ class GapFeaturizer(BaseFeaturizer):
         Raises:
             HsegapError: If one cannot be predicted and errors are not ignored.
         """
-        from hsegap.api import load
-
-        bare = [entry[0] if isinstance(entry, list | tuple) else entry for entry in entries]
+        bare = [entry[0] if isinstance(entry, list | tuple | np.ndarray) else entry for entry in entries]
         if self._model is None:
-            self._model = load()
+            self._model = Model.load()
         rows: list[list[Any]] = []
         for answer in self._model.predict(iter(bare), atoms=False):
             if isinstance(answer, Failure):

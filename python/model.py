@@ -17,6 +17,7 @@ from hsegap.python.results import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     import numpy as np
     import pandas as pd
@@ -46,6 +47,23 @@ class Model:
 
     def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor
+
+    @classmethod
+    def load(cls, path: str | Path | None = None, *, workers: int | None = None) -> Self:
+        """Load an artifact; see :func:`hsegap.load`.
+
+        Args:
+            path: Its folder; None takes the default one.
+            workers: Most processes that read structures; None takes the processors that this process may use, four at most.
+
+        Raises:
+            HsegapError: If it must not be used.
+        """
+        from hsegap.artifact.artifact import Artifact
+        from hsegap.prediction.predictor import Predictor
+        from hsegap.processors import usable_processors
+
+        return cls(Predictor(Artifact.load(path), workers=workers or min(usable_processors(), 4), remember_descriptions=True))
 
     @property
     def artifact(self) -> Artifact:

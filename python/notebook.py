@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hsegap.errors import HsegapError
 from hsegap.ui.answer import formula_html
 from hsegap.ui.scale import EV_NM, VISIBLE_NM, edge_in_words, landmarks_for, scale_end
 
 if TYPE_CHECKING:
-    from hsegap.python.results import Result
+    from collections.abc import Sequence
+
+    from pandas import DataFrame
+
+    from hsegap.prediction.schemas import Prediction
 
 #: Width of the scale and place of its line, px.
 WIDTH, LINE = 440.0, 30.0
@@ -26,11 +29,13 @@ MOST_ATOMS = 12
 _SOFT = "opacity:.7;font-size:.9em"
 
 
-def result_html(result: Result) -> str:
+def result_html(result: Prediction, *, sites: Sequence[tuple[str, Sequence[float]]], atoms: DataFrame | None) -> str:
     """What a notebook shows of a result.
 
     Args:
         result: The answer.
+        sites: Element and fractional coordinates of each atom, for the picture; none where they are not known.
+        atoms: One row per atom; None without the per-atom values.
     """
     parts = [
         f'<div style="font-size:1.05em"><b>{formula_html(result.formula)}</b> <span style="{_SOFT}">{_count(result)}</span></div>',
@@ -42,28 +47,28 @@ def result_html(result: Result) -> str:
             f'<div style="color:#b26a00">⚠ {escape(warning.message)} <code>{escape(warning.code)}</code></div>'
             for warning in result.warnings
         ),
-        _atoms(result),
+        _atoms(atoms),
         f'<div style="{_SOFT}">{escape(result.model.name)} {escape(result.model.version)}, {result.timings_ms.total:.0f} ms</div>',
     ]
     return (
         '<div style="display:flex;flex-wrap:wrap;gap:24px;align-items:flex-start">'
-        f'<div style="max-width:{WIDTH:.0f}px">{"".join(parts)}</div><div>{_picture(result)}</div></div>'
+        f'<div style="max-width:{WIDTH:.0f}px">{"".join(parts)}</div><div>{_picture(result, sites)}</div></div>'
     )
 
 
-def _count(result: Result) -> str:
+def _count(result: Prediction) -> str:
     name = f" · {escape(result.id)}" if result.id else ""
     return f"{result.n_atoms} atom{'' if result.n_atoms == 1 else 's'} in the cell{name}"
 
 
-def _interval(result: Result) -> str:
+def _interval(result: Prediction) -> str:
     if result.interval_ev is None or result.coverage is None:
         return ""
     low, high = result.interval_ev
     return f"{result.coverage:.0%} interval {low:.2f} – {high:.2f} eV · "
 
 
-def _description(result: Result) -> str:
+def _description(result: Prediction) -> str:
     text = result.description.text
     if not text:
         return f'<div style="{_SOFT}">predicted from the structure alone</div>'
@@ -71,32 +76,26 @@ def _description(result: Result) -> str:
     return f'<div style="{_SOFT}"><i>{result.description.origin} text:</i> {escape(shown)}</div>'
 
 
-def _picture(result: Result) -> str:
-    """The crystal; nothing for a result that does not know its cell."""
+def _picture(result: Prediction, sites: Sequence[tuple[str, Sequence[float]]]) -> str:
+    """The crystal; nothing where it is not known."""
     from hsegap.python.picture import picture_svg
 
-    try:
-        sites = result.sites
-    except HsegapError:
+    if result.lattice is None or not sites:
         return ""
-    if result.lattice is None:
-        return ""
-    coords = np.array([site.frac_coords for site in sites])
-    return picture_svg([site.element for site in sites], coords, np.array(result.lattice))
+    coords = np.array([coords for _, coords in sites])
+    return picture_svg([element for element, _ in sites], coords, np.array(result.lattice))
 
 
-def _atoms(result: Result) -> str:
+def _atoms(frame: DataFrame | None) -> str:
     """A folded table of the first atoms."""
-    if not result.atoms:
+    if frame is None:
         return ""
-    rows = result.atoms_frame().head(MOST_ATOMS)
-    more = f", the first {MOST_ATOMS} of {result.n_atoms}" if result.n_atoms > MOST_ATOMS else ""
-    return (
-        f"<details><summary>atoms{more}</summary>{rows.to_html(border=0, float_format=lambda value: f'{value:.4f}', na_rep='–')}</details>"
-    )
+    more = f", the first {MOST_ATOMS} of {len(frame)}" if len(frame) > MOST_ATOMS else ""
+    table = frame.head(MOST_ATOMS).to_html(border=0, float_format=lambda value: f"{value:.4f}", na_rep="–")
+    return f"<details><summary>atoms{more}</summary>{table}</details>"
 
 
-def scale_svg(result: Result) -> str:
+def scale_svg(result: Prediction) -> str:
     """The gap and its interval on a scale beside materials everybody knows."""
     end = scale_end(result.gap_ev, *(result.interval_ev or ()))
 

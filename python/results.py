@@ -132,7 +132,8 @@ class Result(Prediction):
         """What a notebook shows."""
         from hsegap.python.notebook import result_html
 
-        return result_html(self)
+        known = self._sites is not None or self.atoms is not None
+        return result_html(self, sites=self.sites if known else [], atoms=self.atoms_frame() if self.atoms else None)
 
 
 def _sites_of(atoms: list[AtomReport]) -> list[Site]:
