@@ -72,7 +72,7 @@ def openapi_document(settings: Settings) -> dict[str, Any]:
     Args:
         settings: Tell whether a token is asked for.
     """
-    secured = settings.token is not None
+    secured = settings.secured
     one = {"structure": SILICON, "format": "cif", "description": None, "describe": False, "atoms": True}
     paths: dict[str, Any] = {
         "/predict": _post(
