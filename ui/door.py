@@ -8,10 +8,14 @@ only one that the same visitor has uploaded; and no function of the page gives a
 from __future__ import annotations
 
 import json
+import logging
 import re
 import secrets
+import traceback
+import uuid
 from enum import Enum
 from http.cookies import CookieError, SimpleCookie
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 
     from hsegap.ui.uploads import Uploads
 
+logger = logging.getLogger("hsegap.page")
 #: Ties uploads to the browser that made them.
 COOKIE = "hsegap_visitor"
 _VISITOR = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -160,7 +165,13 @@ def guard_events(blocks: gr.Blocks, uploads: Uploads) -> None:
         if iterator is None:  # later steps of a function that runs already look at no input
             function = blocks.fns[block_fn] if isinstance(block_fn, int) else block_fn
             inputs = _checked_inputs(function, inputs, _visitor_of_event(request), uploads)
-        return await process_api(block_fn, inputs, state, request, iterator, **more)
+        try:
+            return await process_api(block_fn, inputs, state, request, iterator, **more)
+        except (gr.Error, StopIteration, StopAsyncIteration):
+            raise
+        except Exception as error:
+            # Gradio would print the traceback, and its message tells what was submitted.
+            raise gr.Error(_without_content(error), print_exception=False) from None
 
     async def checked_postprocess(block_fn: Any, predictions: Any, state: Any) -> Any:
         values = predictions if len(block_fn.outputs) != 1 and isinstance(predictions, (list, tuple)) else [predictions]
@@ -174,6 +185,15 @@ def guard_events(blocks: gr.Blocks, uploads: Uploads) -> None:
 
     blocks.process_api = checked_process_api  # type: ignore[method-assign,assignment]  # the same arguments, most of them handed on
     blocks.postprocess_data = checked_postprocess  # type: ignore[method-assign]
+
+
+def _without_content(error: Exception) -> str:
+    """Log where an event went wrong, under an identifier, and give the sentence that names it."""
+    steps = traceback.extract_tb(error.__traceback__)[-4:]
+    where = " < ".join(f"{PurePath(step.filename).name}:{step.lineno}" for step in reversed(steps))
+    identifier = uuid.uuid4().hex[:12]
+    logger.error("an event of the page: error %s: %s at %s", identifier, type(error).__name__, where)
+    return f"The values do not fit, or something went wrong inside the server (error {identifier})."
 
 
 def _visitor_of_event(request: Any) -> str | None:
