@@ -35,6 +35,7 @@ class Outgoing:
         self._is_page = is_page(path)
 
     async def __call__(self, message: Message) -> None:
+        """Pass a message on, or hold an error back until it has its shape."""
         if self._closed:
             return
         if message["type"] == "http.response.start" and message["status"] >= 400 and (not self._is_page or message["status"] == 500):

@@ -65,31 +65,47 @@ async def read_json(receive: Receive, *, limit: int, deadline_s: float, pending:
         BodyError: If it is too large, too slow, too rich in structure, or too much for the server now.
         ClientGoneError: If the client goes away.
     """
-    body = bytearray()
-    count = StructureCount(max_values=max_values)
+    reading = _Reading(limit, pending, StructureCount(max_values=max_values))
     try:
         async with asyncio.timeout(deadline_s):
-            while True:
-                message = await receive()
-                if message["type"] != "http.request":
-                    raise ClientGoneError
-                chunk = message.get("body", b"")
-                body += chunk
-                pending.held += len(chunk)
-                if len(body) > limit:
-                    raise BodyError(Failure.make("payload_too_large", f"The body has more than {limit} bytes."))
-                if pending.held > pending.limit:
-                    raise BodyError(Failure.make("overloaded", "The server holds as many bytes of requests as it may."))
-                if failure := count.feed(chunk):
-                    raise BodyError(failure)
-                if not message.get("more_body", False):
-                    return bytes(body)
+            while reading.takes(await receive()):
+                pass
     except TimeoutError:
-        pending.held -= len(body)
+        reading.give_back()
         raise too_slow(deadline_s) from None
     except BaseException:
-        pending.held -= len(body)
+        reading.give_back()
         raise
+    return bytes(reading.body)
+
+
+class _Reading:
+    """A body on its way in."""
+
+    def __init__(self, limit: int, pending: Pending, count: StructureCount) -> None:
+        self.body = bytearray()
+        self._limit = limit
+        self._pending = pending
+        self._count = count
+
+    def takes(self, message: Message) -> bool:
+        """Add the next part; tells whether more is to come."""
+        if message["type"] != "http.request":
+            raise ClientGoneError
+        chunk = message.get("body", b"")
+        self.body += chunk
+        self._pending.held += len(chunk)
+        if len(self.body) > self._limit:
+            raise BodyError(Failure.make("payload_too_large", f"The body has more than {self._limit} bytes."))
+        if self._pending.held > self._pending.limit:
+            raise BodyError(Failure.make("overloaded", "The server holds as many bytes of requests as it may."))
+        if failure := self._count.feed(chunk):
+            raise BodyError(failure)
+        return bool(message.get("more_body", False))
+
+    def give_back(self) -> None:
+        """Its bytes are held no longer."""
+        self._pending.held -= len(self.body)
 
 
 class Replayed:

@@ -7,7 +7,7 @@ time. BentoML and Gradio have none of it in this shape; all of it is settled her
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hsegap.prediction.errors import Failure, internal_error
 from hsegap.service.access import Keys
@@ -39,6 +39,16 @@ UPLOAD = "/ui/gradio_api/upload"
 #: The page's events carry tables.
 PAGE_VALUES = 4 * MAX_VALUES
 _CLOSE = [(b"connection", b"close")]
+
+
+class _Exchange(NamedTuple):
+    """One request on its way through the guard."""
+
+    scope: Scope
+    path: str
+    receive: Receive
+    outgoing: Outgoing
+    record: Record
 
 
 class Guard:
@@ -105,14 +115,15 @@ class Guard:
         if self._runtime.draining and path not in HEALTH_ROUTES and path != "/metrics":
             await outgoing.fail(self._runtime.not_ready() or Failure.make("not_ready", "The server is shutting down."))
         elif scope["method"] == "POST" and (path in WORK_ROUTES or (is_page(path) and path != UPLOAD)):
-            await self._with_body(scope, path, receive, outgoing, record)
+            await self._with_body(_Exchange(scope, path, receive, outgoing, record))
         else:
             settings = self._runtime.settings
             deadline_s = settings.upload_timeout_s if path == UPLOAD else settings.body_timeout_s
             await self._pass(scope, Streamed(receive, outgoing, limit=self._limit(path), deadline_s=deadline_s), outgoing)
 
-    async def _with_body(self, scope: Scope, path: str, receive: Receive, outgoing: Outgoing, record: Record) -> None:
+    async def _with_body(self, exchange: _Exchange) -> None:
         """Read the whole body, then work on it; what it costs is given back when the answer is out."""
+        _, path, receive, outgoing, record = exchange
         settings, page = self._runtime.settings, is_page(path)
         failure = None if page else self._runtime.not_ready()
         if failure is not None:
@@ -135,14 +146,15 @@ class Guard:
             return
         try:
             if page:
-                await self._run(scope, body, receive, outgoing, record)
+                await self._run(exchange, body)
             else:
-                await self._work(scope, path, body, receive, outgoing, record)
+                await self._work(exchange, body)
         finally:
             self._pending.held -= len(body)
 
-    async def _work(self, scope: Scope, path: str, body: bytes, receive: Receive, outgoing: Outgoing, record: Record) -> None:
+    async def _work(self, exchange: _Exchange, body: bytes) -> None:
         """Pass on a request that costs something: well-formed, not too many at once, not for too long."""
+        _, path, _, outgoing, record = exchange
         value = parsed(body)
         if isinstance(value, Failure):
             await outgoing.fail(value)
@@ -152,7 +164,7 @@ class Guard:
         try:
             async with self._runtime.budgets.place(_kind(path, value)), limit:
                 with self._runtime.shortened_when_draining(limit):
-                    await self._run(scope, body, receive, outgoing, record)
+                    await self._run(exchange, body)
         except OverloadedError as error:
             record.outcome = "overloaded"
             await outgoing.fail(error.failure)
@@ -161,8 +173,9 @@ class Guard:
             took_too_long = Failure.make("timeout", f"The request took longer than {settings.request_timeout_s:g} s.")
             await outgoing.fail(self._runtime.not_ready() or took_too_long)
 
-    async def _run(self, scope: Scope, body: bytes, receive: Receive, outgoing: Outgoing, record: Record) -> None:
+    async def _run(self, exchange: _Exchange, body: bytes) -> None:
         """Let the application work for as long as the client waits."""
+        scope, _, receive, outgoing, record = exchange
         gone = asyncio.Event()
         work = asyncio.ensure_future(self._pass(scope, Replayed(body, gone), outgoing))
 

@@ -69,9 +69,10 @@ class Hosts:
             if default is None or parts.hostname is None or parts.path:
                 return False
             asked = urlsplit(f"{parts.scheme}://{host.lower()}")
-            return (parts.hostname, parts.port or default) == (asked.hostname, asked.port or default)
+            same = (parts.hostname, parts.port or default) == (asked.hostname, asked.port or default)
         except ValueError:
             return False
+        return same
 
     def trusts(self, scope: Scope) -> bool:
         """Whether the peer is a proxy whose word counts."""

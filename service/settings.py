@@ -1,4 +1,4 @@
-"""What an operator may set, as one table: the environment variable ``HSEGAP_NAME``, the flag ``--name`` of ``hsegap serve``, the default."""
+"""What an operator may set, as one table: environment variable, flag of ``hsegap serve``, default, meaning."""
 
 from __future__ import annotations
 
@@ -27,16 +27,14 @@ class Settings(BaseSettings):
     api_keys: Words = Field(
         (),
         repr=False,
-        description="Access keys as NAME:SHA256, made by `hsegap key`. With one, every route but the health routes asks for it.",
+        description="Access keys as NAME:SHA256, made by `hsegap key`; every route but the health routes asks for one.",
     )
     hosts: Words = Field((), description="Host names besides the loopback ones by which the server may be addressed; * for any.")
     origins: Words = Field((), description="Origins (https://name:port) of other pages that may use the page and the API; see cors.")
     cors: bool = Field(default=False, description="Send CORS headers to the pages named in origins.")
     metrics_any_host: bool = Field(default=False, description="Answer /metrics under any host name, as a scraper by address needs.")
     root_path: str = Field("", description="Path below which a proxy shows the server, such as /tools/hse.")
-    trusted_proxies: Words = Field(
-        (), description="Addresses of proxies whose X-Forwarded-Prefix, -Host and -Proto count; nobody's by default."
-    )
+    trusted_proxies: Words = Field((), description="Addresses of proxies whose X-Forwarded-Prefix, -Host and -Proto count.")
     page: bool = Field(default=True, description="Serve the page under /ui.")
     workers: PositiveInt = Field(2, description="Processes that read structures and build graphs.")
     threads: PositiveInt = Field(1, description="Crystals in the network at the same time, one processor core each.")

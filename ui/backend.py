@@ -20,6 +20,14 @@ class Bounds(Protocol):
         """Largest file taken."""
 
     @property
+    def max_uploads_bytes(self) -> int:
+        """Bytes of all uploads kept at once."""
+
+    @property
+    def max_visitor_bytes(self) -> int:
+        """Bytes of uploads kept for one visitor."""
+
+    @property
     def max_concurrency(self) -> int:
         """Requests worked on at once."""
 

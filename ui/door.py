@@ -7,6 +7,7 @@ only one that the same visitor has uploaded; and no function of the page gives a
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -38,6 +39,9 @@ _VISITOR = re.compile(r"[A-Za-z0-9_-]{43}")
 _API = "/gradio_api"
 UPLOAD = f"{_API}/upload"
 FILE = f"{_API}/file="
+HEARTBEAT = f"{_API}/heartbeat/"
+#: What an upload that names no length is taken for.
+UNNAMED_BYTES = 64 * 2**20
 #: Gradio's routes that the page and `gradio_client` use. Everything else it has (proxy, streams, recordings, reloading …) stays shut.
 OPEN = {
     "GET": re.compile(
@@ -88,11 +92,32 @@ class Door:
             )
             await JSONResponse(failure.model_dump(), status_code=404)(scope, receive, send)
             return
+        if path.startswith(HEARTBEAT) and visitor is not None:
+            with self._uploads.present(visitor):
+                await self.app(scope, receive, send)
+            return
         if path not in {"/", UPLOAD}:
             await self.app(scope, receive, send)
             return
         fresh = None if visitor else secrets.token_urlsafe(32)
-        await self.app(scope, receive, self._noting(scope, send, visitor or fresh or "", fresh=fresh, is_upload=path == UPLOAD))
+        whose = visitor or fresh or ""
+        noting = self._noting(scope, send, whose, fresh=fresh, is_upload=path == UPLOAD)
+        if path == UPLOAD:
+            await self._upload(scope, receive, noting, whose)
+        else:
+            await self.app(scope, receive, noting)
+
+    async def _upload(self, scope: Scope, receive: Receive, send: Send, visitor: str) -> None:
+        """Take an upload that keeps within the quotas."""
+        length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+        size = int(length) if length.isdigit() and len(length) < 20 else UNNAMED_BYTES
+        if not await asyncio.to_thread(self._uploads.has_room, visitor, size):
+            failure = Failure.make("overloaded", "There is no room for more uploads now.", "Uploads are deleted after ten minutes.")
+            answer = JSONResponse(failure.model_dump(), status_code=failure.status, headers={"Retry-After": "60", "Connection": "close"})
+            await answer(scope, receive, send)
+            return
+        with self._uploads.arriving(visitor, size):
+            await self.app(scope, receive, send)
 
     def _is_open(self, method: str, path: str, visitor: str | None) -> bool:
         if method == "GET" and path.startswith(FILE):
