@@ -10,6 +10,7 @@ import time
 import uuid
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hsegap.prediction.errors import Failure
@@ -144,14 +145,14 @@ class _Metrics:
         running = Gauge("hsegap_running", "Requests worked on now.", ["kind"], **sums)
         waiting = Gauge("hsegap_queue_length", "Questions of the page that wait for their turn.", ["kind"], **sums)
         for kind in runtime.budgets.limits:
-            running.labels(kind).set_function(lambda kind=kind: runtime.budgets.running[kind])
-            waiting.labels(kind).set_function(lambda kind=kind: runtime.budgets.waiting[kind])
+            running.labels(kind).set_function(partial(runtime.budgets.running.__getitem__, kind))
+            waiting.labels(kind).set_function(partial(runtime.budgets.waiting.__getitem__, kind))
         workers = Gauge("hsegap_workers", "Worker processes by role and what they do.", ["role", "state"], **sums)
         replaced = Gauge("hsegap_workers_replaced", "Worker processes that had to be replaced since the start.", ["role"], **sums)
         for role in ("read", "describe"):
-            workers.labels(role, "busy").set_function(lambda role=role: _pool(runtime, role, "busy"))
-            workers.labels(role, "alive").set_function(lambda role=role: _pool(runtime, role, "alive"))
-            replaced.labels(role).set_function(lambda role=role: _pool(runtime, role, "replaced"))
+            workers.labels(role, "busy").set_function(partial(_pool, runtime, role, "busy"))
+            workers.labels(role, "alive").set_function(partial(_pool, runtime, role, "alive"))
+            replaced.labels(role).set_function(partial(_pool, runtime, role, "replaced"))
 
 
 def _pool(runtime: Runtime, role: str, what: str) -> int:

@@ -35,7 +35,9 @@ class Bounds(Protocol):
 class Backend(Protocol):
     """Answers for the page: state, model, predictions and descriptions."""
 
-    artifact: Artifact
+    @property
+    def artifact(self) -> Artifact:
+        """The artifact that answers."""
 
     @property
     def state(self) -> str:
