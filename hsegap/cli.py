@@ -13,7 +13,9 @@ from hsegap.commands import (
     describe,
     evaluate,
     export,
+    key,
     predict,
+    read,
     report,
     score,
     serve,
@@ -57,7 +59,9 @@ def main(
 
 app.command()(predict.predict)
 app.command()(describe.describe)
+app.command()(read.read)
 app.command()(serve.serve)
+app.command()(key.key)
 app.command()(evaluate.evaluate)
 app.command()(verify.verify)
 app.command(cls=CouldNotRun, help=score.HELP)(score.score)

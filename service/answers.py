@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     Send = Callable[[Message], Awaitable[None]]
 
 PAGE = "/ui"
-#: An answer of an error kept to be put into the house's shape; BentoML's and Starlette's are far shorter.
+#: An answer of an error kept to be put into the shape of all our errors; BentoML's and Starlette's are far shorter.
 MAX_ERROR_BYTES = 64 * 1024
 
 
 class Outgoing:
-    """``send`` that puts every error into the house's shape and keeps at most one answer per request."""
+    """``send`` that puts every error into the shape of all our errors and keeps at most one answer per request."""
 
     def __init__(self, scope: Scope, send: Send, *, path: str) -> None:
         self._scope = scope
@@ -85,7 +85,7 @@ def header(scope: Scope, name: bytes) -> str:
 
 
 def shaped(status: int, body: bytes, *, method: str, path: str) -> tuple[Failure, int]:
-    """Put an error answer of BentoML or Starlette into the house's shape.
+    """Put an error answer of BentoML or Starlette into the shape of all our errors.
 
     Args:
         status: Its status.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Message = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[Message]]
 
-#: Status of a body that is too slow. The code is the house's `timeout`; 504 would blame the server.
+#: Status of a body that is too slow. The code is `timeout`; 504 would blame the server.
 TOO_SLOW = 408
 
 

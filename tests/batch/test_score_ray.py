@@ -10,18 +10,18 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from broken import write_broken
-from conftest import COMMAND, environment
 
 from hsegap.batch.problems import ScoringError
+from support.broken_files import write_broken
+from support.commands import COMMAND, environment
+from support.needs import needed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from conftest import Outcome
-
     from hsegap.artifact.artifact import Artifact
+    from support.commands import Outcome
 
 GOOD = 200
 
@@ -29,7 +29,7 @@ GOOD = 200
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """A head node and a second node, one core each."""
-    pytest.importorskip("ray")
+    needed("ray")
     from ray.cluster_utils import Cluster
 
     with pytest.MonkeyPatch.context() as patch:

@@ -10,11 +10,11 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from networks import FULL_MIDDLE, random_network, some_crystals
-from shared_material import SHARED
 
 from hsegap.models import CrystalTextNetwork, FusionConfig, collate
 from hsegap.structures import Crystal, build_graph, read
+from support.networks import FULL_MIDDLE, random_network, some_crystals
+from support.shared_material import SHARED
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 MAPS = ("gates", "importance", "text_share")
@@ -134,8 +134,7 @@ def test_symmetry_equivalent_atoms_share_their_values(network, crystals, data):
 
     crystal = pick(data, crystals)
     symmetry = spglib.get_symmetry_dataset((crystal.lattice, crystal.frac_coords, crystal.atomic_numbers), symprec=1e-5)
-    if symmetry is None:
-        return
+    assert symmetry is not None
     _, maps = predict(network, crystal)
     for name in MAPS:
         np.testing.assert_allclose(maps[name], maps[name][symmetry.equivalent_atoms], atol=1e-4, err_msg=name)
