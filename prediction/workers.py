@@ -2,6 +2,9 @@
 
 A parser can hang on a near-zero cell volume, ask for all memory, or crash in compiled code. Each such job costs its own answer and one
 process, which is replaced; nobody else notices.
+
+`hsegap score` has worker processes of another kind around these (:mod:`hsegap.batch.fork_server` says why there are two, and why neither
+is a library's): it gives whole crystals away, while a server keeps the network, once, in its own threads.
 """
 
 from __future__ import annotations
