@@ -13,6 +13,7 @@ from hsegap.commands import (
     describe,
     evaluate,
     export,
+    key,
     predict,
     read,
     report,
@@ -60,6 +61,7 @@ app.command()(predict.predict)
 app.command()(describe.describe)
 app.command()(read.read)
 app.command()(serve.serve)
+app.command()(key.key)
 app.command()(evaluate.evaluate)
 app.command()(verify.verify)
 app.command(cls=CouldNotRun, help=score.HELP)(score.score)
