@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hsegap.structures.cell import affordable_radius, lengths_and_volume, reduced_lattice, thinnest, wrapped
+from hsegap.structures.cell import affordable_radius, face_distances, lengths_and_volume, reduced_lattice, wrapped
 from hsegap.structures.errors import StructureError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ SMALLEST_VOLUME_PER_ATOM = 0.1
 #: Atoms nearer than this (Å) are an error in the file; the shortest bond there is, H–H, has 0.74.
 SHORTEST_DISTANCE = 0.5
 #: Atoms up to which all pairs are looked at; a search is faster for more.
-MOST_PAIRED = 64
+MOST_PAIRED = 400
 #: The network's table of element features ends here (lawrencium).
 LAST_ELEMENT = 103
 
@@ -128,20 +128,40 @@ def close_pairs(lattice: np.ndarray, frac_coords: np.ndarray, *, shortest: float
     Raises:
         StructureError: ``degenerate_cell`` if an atom overlaps its own image.
     """
-    if len(frac_coords) <= MOST_PAIRED and thinnest(lattice) > 2 * shortest:
-        # Between lattice planes this far apart nothing but the nearest image can be that close, and no atom's own image is.
-        apart = frac_coords[:, None] - frac_coords
-        apart -= np.rint(apart)
-        squares = np.square(apart @ lattice).sum(axis=2)
-        squares.flat[:: len(frac_coords) + 1] = np.inf
-        if squares.min() >= shortest**2:
-            return []
-        first, second = np.nonzero(np.triu(squares < shortest**2))
-        distance = np.sqrt(squares[first, second])
+    heights = face_distances(lattice)
+    if len(frac_coords) <= MOST_PAIRED and min(heights) > 2 * shortest:
+        first, second, distance = _paired(lattice, frac_coords, heights, shortest)
     else:
         first, second, distance = _searched(lattice, frac_coords, shortest)
+    if not len(distance):
+        return []
     order = np.argsort(distance, kind="stable").tolist()
     return [(int(first[index]), int(second[index]), float(distance[index])) for index in order]
+
+
+def _paired(
+    lattice: np.ndarray, frac_coords: np.ndarray, heights: list[float], shortest: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Indices and distances of close pairs by looking at all pairs, axis by axis.
+
+    Between lattice planes more than twice the distance apart nothing but the nearest image can be that close, and no atom's own image is.
+    """
+    axes = sorted(range(3), key=lambda axis: -heights[axis])
+    along = frac_coords[:, axes[0]]
+    apart = along[:, None] - along
+    apart -= np.rint(apart)
+    near = np.abs(apart) < shortest / heights[axes[0]]
+    first, second = np.nonzero(np.triu(near, 1))
+    for axis in axes[1:]:
+        between = frac_coords[first, axis] - frac_coords[second, axis]
+        close = np.abs(between - np.rint(between)) < shortest / heights[axis]
+        first, second = first[close], second[close]
+        if not len(first):
+            return first, second, np.empty(0)
+    apart = frac_coords[first] - frac_coords[second]
+    distance = np.sqrt(np.square((apart - np.rint(apart)) @ lattice).sum(axis=1))
+    close = distance < shortest
+    return first[close], second[close], distance[close]
 
 
 def _searched(lattice: np.ndarray, frac_coords: np.ndarray, shortest: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

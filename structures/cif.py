@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 SAME_IMAGE = 0.1
 _CELL = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
 _ATOMS = ("_atom_site_fract_x", "_atom_site_label", "_atom_site_type_symbol", "_atom_site_cartn_x")
+_ATOM_TAGS = (*_ATOMS, *(name.replace("_atom_site_", "_atom_site.") for name in _ATOMS))
 
 
 def parse_cif(text: str, *, max_atoms: int | None) -> Parsed:
@@ -70,8 +71,7 @@ def parse_cif(text: str, *, max_atoms: int | None) -> Parsed:
 
 def _first_structure(blocks: Sequence[Any], notices: list[Notice]) -> tuple[Block, bool]:
     """The first data block that lists atoms, and whether it is the last of all."""
-    tags = [*_ATOMS, *(name.replace("_atom_site_", "_atom_site.") for name in _ATOMS)]
-    found = [index for index, block in enumerate(blocks) if any(block.find_values(tag) for tag in tags)]
+    found = [index for index, block in enumerate(blocks) if any(map(block.find_values, _ATOM_TAGS))]
     if not found:
         raise unreadable("The CIF lists no atoms.", "A CIF needs _atom_site_label and _atom_site_fract_x, _y, _z. " + CUT_OFF_HINT)
     if len(found) > 1:

@@ -237,6 +237,11 @@ def test_repair_is_told(text, code):
         assert notice.message[-1] == "."
 
 
+def test_the_documentation_has_every_code():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "reading.md").read_text()
+    assert dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", page, re.MULTILINE)) == NOTICE_CODES
+
+
 def test_deuterium_counts_as_hydrogen():
     assert read(GAAS_CIF.replace("  Ga  Ga0", "  D   D0")).atomic_numbers[0] == 1
 
