@@ -83,11 +83,11 @@ def check_coordinates(frac_coords: np.ndarray) -> None:
         return
     wrong = ~np.isfinite(frac_coords).all(axis=1)
     if wrong.any():
-        message = f"The position of atom {int(wrong.argmax()) + 1} is not a finite number."
+        message = f"The position of atom {int(wrong.argmax())} (counted from 0) is not a finite number."
         raise StructureError("unreadable_structure", message, "Check the coordinates in the file.")
     far = np.abs(frac_coords).max(axis=1) > LARGEST_FRACTIONAL
     if far.any():
-        message = f"Atom {int(far.argmax()) + 1} lies more than {LARGEST_FRACTIONAL:.0f} cells away from the cell."
+        message = f"Atom {int(far.argmax())} (counted from 0) lies more than {LARGEST_FRACTIONAL:.0f} cells away from the cell."
         raise StructureError("unreadable_structure", message, "Check the coordinates, and whether they are fractional or Cartesian (Å).")
 
 
@@ -196,6 +196,6 @@ def check_distances(lattice: np.ndarray, frac_coords: np.ndarray, symbols: Seque
         return
     a, b, distance = pairs[0]
     more = f" ({len(pairs)} such pairs)" if len(pairs) > 1 else ""
-    message = f"{symbols[a]} (atom {a + 1}) and {symbols[b]} (atom {b + 1}) are only {distance:.3f} Å apart{more}."
+    message = f"{symbols[a]} (atom {a}) and {symbols[b]} (atom {b}, counted from 0) are only {distance:.3f} Å apart{more}."
     hint = "Remove the duplicate atom, or check the cell lengths, the coordinates and the symmetry operations."
     raise StructureError("overlapping_atoms", message, hint)

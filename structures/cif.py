@@ -156,7 +156,7 @@ def _without_images(expanded: Expanded, sites: Sites, lattice: np.ndarray, notic
 def _overlap(sites: Sites, symbols: Sequence[str], atoms: tuple[int, int], rows: tuple[int, int], distance: float) -> StructureError:
     """Two atoms in one place, named by their sites."""
     (one, other), (first, second) = atoms, rows
-    named = f"{symbols[one]} (atom {one + 1}) and {symbols[other]} (atom {other + 1})"
+    named = f"{symbols[one]} (atom {one}) and {symbols[other]} (atom {other}, counted from 0)"
     if first == second:
         message = f"Two symmetry images of the site {sites.labels[first][:20]}, {named}, are only {distance:.3f} Å apart."
         hint = "Check its coordinates, and whether symmetry and setting (origin, axes) are those that the coordinates were given for."
