@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from hsegap.prediction.loaded import Loaded
 from hsegap.prediction.predictor import Predictor
 
 if TYPE_CHECKING:
@@ -97,11 +98,11 @@ class RememberingEncoder:
         return getattr(self._encoder, name)
 
 
-class ScoringPredictor(Predictor):
-    """The predictor with memories for texts that outlive a batch and are shared between processes, and for descriptions between runs."""
+class SharedTexts(Loaded):
+    """Network and encoder with a memory for texts that outlives a batch and is shared between processes."""
 
-    def __init__(self, artifact: Artifact, **options: Any) -> None:
-        super().__init__(artifact, **{"remember_descriptions": True, **options})
+    def __init__(self, artifact: Artifact, *, threads: int = 1) -> None:
+        super().__init__(artifact, threads=threads)
         self.vectors = VectorTable(artifact.manifest.text_encoder.width)
 
     def encoder(self) -> TextEncoder:
@@ -111,3 +112,10 @@ class ScoringPredictor(Predictor):
         if self.network().reads_all_tokens:
             return encoder
         return cast("TextEncoder", RememberingEncoder(encoder, self.vectors))
+
+
+class ScoringPredictor(Predictor):
+    """The predictor with memories for texts, shared between processes, and for descriptions, kept between runs."""
+
+    def __init__(self, artifact: Artifact, *, threads: int = 1, **options: Any) -> None:
+        super().__init__(artifact, **{"remember_descriptions": True, **options}, loaded=SharedTexts(artifact, threads=threads))

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from hsegap.prediction.messages import Job
+
 
 class RememberingDescribers(WorkerPool):
     """The describing processes with a memory on disk, shared by server, command and batch.
@@ -28,10 +30,10 @@ class RememberingDescribers(WorkerPool):
         self.cache = DescriptionCache(cache)
 
     def run(
-        self, job: dict[str, Any], *, expires_at: float, abandoned: threading.Event | None = None
+        self, job: Job, *, expires_at: float, abandoned: threading.Event | None = None
     ) -> tuple[dict[str, Any], dict[str, np.ndarray]] | Failure:
         """Describe, or remember what was said about the same structure before."""
-        key = self.cache.key(job["structure"], job["format"], job["max_atoms"])
+        key = self.cache.key(job.structure, job.format, job.max_atoms)
         known = self.cache.get(key)
         if known is not None:
             return known, {}

@@ -1,52 +1,41 @@
 """From a request to a prediction: the one code path of HTTP, page, command line and batch.
 
-Reading, graph building and describing happen in processes that may be killed at a deadline, so a bad item never costs its neighbours. Each
-crystal goes through the network alone, so its numbers do not depend on its neighbours either.
+Its three parts stand in files of their own: preparing, running, reporting. Reading, graph building and describing happen in processes that
+may be killed at a deadline, so a bad item never costs its neighbours. Each crystal goes through the network alone, so its numbers do not
+depend on its neighbours either.
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
-import threading
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Self
-
-import numpy as np
+from typing import TYPE_CHECKING, Self
 
 from hsegap.prediction.errors import Failure, internal_error
-from hsegap.prediction.network import Network, NetworkInput, NetworkResult
-from hsegap.prediction.observed import Observation
-from hsegap.prediction.prepared import Prepared, fusion_layer_names
-from hsegap.prediction.schemas import (
-    METAL_BELOW_EV,
-    AtomReport,
-    DescribeRequest,
-    Description,
-    GeneratedDescription,
-    ModalityWeights,
-    ModelName,
-    Prediction,
-    PredictRequest,
-    Timings,
-    Warn,
-    kind_of,
-)
-from hsegap.prediction.uncertainty import applicability_warnings, read_calibration
+from hsegap.prediction.loaded import Loaded
+from hsegap.prediction.preparing import Preparer
+from hsegap.prediction.reporting import Reporter
+from hsegap.prediction.running import run_network
+from hsegap.prediction.schemas import DescribeRequest, GeneratedDescription, Prediction, PredictRequest
 from hsegap.prediction.workers import WorkerPool
-from hsegap.structures.fingerprint import fingerprint
-from hsegap.structures.graph import CrystalGraph
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterable, Iterator, Sequence
 
-    from hsegap.artifact.artifact import Artifact
+    from hsegap.artifact import Artifact
+    from hsegap.prediction.network import Network
+    from hsegap.prediction.observed import Observation
+    from hsegap.prediction.prepared import Prepared
     from hsegap.text import TextEncoder
 
 #: Crystals worked on ahead of the one whose turn it is. Bounds memory when a caller hands over many thousands.
 WINDOW = 64
+#: Longest that anybody is waited for who named no moment, seconds.
+LONGEST_S = 3600.0
 
 
 class Predictor:
@@ -60,6 +49,7 @@ class Predictor:
         describe_deadline_s: Longest time describing one structure may take.
         worker_memory_bytes: Address space of one reading process; None takes the default.
         remember_descriptions: Whether generated descriptions are kept on disk for later runs.
+        loaded: Network and encoder to compute with, of the same artifact; None loads them, with ``threads``.
 
     Everything is started when it is first needed: making a predictor costs nothing.
     """
@@ -74,6 +64,7 @@ class Predictor:
         describe_deadline_s: float = 60.0,
         worker_memory_bytes: int | None = None,
         remember_descriptions: bool = False,
+        loaded: Loaded | None = None,
     ) -> None:
         self.artifact = artifact
         self.readers = WorkerPool("read", size=workers, deadline_s=deadline_s, memory_bytes=worker_memory_bytes)
@@ -83,19 +74,15 @@ class Predictor:
             self.describers: WorkerPool = RememberingDescribers(size=1, deadline_s=describe_deadline_s)
         else:
             self.describers = WorkerPool("describe", size=1, deadline_s=describe_deadline_s)
+        self.loaded = loaded or Loaded(artifact, threads=threads)
         self._workers = workers
-        self._threads = threads
-        self._calibration = read_calibration(artifact)
-        self._network: Network | None = None
-        self._encoder: TextEncoder | None = None
-        self._loading = threading.Lock()
-        # ONNX Runtime keeps scratch memory for every thread that ever ran it (20 to 50 MB each): only these do, whoever asks.
-        self._computing = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="hsegap-compute")
+        self._preparer = Preparer(self.loaded, readers=self.readers, describers=self.describers)
+        self._reporter = Reporter(artifact)
 
     @property
     def metal_below_ev(self) -> float:
         """Predicted gap below which a crystal is called a metal, eV."""
-        return self._calibration.metal_below_ev if self._calibration else METAL_BELOW_EV
+        return self._reporter.metal_below_ev
 
     def predict(self, requests: Sequence[PredictRequest | Failure], *, ids: Sequence[str] | None = None) -> list[Prediction | Failure]:
         """Predict crystals, in the order given.
@@ -118,7 +105,7 @@ class Predictor:
         """:meth:`predict` for any number of crystals: results come in order, each as soon as it and those before it are there."""
         names = iter(ids) if ids is not None else None
         numbered = not (isinstance(requests, list | tuple) and len(requests) == 1)
-        with ThreadPoolExecutor(max_workers=self._workers + self._threads, thread_name_prefix="hsegap-predict") as pool:
+        with ThreadPoolExecutor(max_workers=self._workers + self.loaded.threads, thread_name_prefix="hsegap-predict") as pool:
             ahead: deque[tuple[Future[Prediction | Failure], str | None]] = deque()
             try:
                 for index, request in enumerate(requests):
@@ -163,222 +150,57 @@ class Predictor:
         if isinstance(request, Failure):
             return request.at(index)
         try:
-            prepared = self._prepare(request, index, min(expires_at, time.monotonic() + 3600), abandoned)
-            result = prepared if isinstance(prepared, Failure) else self._infer(prepared, expires_at)
+            until = min(expires_at, time.monotonic() + LONGEST_S)
+            prepared = self._preparer.prepare(request, index=index, expires_at=until, abandoned=abandoned)
+            result = prepared if isinstance(prepared, Failure) else self._answer(prepared, expires_at)
         except Exception as error:  # the boundary where a surprise becomes a named error
             return internal_error(error, "predicting a crystal").at(index)
         return result.at(index) if isinstance(result, Failure) else result
 
-    def _prepare(
-        self, request: PredictRequest, index: int | None, expires_at: float, abandoned: threading.Event | None = None
-    ) -> Prepared | Failure:
-        started = time.perf_counter()
-        manifest = self.artifact.manifest
-        given = request.description if request.description and request.description.strip() else None
-        if given is not None and len(given) > manifest.limits.max_text_chars:
-            message = f"The description has {len(given)} characters; this model reads up to {manifest.limits.max_text_chars}."
-            return Failure.make("text_too_long", message)
-        answer = self.readers.run(self._job("read", request), expires_at=expires_at)
-        if isinstance(answer, Failure):
-            return answer
-        header, arrays = answer
-        timings = Timings(read=header["timings"]["read"], graph=header["timings"]["graph"])
-        warnings = [Warn(code=code, message=message) for code, message in header["warnings"]]
-        description = Description(text=given, origin="given" if given is not None else "none")
-        if given is None and request.describe:
-            described = self.describers.run(self._job("describe", request), expires_at=expires_at, abandoned=abandoned)
-            if isinstance(described, Failure):
-                return described
-            timings.describe = described[0]["timings"]["describe"]
-            description = Description(text=described[0]["text"], origin="generated")
-        tokens, text_vector, truncated, timings.text = self._encode(description.text)
-        if truncated:
-            text = f"The text has more than {manifest.text_encoder.max_tokens} tokens; its end was not read."
-            warnings.append(Warn(code="text_truncated", message=text))
-        frac_coords, lattice = arrays.pop("frac_coords"), arrays.pop("lattice")
-        return Prepared(
-            index=index,
-            formula=header["formula"],
-            symbols=header["symbols"],
-            frac_coords=frac_coords,
-            lattice=lattice,
-            network_input=NetworkInput(CrystalGraph(**arrays), tokens, has_text=description.text is not None),
-            description=description,
-            text_vector=text_vector,
-            warnings=warnings,
-            timings=timings,
-            want_atoms=request.atoms,
-            started=started,
-        )
+    def _answer(self, item: Prepared, expires_at: float) -> Prediction | Failure:
+        """Run the network on a prepared crystal and report."""
+        calibration = self._reporter.calibration
+        compare = calibration is not None and calibration.model is not None
+        ran = run_network(item, self.loaded, expires_at=expires_at, compare=compare)
+        return ran if isinstance(ran, Failure) else self._reporter.report(item, *ran)
 
     def observe(self, request: PredictRequest) -> Observation | Failure:
         """What is seen of a crystal on the way to its prediction: what calibration is fitted to. Never raises."""
         try:
-            prepared = self._prepare(request, None, time.monotonic() + 3600)
-            seen = prepared if isinstance(prepared, Failure) else self._run_network(prepared, math.inf, compare=True)
+            prepared = self._preparer.prepare(request, index=None, expires_at=time.monotonic() + LONGEST_S)
+            seen = prepared if isinstance(prepared, Failure) else run_network(prepared, self.loaded, expires_at=math.inf, compare=True)
         except Exception as error:  # the boundary where a surprise becomes a named error
             return internal_error(error, "observing a crystal")
         return seen if isinstance(seen, Failure) else seen[1]
-
-    def _infer(self, item: Prepared, expires_at: float) -> Prediction | Failure:
-        """Run the network on a prepared crystal."""
-        compare = self._calibration is not None and self._calibration.model is not None
-        answer = self._run_network(item, expires_at, compare=compare)
-        return answer if isinstance(answer, Failure) else self._report(item, *answer)
-
-    def _run_network(self, item: Prepared, expires_at: float, *, compare: bool) -> tuple[NetworkResult, Observation] | Failure:
-        """Run the network, where ``compare`` and there is a text a second time without it: the error is estimated from both."""
-        network = self.network()
-        inputs = [item.network_input]
-        if compare and item.network_input.has_text:
-            inputs.append(NetworkInput(item.network_input.graph, self._encode(None)[0], has_text=False))
-
-        def run() -> list[NetworkResult] | None:
-            if time.monotonic() > expires_at:
-                return None
-            clock = time.perf_counter()
-            results = [network.run(given) for given in inputs]
-            item.timings.network = 1e3 * (time.perf_counter() - clock)
-            return results
-
-        results = self._computing.submit(run).result()
-        if results is None:
-            return Failure.make("timeout", "The crystal waited too long for its turn.", "Try again later, or send fewer crystals at once.")
-        seen = Observation(
-            symbols=item.symbols,
-            gap_raw_ev=results[0].gap,
-            gap_without_text_ev=results[-1].gap,
-            graph_embedding=results[-1].graph_embedding,
-            fingerprint=fingerprint(item.network_input.graph, item.lattice, item.frac_coords),
-            text=item.description.text,
-            text_vector=item.text_vector,
-        )
-        return results[0], seen
 
     def describe(
         self, request: DescribeRequest, *, expires_at: float = math.inf, abandoned: threading.Event | None = None
     ) -> GeneratedDescription | Failure:
         """Generate a crystal's description. Never raises; a failure is named. Arguments as for :meth:`predict_one`."""
-        started = time.perf_counter()
-        answer = self.describers.run(
-            self._job("describe", request), expires_at=min(expires_at, time.monotonic() + 3600), abandoned=abandoned
-        )
-        if isinstance(answer, Failure):
-            return answer
-        header = answer[0]
-        timings = Timings(
-            read=header["timings"]["read"], describe=header["timings"]["describe"], total=1e3 * (time.perf_counter() - started)
-        )
-        return GeneratedDescription(
-            description=Description(text=header["text"], origin="generated"),
-            formula=header["formula"],
-            n_atoms=header["n_atoms"],
-            warnings=[Warn(code=code, message=message) for code, message in header["warnings"]],
-            timings_ms=timings,
-        )
+        try:
+            return self._preparer.describe(request, expires_at=min(expires_at, time.monotonic() + LONGEST_S), abandoned=abandoned)
+        except Exception as error:  # the boundary where a surprise becomes a named error
+            return internal_error(error, "describing a crystal")
 
     def network(self) -> Network:
         """The network, loaded once."""
-        with self._loading:
-            if self._network is None:
-                self._network = Network(self.artifact)
-            return self._network
+        return self.loaded.network()
 
     def encoder(self) -> TextEncoder:
         """The text encoder, loaded once and only when a text asks for it."""
-        from hsegap.text import TextEncoder, TextEncoderSettings
-
-        with self._loading:
-            if self._encoder is None:
-                known = self.artifact.manifest.text_encoder.model_dump()
-                settings = {key: value for key, value in known.items() if key in TextEncoderSettings.model_fields}
-                self._encoder = TextEncoder.load(self.artifact.folder, settings=settings)
-            return self._encoder
+        return self.loaded.encoder()
 
     def close(self) -> None:
         """End the worker processes and the computing threads."""
         self.readers.close()
         self.describers.close()
-        self._computing.shutdown(wait=False, cancel_futures=True)
+        self.loaded.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _job(self, job: str, request: PredictRequest | DescribeRequest) -> dict[str, Any]:
-        manifest = self.artifact.manifest
-        graph = manifest.graph
-        return {
-            "job": job,
-            "structure": request.structure,
-            "format": request.format,
-            "graph": {"flavour": graph.flavour, "cutoff": graph.cutoff, "max_neighbors": graph.max_neighbors},
-            "max_atoms": manifest.limits.max_atoms,
-            "max_edges": manifest.limits.max_edges,
-        }
-
-    def _encode(self, text: str | None) -> tuple[np.ndarray, np.ndarray | None, bool, float]:
-        """Tokens for the network, the pooled vector of a text, whether its end was cut, and the milliseconds it took."""
-        manifest = self.artifact.manifest
-        if text is None and manifest.config.get("no_text", "learned") == "learned":
-            return np.zeros((1, manifest.text_encoder.width), dtype=np.float32), None, False, 0.0
-        encoder, network = self.encoder(), self.network()
-
-        def run() -> tuple[np.ndarray, np.ndarray | None, bool, float]:
-            clock = time.perf_counter()
-            tokens = encoder.encode(text or "")
-            cut = text is not None and encoder.truncated(text)
-            pooled = tokens[0] if text is not None else None
-            # Where the network reads no other token, none is carried along.
-            return (tokens if network.reads_all_tokens else tokens[:1]), pooled, cut, 1e3 * (time.perf_counter() - clock)
-
-        return self._computing.submit(run).result()
-
-    def _report(self, item: Prepared, result: NetworkResult, seen: Observation) -> Prediction | Failure:
-        """Put the network's numbers into words."""
-        if not math.isfinite(result.gap):
-            return internal_error(ValueError(f"gap {result.gap}"), "running the network").at(item.index)
-        manifest, calibration = self.artifact.manifest, self._calibration
-        gap_ev = max(0.0, result.gap)
-        outside = applicability_warnings(manifest, calibration, seen)
-        timings = item.timings.model_copy(update={"total": 1e3 * (time.perf_counter() - item.started)})
-        return Prediction(
-            index=item.index or 0,
-            formula=item.formula,
-            n_atoms=len(item.symbols),
-            gap_ev=gap_ev,
-            gap_raw_ev=result.gap,
-            interval_ev=calibration.interval_of(seen) if calibration else None,
-            coverage=calibration.coverage if calibration else None,
-            kind=kind_of(gap_ev, metal_below_ev=self.metal_below_ev),
-            description=item.description,
-            modality_weights=ModalityWeights(graph=float(result.modality_weights[0]), text=float(result.modality_weights[1])),
-            atoms=self._atoms(item, result) if item.want_atoms else None,
-            warnings=[*item.warnings, *outside],
-            model=ModelName(name=manifest.name, version=manifest.version, sha256=self.artifact.sha256),
-            timings_ms=Timings(**{name: round(value, 3) for name, value in timings.model_dump().items()}),
-        ).with_lattice(item.lattice.tolist())
-
-    def _atoms(self, item: Prepared, result: NetworkResult) -> list[AtomReport]:
-        layers = fusion_layer_names(self.artifact.manifest.config, columns=result.gates.shape[1])
-        with_text = item.network_input.has_text
-
-        def named(row: np.ndarray) -> dict[str, float]:
-            return {layer: float(value) for layer, value in zip(layers, row, strict=False)}
-
-        return [
-            AtomReport(
-                index=index,
-                element=symbol,
-                frac_coords=[float(part) for part in item.frac_coords[index]],
-                gate=named(result.gates[index]),
-                importance=named(result.importance[index]),
-                text_share={name: value if with_text else None for name, value in named(result.text_share[index]).items()},
-            )
-            for index, symbol in enumerate(item.symbols)
-        ]
 
 
 def _named(future: Future[Prediction | Failure], name: str | None) -> Prediction | Failure:

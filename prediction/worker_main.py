@@ -8,55 +8,23 @@ to kill it.
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import signal
-import struct
 import sys
 import time
 import traceback
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from hsegap.prediction.messages import PREFIX, DescribeAnswer, Job, ReadAnswer, Refusal, pack, unpack
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-#: Frame: bytes of the JSON header, bytes of the arrays, then both. No pickle: what comes out of a parser of strangers' files is data only.
-PREFIX = struct.Struct("<QQ")
-GRAPH_ARRAYS = ("atomic_numbers", "src", "dst", "r", "line_src", "line_dst")
+    from hsegap.structures import Crystal
 
 
-def pack(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray] | None = None) -> bytes:
-    """Pack one message: JSON plus named numeric arrays."""
-    blocks = {name: np.ascontiguousarray(array) for name, array in (arrays or {}).items()}
-    layout = [[name, block.dtype.str, list(block.shape)] for name, block in blocks.items()]
-    head = json.dumps({**header, "arrays": layout}).encode()
-    body = b"".join(block.tobytes() for block in blocks.values())
-    return PREFIX.pack(len(head), len(body)) + head + body
-
-
-def unpack(head: bytes, body: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Undo :func:`pack`, given the two parts of a frame.
-
-    Raises:
-        ValueError: If the parts do not fit together.
-    """
-    header: dict[str, Any] = json.loads(head)
-    arrays: dict[str, np.ndarray] = {}
-    offset = 0
-    for name, dtype_name, shape in header.pop("arrays"):
-        dtype = np.dtype(dtype_name)
-        if dtype.kind not in "iuf":
-            raise ValueError(f"array {name} of kind {dtype.kind}")
-        count = int(np.prod(shape, dtype=np.int64))
-        arrays[name] = np.frombuffer(body, dtype=dtype, count=count, offset=offset).reshape(shape)
-        offset += count * dtype.itemsize
-    return header, arrays
-
-
-def read_job(job: Mapping[str, Any]) -> bytes:
+def read_job(job: Job) -> ReadAnswer:
     """Text of a structure file → crystal graph.
 
     Raises:
@@ -67,20 +35,20 @@ def read_job(job: Mapping[str, Any]) -> bytes:
     started = time.perf_counter()
     crystal = _read(job)
     was_read = time.perf_counter()
-    graph = build_graph(crystal, **job["graph"], max_atoms=job["max_atoms"], max_edges=job["max_edges"])
-    built = time.perf_counter()
-    header = {
-        "formula": crystal.formula,
-        "symbols": list(crystal.symbols),
-        "warnings": [[notice.code, notice.message] for notice in crystal.warnings],
-        "timings": {"read": 1e3 * (was_read - started), "graph": 1e3 * (built - was_read)},
-    }
-    arrays = {name: getattr(graph, name) for name in GRAPH_ARRAYS}
-    places = {"frac_coords": np.asarray(crystal.frac_coords, dtype=np.float64), "lattice": np.asarray(crystal.lattice, dtype=np.float64)}
-    return pack(header, {**arrays, **places})
+    graph = build_graph(crystal, **job.graph, max_atoms=job.max_atoms, max_edges=job.max_edges)
+    return ReadAnswer(
+        formula=crystal.formula,
+        symbols=list(crystal.symbols),
+        warnings=[(notice.code, notice.message) for notice in crystal.warnings],
+        read_ms=1e3 * (was_read - started),
+        graph_ms=1e3 * (time.perf_counter() - was_read),
+        graph=graph,
+        frac_coords=np.asarray(crystal.frac_coords, dtype=np.float64),
+        lattice=np.asarray(crystal.lattice, dtype=np.float64),
+    )
 
 
-def describe_job(job: Mapping[str, Any]) -> bytes:
+def describe_job(job: Job) -> DescribeAnswer:
     """Text of a structure file → description.
 
     Raises:
@@ -92,23 +60,23 @@ def describe_job(job: Mapping[str, Any]) -> bytes:
     crystal = _read(job)
     was_read = time.perf_counter()
     text = describe(crystal)
-    header = {
-        "text": text,
-        "formula": crystal.formula,
-        "n_atoms": crystal.n_atoms,
-        "warnings": [[notice.code, notice.message] for notice in crystal.warnings],
-        "timings": {"read": 1e3 * (was_read - started), "describe": 1e3 * (time.perf_counter() - was_read)},
-    }
-    return pack(header)
+    return DescribeAnswer(
+        text=text,
+        formula=crystal.formula,
+        n_atoms=crystal.n_atoms,
+        warnings=[(notice.code, notice.message) for notice in crystal.warnings],
+        read_ms=1e3 * (was_read - started),
+        describe_ms=1e3 * (time.perf_counter() - was_read),
+    )
 
 
-def _read(job: Mapping[str, Any]) -> Any:
+def _read(job: Job) -> Crystal:
     """Read the job's structure; a surprise inside a parser means that the file is unreadable, not that the service is broken."""
     from hsegap.structures import read
     from hsegap.structures.errors import StructureError
 
     try:
-        return read(job["structure"], format=job["format"], max_atoms=job["max_atoms"])
+        return read(job.structure, format=job.format, max_atoms=job.max_atoms)
     except (StructureError, MemoryError):
         raise
     except Exception as error:
@@ -116,21 +84,18 @@ def _read(job: Mapping[str, Any]) -> Any:
         raise StructureError("unreadable_structure", f"The structure could not be read ({type(error).__name__}).", "") from error
 
 
-def _answer(job: Mapping[str, Any]) -> bytes:
-    """Do one job; every failure becomes a named error.
-
-    ``unfit`` in an answer asks for another process: one that ran out of memory may hold half-initialised libraries.
-    """
+def _answer(job: Job) -> ReadAnswer | DescribeAnswer | Refusal:
+    """Do one job; every failure becomes a named error."""
     from hsegap.structures.errors import DescriptionError, StructureError
 
     try:
-        return read_job(job) if job["job"] == "read" else describe_job(job)
+        return read_job(job) if job.job == "read" else describe_job(job)
     except Exception as error:  # the server must go on; what happened is logged there
         if _caused_by(error, MemoryError):
-            return pack({"error": ["too_many_edges", "The crystal needs more memory than one request may use.", ""], "unfit": True})
+            return Refusal("too_many_edges", "The crystal needs more memory than one request may use.", unfit=True)
         if isinstance(error, StructureError | DescriptionError):
-            return pack({"error": [error.code, error.message, error.hint], "unfit": _caused_by(error, SystemError)})
-        return pack({"error": ["internal", "", ""], "traceback": traceback.format_exc(limit=-20), "unfit": True})
+            return Refusal(error.code, error.message, error.hint, unfit=_caused_by(error, SystemError))
+        return Refusal("internal", "", traceback=traceback.format_exc(limit=-20), unfit=True)
 
 
 def _caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:
@@ -181,9 +146,9 @@ def main() -> None:
     while True:
         head_bytes, body_bytes = PREFIX.unpack(_read_exactly(jobs, PREFIX.size))
         head, body = _read_exactly(jobs, head_bytes), _read_exactly(jobs, body_bytes)
-        job, _ = unpack(head, body)
+        job = Job(**unpack(head, body)[0])
         signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
-        answer = _answer(job)
+        answer = _answer(job).frame()
         signal.setitimer(signal.ITIMER_PROF, 0)
         view = memoryview(answer)
         while view:

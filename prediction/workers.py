@@ -21,10 +21,13 @@ from typing import TYPE_CHECKING, Any
 from hsegap.children import python_path
 from hsegap.folders import cache_folder
 from hsegap.prediction.errors import Failure, internal_error
+from hsegap.prediction.messages import PREFIX, Refusal, unpack
 from hsegap.quiet import QUIET
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from hsegap.prediction.messages import Job
 
 logger = logging.getLogger("hsegap.workers")
 
@@ -130,18 +133,14 @@ class Worker:
             raise
         self.ready = True
 
-    def ask(
-        self, job: dict[str, Any], expires_at: float, abandoned: threading.Event | None = None
-    ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def ask(self, job: Job, expires_at: float, abandoned: threading.Event | None = None) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Send one job and wait for its answer.
 
         Raises:
             _Expired: If it takes too long or the caller goes away; the process must be killed then.
             _Died: If the process ends.
         """
-        from hsegap.prediction.worker_main import pack
-
-        view = memoryview(pack(job))
+        view = memoryview(job.frame())
         with selectors.DefaultSelector() as selector:
             selector.register(self._jobs, selectors.EVENT_WRITE)
             while view:
@@ -155,8 +154,6 @@ class Worker:
         return self._receive(expires_at, abandoned)
 
     def _receive(self, expires_at: float, abandoned: threading.Event | None) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        from hsegap.prediction.worker_main import PREFIX, unpack
-
         with selectors.DefaultSelector() as selector:
             selector.register(self._answers, selectors.EVENT_READ)
 
@@ -234,12 +231,12 @@ class WorkerPool:
         return [worker.pid for slot in self._all if (worker := slot[0]) is not None and worker.alive]
 
     def run(
-        self, job: dict[str, Any], *, expires_at: float, abandoned: threading.Event | None = None
+        self, job: Job, *, expires_at: float, abandoned: threading.Event | None = None
     ) -> tuple[dict[str, Any], dict[str, np.ndarray]] | Failure:
         """Do one job in a worker.
 
         Args:
-            job: What :mod:`hsegap.prediction.worker_main` understands.
+            job: What to do.
             expires_at: Moment (``time.monotonic``) after which nobody waits for the answer any more.
             abandoned: Set by a caller who goes away before that: the job ends within a fraction of a second, its process with it.
 
@@ -265,7 +262,7 @@ class WorkerPool:
                     break
         return None
 
-    def _run_in(self, slot: list[Worker | None], job: dict[str, Any], expires_at: float, abandoned: threading.Event | None) -> Any:
+    def _run_in(self, slot: list[Worker | None], job: Job, expires_at: float, abandoned: threading.Event | None) -> Any:
         if self._closed.is_set():
             return Failure.make("not_ready", "The server is shutting down.")
         worker = slot[0]
@@ -295,14 +292,14 @@ class WorkerPool:
         except BaseException:
             self._replace(slot)  # half an answer may be in the pipe
             raise
-        if answer.get("unfit"):
+        refusal = Refusal.of(answer)
+        if refusal is None:
+            return answer, arrays
+        if refusal.unfit:
             self._replace(slot)
-        if "error" in answer:
-            code_name, message, hint = answer["error"]
-            if code_name == "internal":
-                return internal_error(answer.get("traceback", message), f"a {self.role} worker")
-            return Failure.make(code_name, message, hint)
-        return answer, arrays
+        if refusal.code == "internal":
+            return internal_error(refusal.traceback, f"a {self.role} worker")
+        return Failure.make(refusal.code, refusal.message, refusal.hint)
 
     def _spawn(self) -> Worker:
         return Worker(self.role, deadline_s=self.deadline_s, memory_bytes=self._memory)

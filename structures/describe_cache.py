@@ -33,7 +33,7 @@ Answer = TypeVar("Answer")
 
 def default_cache() -> Path:
     """Where descriptions are kept: in the program's cache folder."""
-    return cache_folder() / "descriptions-2.sqlite"
+    return cache_folder() / "descriptions-3.sqlite"
 
 
 @functools.lru_cache(maxsize=1)

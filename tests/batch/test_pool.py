@@ -148,7 +148,7 @@ def test_each_distinct_text_is_encoded_once_and_gives_the_same(artifact: Artifac
         expected = [plain.predict_one(request).model_dump(exclude={"timings_ms"}) for request in requests]
         encoded: list[str] = []
         predictor.encoder()
-        encoder = predictor._encoder
+        encoder = predictor.loaded._encoder
         real = encoder.encode
         encoder.encode = lambda text: (encoded.append(text), real(text))[1]
         got = [predictor.predict_one(request).model_dump(exclude={"timings_ms"}) for request in requests]

@@ -195,7 +195,7 @@ def test_descriptions_are_generated_once_and_kept(cifs: Path, tmp_path: Path, sc
     # A machine without the generator's library can use what another run has kept.
     score(cifs / "MgO.cif", "-o", "b.jsonl", "--describe", "--quiet")
     assert (tmp_path / "b.jsonl").read_bytes() == (tmp_path / "a.jsonl").read_bytes()
-    assert (tmp_path / "cache" / "hsegap" / "descriptions-2.sqlite").is_file()
+    assert (tmp_path / "cache" / "hsegap" / "descriptions-3.sqlite").is_file()
     record = json.loads((tmp_path / "b.jsonl.run.json").read_text())
     assert record["tally"]["worker_seconds"] < 0.5 * json.loads((tmp_path / "a.jsonl.run.json").read_text())["tally"]["worker_seconds"]
     assert time.monotonic() - started < 120

@@ -12,7 +12,8 @@ from service_samples import BAD, GAAS, GOOD, MGO, NACL, SILICON, cif, supercell
 
 from hsegap.artifact.artifact import Artifact, write_manifest
 from hsegap.prediction.errors import Failure
-from hsegap.prediction.predictor import Predictor, fusion_layer_names
+from hsegap.prediction.predictor import Predictor
+from hsegap.prediction.prepared import fusion_layer_names
 from hsegap.prediction.schemas import Prediction, PredictRequest, kind_of
 from hsegap.prediction.uncertainty import Calibration
 

@@ -17,7 +17,7 @@ import pytest
 from service_samples import BAD, MGO, NACL, SILICON, supercell
 
 from hsegap.prediction.errors import Failure
-from hsegap.prediction.worker_main import PREFIX, pack, unpack
+from hsegap.prediction.messages import PREFIX, Job, ReadAnswer, pack, unpack
 from hsegap.prediction.workers import WorkerPool
 
 if TYPE_CHECKING:
@@ -27,9 +27,10 @@ ROOT = Path(__file__).resolve().parents[2]
 FOREVER = float("inf")
 
 
-def job(structure: str, **more: Any) -> dict[str, Any]:
+def job(structure: str, **more: Any) -> Job:
     graph = {"flavour": "symmetric", "cutoff": 8.0, "max_neighbors": 12}
-    return {"job": "read", "structure": structure, "format": None, "graph": graph, "max_atoms": 20_000, "max_edges": 10_000_000} | more
+    limits = {"max_atoms": 20_000, "max_edges": 10_000_000} | more
+    return Job(job="read", structure=structure, format=None, graph=graph, **limits)
 
 
 def soon(seconds: float = 120) -> float:
@@ -46,7 +47,8 @@ def pool() -> Iterator[WorkerPool]:
 def read(pool: WorkerPool, structure: str, **more: Any) -> dict[str, Any]:
     answer = pool.run(job(structure, **more), expires_at=soon())
     assert not isinstance(answer, Failure), answer
-    return answer[0] | answer[1]
+    read = ReadAnswer.of(*answer)
+    return vars(read) | vars(read.graph)
 
 
 def hang(pool: WorkerPool) -> int:

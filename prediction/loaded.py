@@ -1,0 +1,97 @@
+"""The network and the text encoder of an artifact, loaded when they are first needed, and the threads they run in."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import numpy as np
+
+from hsegap.prediction.network import Network
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hsegap.artifact import Artifact
+    from hsegap.text import TextEncoder
+
+Result = TypeVar("Result")
+
+
+class Encoded(NamedTuple):
+    """A text, or its absence, as the network takes it.
+
+    Attributes:
+        tokens: ``[tokens, width]`` float32.
+        vector: The pooled vector ``[width]``; None without text.
+        truncated: Whether the end of the text was cut.
+        ms: Milliseconds it took.
+    """
+
+    tokens: np.ndarray
+    vector: np.ndarray | None
+    truncated: bool
+    ms: float
+
+
+class Loaded:
+    """What an artifact computes with. All methods may be called from several threads.
+
+    Args:
+        artifact: A checked artifact.
+        threads: Crystals and texts computed at the same time, one processor core each.
+    """
+
+    def __init__(self, artifact: Artifact, *, threads: int = 1) -> None:
+        self.artifact = artifact
+        self.threads = threads
+        self._network: Network | None = None
+        self._encoder: TextEncoder | None = None
+        self._loading = threading.Lock()
+        # ONNX Runtime keeps scratch memory for every thread that ever ran it (20 to 50 MB each): only these do, whoever asks.
+        self._computing = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="hsegap-compute")
+
+    def network(self) -> Network:
+        """The network, loaded once."""
+        with self._loading:
+            if self._network is None:
+                self._network = Network(self.artifact)
+            return self._network
+
+    def encoder(self) -> TextEncoder:
+        """The text encoder, loaded once and only when a text asks for it."""
+        from hsegap.text import TextEncoder, TextEncoderSettings
+
+        with self._loading:
+            if self._encoder is None:
+                known = self.artifact.manifest.text_encoder.model_dump()
+                settings = {key: value for key, value in known.items() if key in TextEncoderSettings.model_fields}
+                self._encoder = TextEncoder.load(self.artifact.folder, settings=settings)
+            return self._encoder
+
+    def compute(self, work: Callable[[], Result]) -> Result:
+        """Do some work in one of the computing threads and wait for it."""
+        return self._computing.submit(work).result()
+
+    def encode(self, text: str | None) -> Encoded:
+        """A text as the network takes it; None for no text, which the network has learned a vector for or reads as an empty one."""
+        manifest = self.artifact.manifest
+        if text is None and manifest.config.get("no_text", "learned") == "learned":
+            return Encoded(np.zeros((1, manifest.text_encoder.width), dtype=np.float32), None, truncated=False, ms=0.0)
+        encoder, network = self.encoder(), self.network()
+
+        def run() -> Encoded:
+            clock = time.perf_counter()
+            tokens = encoder.encode(text or "")
+            cut = text is not None and encoder.truncated(text)
+            pooled = tokens[0] if text is not None else None
+            # Where the network reads no other token, none is carried along.
+            return Encoded(tokens if network.reads_all_tokens else tokens[:1], pooled, cut, 1e3 * (time.perf_counter() - clock))
+
+        return self.compute(run)
+
+    def close(self) -> None:
+        """End the computing threads."""
+        self._computing.shutdown(wait=False, cancel_futures=True)
