@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
+    from hsegap.prediction.known import Told
     from hsegap.prediction.network import NetworkInput
     from hsegap.prediction.schemas import Description, Timings, Warn
 
@@ -23,6 +24,7 @@ class Prepared:
     lattice: np.ndarray
     network_input: NetworkInput
     description: Description
+    told: Told
     text_vector: np.ndarray | None
     warnings: list[Warn]
     timings: Timings
@@ -40,7 +42,9 @@ def fusion_layer_names(config: dict[str, Any], *, columns: int) -> list[str]:
     Raises:
         ValueError: If the configuration names another number of layers.
     """
-    layers = sorted(config.get("middle_fusion_layers", ())) if columns else []
+    # GCN layers are counted behind the ALIGNN layers.
+    behind = (config.get("alignn_layers", 4) + layer for layer in config.get("middle_fusion_gcn_layers", ()))
+    layers = [*sorted(config.get("middle_fusion_layers", ())), *sorted(behind)] if columns else []
     if len(layers) != columns:
         raise ValueError(f"the network gives {columns} columns of maps for the fusion layers {layers}")
     return [f"layer_{layer}" for layer in layers]
