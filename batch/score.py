@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 import time
 from contextlib import ExitStack
@@ -21,6 +20,7 @@ from hsegap.batch.sources import InputOptions, Inputs, count_inputs
 from hsegap.batch.tables import TableOptions, is_table
 from hsegap.batch.tally import Tally
 from hsegap.batch.target import target_of
+from hsegap.processors import usable_processors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -215,7 +215,7 @@ def _run(scored: Iterable[Scored], output: Journal | Stream, advance: Callable[[
 def _engine(options: ScoreOptions, artifact: Artifact, stack: ExitStack) -> Callable[[Iterator[Batch]], Iterator[Scored]]:
     """What turns batches into rows."""
     texts = not options.without_text and (options.descriptions is not None or any(name == "-" or is_table(name) for name in options.inputs))
-    workers = options.workers or _cores()
+    workers = options.workers or usable_processors()
     pool = PoolOptions(workers=workers, describe=options.describe, atoms=options.atoms, texts=texts)
     if options.engine == "ray":
         from hsegap.batch.ray_engine import RayEngine
@@ -223,11 +223,6 @@ def _engine(options: ScoreOptions, artifact: Artifact, stack: ExitStack) -> Call
         engine = RayEngine(artifact, replace(pool, workers=options.workers or 0), address=options.ray_address)
         return stack.enter_context(engine).run
     return stack.enter_context(Pool(artifact, pool)).run
-
-
-def _cores() -> int:
-    """Cores this process may use; a job's share of a node, where the system tells it."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _settings(options: ScoreOptions, artifact: Artifact, size: int) -> dict[str, Any]:

@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from hsegap.processors import usable_processors
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -147,7 +149,7 @@ def machine() -> dict[str, Any]:
     wanted = ("avx2", "avx512f", "avx512_vnni", "amx_tile")
     return {
         "processor": fields.get("model name", platform.processor()),
-        "cores": os.cpu_count(),
+        "cores": usable_processors(),
         "instructions": " ".join(name for name in wanted if name in fields.get("flags", "").split()),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": platform.platform(),

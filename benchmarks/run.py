@@ -34,6 +34,7 @@ import numpy as np  # noqa: E402 - after the path
 from benchmarks.measuring import Peer, alternate, machine, row, seconds_of  # noqa: E402 - as above
 from benchmarks.outcome import show, targets  # noqa: E402 - as above
 from benchmarks.scoring import pss_mb  # noqa: E402 - as above
+from hsegap.processors import usable_processors  # noqa: E402 - as above
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,7 +52,7 @@ class Bench:
         self.folder = folder
         self.quick = quick
         self.rounds = 3 if quick else 9
-        self.cores = os.cpu_count() or 1
+        self.cores = usable_processors()
         self._peer: Peer | None = None
 
     @property

@@ -136,12 +136,11 @@ def open_predictor(artifact: Path | None, *, jobs: int) -> Predictor:
     Raises:
         hsegap.artifact.artifact.ArtifactError: If the artifact must not be used.
     """
-    import os
-
     from hsegap.artifact.artifact import Artifact
     from hsegap.prediction.predictor import Predictor
+    from hsegap.processors import usable_processors
 
-    return Predictor(Artifact.load(artifact), workers=max(1, min(jobs, os.cpu_count() or 1, 4)), remember_descriptions=True)
+    return Predictor(Artifact.load(artifact), workers=max(1, min(jobs, usable_processors(), 4)), remember_descriptions=True)
 
 
 def _chunk(names: Sequence[str], *, start: int, request: Callable[[str], PredictRequest], predictor: Predictor) -> Iterator[dict[str, Any]]:

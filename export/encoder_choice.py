@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hsegap.export.text_encoder import DEFAULT_ENCODER, encoder_folder
+from hsegap.processors import usable_processors
 from hsegap.text import TextEncoder, TextEncoderError, TextEncoderSettings
 from hsegap.text.settings import MODEL_FILE
 
@@ -70,7 +70,7 @@ def load_training_encoder(options: TrainingOptions) -> TextEncoder:
         max_tokens=options.text_max_tokens,
         table=options.text_table or None,
     )
-    return TextEncoder.load(folder, intra_op_num_threads=os.cpu_count() or 1)
+    return TextEncoder.load(folder, intra_op_num_threads=usable_processors())
 
 
 def _check(folder: Path, wanted: dict[str, Any]) -> None:

@@ -110,9 +110,11 @@ def _caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:
 def _warm_up(role: str) -> None:
     """Import what the jobs need, so that no deadline is spent on imports."""
     from pymatgen.core import Structure  # noqa: F401
-    from pymatgen.io.cif import CifParser  # noqa: F401
 
     from hsegap.structures import read  # noqa: F401
+    from hsegap.structures.cif_symbols import meaning_of
+
+    meaning_of("F 4/m -3 2/m")  # a full symbol, so that the tables of all symbols are made
 
     if role == "describe":
         import importlib

@@ -6,6 +6,9 @@ import math
 
 import numpy as np
 
+from hsegap.structures.errors import StructureError
+from hsegap.structures.exact import lattice_vectors
+
 #: Product of the cell lengths over the volume above which a lattice is reduced.
 SKEWNESS = 2.0
 #: Cells of pymatgen's search grid that a search may need; the grid is as fine as the radius and covers all atoms.
@@ -23,6 +26,40 @@ def lengths_and_volume(lattice: np.ndarray) -> tuple[list[float], float]:
     a, b, c = lattice.tolist()
     cross = (b[1] * c[2] - b[2] * c[1], b[2] * c[0] - b[0] * c[2], b[0] * c[1] - b[1] * c[0])
     return [math.hypot(*a), math.hypot(*b), math.hypot(*c)], abs(a[0] * cross[0] + a[1] * cross[1] + a[2] * cross[2])
+
+
+def thinnest(lattice: np.ndarray) -> float:
+    """Smallest distance between opposite faces of the cell, Å."""
+    a, b, c = lattice.tolist()
+    faces = [
+        math.hypot(y[1] * z[2] - y[2] * z[1], y[2] * z[0] - y[0] * z[2], y[0] * z[1] - y[1] * z[0]) for y, z in ((b, c), (c, a), (a, b))
+    ]
+    return lengths_and_volume(lattice)[1] / max(*faces, 1e-300)
+
+
+def lattice_from_parameters(parameters: np.ndarray) -> np.ndarray:
+    """Lattice vectors from lengths (Å) and angles (degrees).
+
+    Args:
+        parameters: a, b, c, α, β, γ; shape ``[6]``.
+
+    Returns:
+        Vectors as rows, Å, ``[3, 3]``, oriented as pymatgen orients them: c along z, a in the plane of x and z.
+
+    Raises:
+        StructureError: ``degenerate_cell`` for parameters no cell can have.
+    """
+    a, b, c, *angles = parameters.tolist()
+    hint = "Check the cell lengths (in Å) and angles (in degrees)."
+    if not all(map(math.isfinite, (a, b, c, *angles))) or min(a, b, c, *angles) <= 0 or max(angles) >= 180:
+        shown = ", ".join(f"{value:.6g}" for value in parameters)
+        raise StructureError("degenerate_cell", f"No cell has the lengths and angles {shown}.", hint)
+    # Three angles fit together only if each is less than the sum of the others and all three are less than 360° together;
+    # pymatgen clips such cells into a flat one without a word.
+    if sum(angles) >= 360 or 2 * max(angles) >= sum(angles):
+        shown = ", ".join(f"{angle:.6g}°" for angle in angles)
+        raise StructureError("degenerate_cell", f"The cell is degenerate: the angles {shown} span no volume.", hint)
+    return lattice_vectors([a, b, c], angles)
 
 
 def reduced_lattice(lattice: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hsegap.structures.cell import affordable_radius, lengths_and_volume, reduced_lattice, wrapped
+from hsegap.structures.cell import affordable_radius, lengths_and_volume, reduced_lattice, thinnest, wrapped
 from hsegap.structures.errors import StructureError
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ SMALLEST_FLATNESS = 1e-6
 SMALLEST_VOLUME_PER_ATOM = 0.1
 #: Atoms nearer than this (Å) are an error in the file; the shortest bond there is, H–H, has 0.74.
 SHORTEST_DISTANCE = 0.5
+#: Atoms up to which all pairs are looked at; a search is faster for more.
+MOST_PAIRED = 64
 #: The network's table of element features ends here (lawrencium).
 LAST_ELEMENT = 103
 
@@ -112,6 +114,50 @@ def check_elements(atomic_numbers: np.ndarray) -> None:
         raise StructureError("unknown_element", message, "Only crystals of elements up to lawrencium can be predicted.")
 
 
+def close_pairs(lattice: np.ndarray, frac_coords: np.ndarray, *, shortest: float = SHORTEST_DISTANCE) -> list[tuple[int, int, float]]:
+    """Find atoms that sit on top of each other or of their own periodic images.
+
+    Args:
+        lattice: Lattice vectors as rows, Å, ``[3, 3]``, not degenerate.
+        frac_coords: ``[atoms, 3]``, finite.
+        shortest: Smallest distance allowed, Å.
+
+    Returns:
+        Each pair once, as index, higher index and distance in Å, the closest first.
+
+    Raises:
+        StructureError: ``degenerate_cell`` if an atom overlaps its own image.
+    """
+    if len(frac_coords) <= MOST_PAIRED and thinnest(lattice) > 2 * shortest:
+        # Between lattice planes this far apart nothing but the nearest image can be that close, and no atom's own image is.
+        apart = frac_coords[:, None] - frac_coords
+        apart -= np.rint(apart)
+        squares = np.square(apart @ lattice).sum(axis=2)
+        squares.flat[:: len(frac_coords) + 1] = np.inf
+        if squares.min() >= shortest**2:
+            return []
+        first, second = np.nonzero(np.triu(squares < shortest**2))
+        distance = np.sqrt(squares[first, second])
+    else:
+        first, second, distance = _searched(lattice, frac_coords, shortest)
+    order = np.argsort(distance, kind="stable").tolist()
+    return [(int(first[index]), int(second[index]), float(distance[index])) for index in order]
+
+
+def _searched(lattice: np.ndarray, frac_coords: np.ndarray, shortest: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Indices and distances of close pairs by a neighbour search, for large and for skewed cells."""
+    from pymatgen.optimization.neighbors import find_points_in_spheres
+
+    reduced, change = reduced_lattice(lattice)
+    check_repeat(reduced)
+    coords, _ = wrapped(frac_coords, change, reduced)
+    # A radius of 1 Å is cheaper than one of 0.5 Å: fewer cells in the search grid.
+    radius = affordable_radius(coords, max(shortest, 1.0))
+    first, second, _, distance = find_points_in_spheres(coords, coords, radius, np.ones(3, dtype=np.int64), reduced, 1e-8)
+    pairs = np.flatnonzero((distance < shortest) & (first < second))
+    return first[pairs], second[pairs], distance[pairs]
+
+
 def check_distances(lattice: np.ndarray, frac_coords: np.ndarray, symbols: Sequence[str], *, shortest: float = SHORTEST_DISTANCE) -> None:
     """Refuse atoms that sit on top of each other or of their own periodic images.
 
@@ -125,20 +171,11 @@ def check_distances(lattice: np.ndarray, frac_coords: np.ndarray, symbols: Seque
         StructureError: ``overlapping_atoms``, naming the closest pair; ``degenerate_cell`` if an atom overlaps its own
             image.
     """
-    from pymatgen.optimization.neighbors import find_points_in_spheres
-
-    reduced, change = reduced_lattice(lattice)
-    check_repeat(reduced)
-    coords, _ = wrapped(frac_coords, change, reduced)
-    # A radius of 1 Å is cheaper than one of 0.5 Å: fewer cells in the search grid.
-    radius = affordable_radius(coords, max(shortest, 1.0))
-    first, second, image, distance = find_points_in_spheres(coords, coords, radius, np.ones(3, dtype=np.int64), reduced, 1e-8)
-    pairs = np.flatnonzero((distance < shortest) & ((first != second) | (image != 0).any(axis=1)))
-    if not len(pairs):
+    pairs = close_pairs(lattice, frac_coords, shortest=shortest)
+    if not pairs:
         return
-    closest = pairs[distance[pairs].argmin()]
-    a, b = sorted((int(first[closest]), int(second[closest])))
-    more = f" ({len(pairs) // 2} such pairs)" if len(pairs) > 2 else ""
-    message = f"{symbols[a]} (atom {a + 1}) and {symbols[b]} (atom {b + 1}) are only {distance[closest]:.3f} Å apart{more}."
+    a, b, distance = pairs[0]
+    more = f" ({len(pairs)} such pairs)" if len(pairs) > 1 else ""
+    message = f"{symbols[a]} (atom {a + 1}) and {symbols[b]} (atom {b + 1}) are only {distance:.3f} Å apart{more}."
     hint = "Remove the duplicate atom, or check the cell lengths, the coordinates and the symmetry operations."
     raise StructureError("overlapping_atoms", message, hint)

@@ -1,34 +1,37 @@
-"""CIF, parsed by pymatgen after its cell and sites have been looked at.
+"""A CIF becomes the atoms of its cell.
 
-pymatgen drops sites it can't name, reads a lone dot as 0, guesses elements from labels and takes its time over flat cells;
-each of those is found here before it happens, or told to the user.
+gemmi parses the text and knows the settings of the space groups; what a file leaves open, contradicts or rounds is settled in the
+``cif_`` files beside this one, or refused by name.
 """
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hsegap.structures.checks import check_lattice
-from hsegap.structures.cif_sites import CUT_OFF_HINT, POSITIONS, check_sites, number_of, sites_as_listed
+from hsegap.structures.cell import lattice_from_parameters
+from hsegap.structures.checks import SHORTEST_DISTANCE, check_atom_count, check_lattice, close_pairs
+from hsegap.structures.cif_checks import check_formula, content_of, stated_by
+from hsegap.structures.cif_settle import Case, settle
+from hsegap.structures.cif_sites import number_of, sites_of, snap_thirds
+from hsegap.structures.cif_symmetry import readings_of, refuse_other_dimensions
+from hsegap.structures.cif_syntax import CUT_OFF_HINT, Block, blocks_of
 from hsegap.structures.crystal import Notice
 from hsegap.structures.errors import StructureError
-from hsegap.structures.json_formats import OCCUPANCY_TOLERANCE, lattice_from_parameters
-from hsegap.structures.parsed import Parsed, disordered, recorded_warnings, unreadable
+from hsegap.structures.parsed import Parsed, unreadable
 
 if TYPE_CHECKING:
-    from pymatgen.core import Structure
-    from pymatgen.io.cif import CifParser
+    from collections.abc import Sequence
 
-#: A line this long with this many quotes in it makes pymatgen's tokenizer take quadratic time.
-LONGEST_LINE, MOST_QUOTES = 4096, 200
-#: Largest change of a rounded coordinate that isn't worth telling: the digits given were all right.
-ROUNDING_WORTH_TELLING = 2e-6
+    from hsegap.structures.cif_expand import Expanded
+    from hsegap.structures.cif_sites import Sites
+    from hsegap.structures.cif_symmetry import Reading
 
-_BLOCK = re.compile(r"^\s*data_", re.MULTILINE)
-_CELL_NAMES = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
+#: Two rows whose images come this near (Å) list the same atom.
+SAME_IMAGE = 0.1
+_CELL = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
+_ATOMS = ("_atom_site_fract_x", "_atom_site_label", "_atom_site_type_symbol", "_atom_site_cartn_x")
 
 
 def parse_cif(text: str, *, max_atoms: int | None) -> Parsed:
@@ -42,215 +45,122 @@ def parse_cif(text: str, *, max_atoms: int | None) -> Parsed:
         StructureError: With any code of a reader.
     """
     notices: list[Notice] = []
-    block = _first_structure(text, notices)
-    from pymatgen.io.cif import CifParser
-
-    try:
-        with recorded_warnings() as caught:
-            parser = CifParser.from_str(block, occupancy_tolerance=1 + OCCUPANCY_TOLERANCE)
-            data = next(iter(parser.as_dict().values()))
-    except Exception as error:  # pymatgen raises whatever a damaged line leads to
-        raise _failed(error) from error
-    stray = [str(warning.message).split("line: ", 1)[-1] for warning in caught if "Possible issue" in str(warning.message)]
-    if stray:
-        notices.append(Notice("parser_note", f"The CIF has words that belong to nothing and were ignored: {', '.join(stray[:5])[:120]}."))
-    if isinstance(data.get("_atom_site_label", data.get("_atom_site_type_symbol")), str):
-        return parse_cif(_looped(block), max_atoms=max_atoms)
-    n_rows = check_sites(data, notices, max_atoms=max_atoms)
-    lattice = _check_cell(data, n_rows)
-    listed = sites_as_listed(data) if lattice is not None else None
-    if lattice is not None and listed is not None:
-        symbols, frac_coords = listed
-        _tell_remarks(parser, notices)
-    else:
-        structure = _structure(parser)
-        _tell_remarks(parser, notices)
-        if structure is None:
-            raise unreadable("The CIF has no atoms in its sites.", CUT_OFF_HINT)
-        _check_order(structure, notices)
-        structure = _in_order_of_file(structure, data)
-        symbols, frac_coords = [site.specie.symbol for site in structure], structure.frac_coords
-        lattice = structure.lattice.matrix if lattice is None else lattice
-    _check_formula(data, symbols, block, notices)
-    _tell_rounding(data, block, notices)
-    return Parsed(lattice=lattice, symbols=symbols, frac_coords=frac_coords, notices=notices)
+    block, is_last = _first_structure(blocks_of(text, notices), notices)
+    refuse_other_dimensions(block)
+    readings = readings_of(block, notices)
+    rows = max(map(block.rows, _ATOMS))
+    check_atom_count(rows, max_atoms)
+    lattice = _cell(block, readings, notices)
+    check_lattice(lattice, n_atoms=rows)
+    stated = stated_by(block)
+    sites = sites_of(block, lattice=lattice, formula=stated.formula, max_atoms=max_atoms, notices=notices)
+    sites.frac_coords = snap_thirds(sites.frac_coords, notices)
+    expanded = settle(readings, Case(sites, lattice, stated), notices)
+    if expanded.moved and not any(notice.code == "coordinates_rounded" for notice in notices):
+        message = f"{expanded.moved} sites were moved onto the special positions that their rounded coordinates stand for."
+        notices.append(Notice("coordinates_rounded", message))
+    check_atom_count(len(expanded.site), max_atoms)
+    kept = _without_images(expanded, sites, lattice, notices)
+    symbols = [sites.symbols[row] for row in expanded.site[kept].tolist()]
+    at_end = is_last and block.last_table.startswith("_atom_site_")
+    if kept.all():
+        check_formula(content_of(expanded, sites), stated, at_end=at_end, notices=notices)
+    return Parsed(lattice=lattice, symbols=symbols, frac_coords=expanded.frac_coords[kept], notices=notices, distances_checked=True)
 
 
-def _failed(error: Exception) -> StructureError:
-    detail = " ".join(str(error).replace("No structure parsed for section 1 in CIF.", "").split())[:160]
-    if "exceeded tolerance" in detail:
-        message = "Several atoms of the CIF share one position, or an occupancy is above 1."
-        return StructureError("overlapping_atoms", message, "Remove duplicate sites and correct the occupancies.")
-    if "below threshold" in detail:
-        return StructureError(
-            "degenerate_cell", "The cell of the CIF is degenerate: it has next to no thickness.", "Check the cell lengths and angles."
-        )
-    if isinstance(error, ZeroDivisionError) or "is not a multiple" in detail or "zip()" in detail:
-        return unreadable("A table of the CIF is incomplete: it ends in the middle of a row.", CUT_OFF_HINT)
-    reason = f"{type(error).__name__}: {detail}" if detail else type(error).__name__
-    return unreadable(f"The CIF can't be read ({reason}).", CUT_OFF_HINT)
-
-
-def _first_structure(text: str, notices: list[Notice]) -> str:
-    """The first data block that lists atoms."""
-    for line in text.split("\n"):
-        if len(line) > LONGEST_LINE and line.count("'") + line.count('"') > MOST_QUOTES:
-            raise unreadable(f"The CIF has a line of {len(line)} characters with many quotes.", "CIF lines have at most 2048 characters.")
-    starts = [match.start() for match in _BLOCK.finditer(text)]
-    if not starts:
-        raise unreadable("The CIF has no data block.", "A CIF has a line that starts with data_ and a name.")
-    blocks = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
-    with_atoms = [block for block in blocks if "_atom_site" in block]
-    if not with_atoms:
+def _first_structure(blocks: Sequence[Block], notices: list[Notice]) -> tuple[Block, bool]:
+    """The first data block that lists atoms, and whether it is the last of all."""
+    found = [index for index, block in enumerate(blocks) if any(name in block for name in _ATOMS)]
+    if not found:
         raise unreadable("The CIF lists no atoms.", "A CIF needs _atom_site_label and _atom_site_fract_x, _y, _z. " + CUT_OFF_HINT)
-    if len(with_atoms) > 1:
-        name = with_atoms[0].split("\n")[0].strip()[5:45]
-        notices.append(Notice("several_structures", f"The CIF holds {len(with_atoms)} structures; the first ({name}) was read."))
-    return with_atoms[0].lstrip()
+    if len(found) > 1:
+        message = f"The CIF holds {len(found)} structures; the first ({blocks[found[0]].name[:40]}) was read."
+        notices.append(Notice("several_structures", message))
+    return blocks[found[0]], found[0] == len(blocks) - 1
 
 
-def _looped(block: str) -> str:
-    """Write the one site of a block that uses no loop as a loop; pymatgen would read the values letter by letter."""
-    from pymatgen.io.cif import CifBlock, CifFile
-
-    with recorded_warnings():
-        parsed = next(iter(CifFile.from_str(block).data.values()))
-    columns = [key for key in parsed.data if key.startswith("_atom_site_") and isinstance(parsed.data[key], str)]
-    data = {key: [value] if key in columns else value for key, value in parsed.data.items()}
-    return str(CifBlock(data, [*parsed.loops, columns], parsed.header)) + "\n"
-
-
-def _check_cell(data: dict[str, Any], n_rows: int) -> np.ndarray | None:
-    """Check the cell before pymatgen gets it; None where the file leaves it to the crystal system."""
-    values = []
-    for name in _CELL_NAMES:
-        value = data.get(f"_cell_{name}")
-        if not isinstance(value, str):
-            continue
-        number = number_of(value)
-        if number is None:
-            raise unreadable(f"_cell_{name} of the CIF is no number ({value[:20]!r}).", CUT_OFF_HINT)
-        values.append(number)
-    if len(values) < 6:
-        if not values:
-            raise unreadable("The CIF has no cell (_cell_length_a …).", CUT_OFF_HINT)
-        return None
-    lattice = lattice_from_parameters(np.array(values))
-    check_lattice(lattice, n_atoms=n_rows)
-    return lattice
-
-
-def _structure(parser: CifParser) -> Structure | None:
-    """Let pymatgen expand the symmetry."""
-    try:
-        with recorded_warnings():
-            structures = parser.parse_structures(primitive=False, on_error="raise")
-    except Exception as error:  # pymatgen raises whatever a damaged line leads to
-        raise _failed(error) from error
-    return structures[0] if structures else None
-
-
-def _tell_remarks(parser: CifParser, notices: list[Notice]) -> None:
-    """Pass on what pymatgen remarked, in our words."""
-    for remark in dict.fromkeys(getattr(parser, "warnings", [])):
-        text = remark.split("\n")[0]
-        if "Defaulting to P1" in text:
-            notices.append(Notice("symmetry_missing", "The CIF names no symmetry; the listed atoms were taken for the whole cell."))
-        elif "Spacegroup from" in text:
-            notices.append(Notice("symmetry_from_name", "The CIF lists no symmetry operations; they were looked up by its space group."))
-        elif "implicit hydrogens" in text:
-            notices.append(
-                Notice("implicit_hydrogens", "The CIF implies hydrogen atoms without positions; they are missing in the prediction.")
-            )
-        elif not any(
-            known in text for known in ("rounded to ideal", "parsed as", "occupancies", "1-line symmetry op", "Skipping relative")
-        ):
-            notices.append(Notice("parser_note", text[:200]))
-
-
-def _check_order(structure: Structure, notices: list[Notice]) -> None:
-    """Refuse partial occupancy, naming the sites; take occupancies next to 1 for 1."""
-    partial: dict[str, None] = {}
-    repaired = 0
-    for site in structure:
-        total = sum(site.species.values())
-        if len(site.species) > 1 or abs(total - 1) > OCCUPANCY_TOLERANCE:
-            named = ", ".join(f"{getattr(element, 'symbol', element)} {amount:g}" for element, amount in site.species.items())
-            partial[f"site {site.label} holds {named}"] = None
-        elif total != 1:
-            repaired += 1
-            site.species = next(iter(site.species.elements))
-    if partial:
-        raise disordered(list(partial))
-    if repaired:
-        notices.append(Notice("occupancy_repaired", f"{repaired} occupancies within 1 % of full were taken for 1."))
-
-
-def _check_formula(data: dict[str, Any], symbols: list[str], block: str, notices: list[Notice]) -> None:
-    """Compare with the formula that the file states.
-
-    Atoms that are missing from a table at the very end of the file mean that the file was cut off between two lines.
+def _cell(block: Block, readings: Sequence[Reading], notices: list[Notice]) -> np.ndarray:
+    """Lattice vectors as rows, Å, ``[3, 3]``.
 
     Raises:
-        StructureError: ``unreadable_structure`` for a file that was cut off.
+        StructureError: ``unreadable_structure`` or ``degenerate_cell``.
     """
-    from pymatgen.core import Composition
-
-    stated = data.get("_chemical_formula_sum")
-    if not isinstance(stated, str) or stated.strip() in {"", "?", "."}:
-        return
-    try:
-        expected = {
-            element.symbol: amount for element, amount in Composition(re.sub(r"\b[DT](?=\d|\b)", "H", stated)).items() if amount > 0
-        }
-    except Exception:  # a formula in words, say; it is only a cross-check
-        return
-    found: dict[str, float] = {}
-    for name in symbols:
-        symbol = "H" if name in {"D", "T"} else name
-        found[symbol] = found.get(symbol, 0) + 1
-    ratios = {symbol: found.get(symbol, 0) / amount for symbol, amount in expected.items()}
-    most = max(ratios.values())
-    complete = min(ratios.values()) >= most * 0.98
-    if found.keys() <= expected.keys() and complete and most > 0.98:
-        return
-    atoms_read = Composition(found).formula
-    dropped = any(notice.code == "zero_occupancy_dropped" for notice in notices)
-    if "_atom_site_fract_x" in block[block.rfind("loop_") :] and found.keys() <= expected.keys() and not dropped:
-        # Complete elements come in whole formula units. One atom too many is another mistake, found by its distance, and
-        # hydrogen is often left out altogether.
-        absent = any(ratio == 0 for symbol, ratio in ratios.items() if symbol != "H")
-        partly = abs(most - round(most)) < 0.02 and any(0 < ratio < most * 0.98 for ratio in ratios.values())
-        if absent or partly or most < 0.98:
-            message = f"The CIF states {stated[:60]} but ends after {atoms_read[:60]}."
-            hint = "The file seems to be cut off: get it again. If it is meant so, correct _chemical_formula_sum."
-            raise unreadable(message, hint)
-    notices.append(Notice("composition_mismatch", f"The CIF states {stated[:60]}, but its atoms add up to {atoms_read[:60]}."))
+    values: list[float | None] = []
+    for name in _CELL:
+        text = block.first(f"_cell_{name}")
+        number = number_of(text) if text is not None else None
+        if text is not None and number is None:
+            raise unreadable(f"_cell_{name} of the CIF is no number ({text[:20]!r}).", CUT_OFF_HINT)
+        values.append(number)
+    if all(value is None for value in values[:3]):
+        raise unreadable("The CIF has no cell (_cell_length_a …).", CUT_OFF_HINT)
+    return lattice_from_parameters(np.array(values if None not in values else _completed(values, readings, notices), dtype=np.float64))
 
 
-def _tell_rounding(data: dict[str, Any], block: str, notices: list[Notice]) -> None:
-    """Tell about coordinates that pymatgen replaced by thirds, where digits were really missing."""
-    thirds = {str(1 / 3), str(2 / 3)}
-    if not any(value in thirds for name in POSITIONS for value in data[name]):
-        return
-    from pymatgen.io.cif import CifFile
+def _completed(values: Sequence[float | None], readings: Sequence[Reading], notices: list[Notice]) -> list[float]:
+    """Lengths and angles that the file leaves to the crystal system; angles are 90° by the CIF dictionary if nothing else.
 
-    with recorded_warnings():
-        original = next(iter(CifFile.from_str(block).data.values())).data
-    changed = 0
-    for name in POSITIONS:
-        for before, after in zip(original.get(name, []), data[name], strict=False):
-            old, new = number_of(before), number_of(after)
-            changed += old is not None and new is not None and abs(old - new) > ROUNDING_WORTH_TELLING
-    if changed:
-        notices.append(Notice("coordinates_rounded", f"{changed} coordinates such as 0.3333 were replaced by the thirds they stand for."))
+    Raises:
+        StructureError: ``unreadable_structure`` for a length that follows from nothing.
+    """
+    number = next((setting.number for reading in readings for setting in reading.settings if setting.number is not None), 1)
+    a, b, c, alpha, beta, gamma = values
+    if number >= 75:
+        b = a if b is None else b
+        a = b if a is None else a
+    if number >= 195:
+        c = a if c is None else c
+    hexagonal = 143 <= number <= 194 and a == b and alpha in {None, 90.0} and beta in {None, 90.0}
+    if gamma is None:
+        gamma = 120.0 if hexagonal else alpha if 143 <= number <= 167 and alpha is not None else 90.0
+    rhombohedral = 143 <= number <= 167 and a == b == c and gamma not in {90.0, 120.0}
+    alpha = (gamma if rhombohedral else 90.0) if alpha is None else alpha
+    beta = (alpha if rhombohedral else 90.0) if beta is None else beta
+    filled = [a, b, c, alpha, beta, gamma]
+    lacking = [name for name, value in zip(_CELL, values, strict=True) if value is None]
+    for name, value in zip(_CELL, filled, strict=True):
+        if value is None:
+            raise unreadable(f"The CIF gives no _cell_{name}, and its symmetry doesn't fix it.", "Complete the cell. " + CUT_OFF_HINT)
+    shown = ", ".join(f"{name} {filled[_CELL.index(name)]:g}" for name in lacking)
+    notices.append(Notice("cell_completed", f"The CIF leaves out parts of its cell; they were taken from its symmetry ({shown})."))
+    return [value for value in filled if value is not None]
 
 
-def _in_order_of_file(structure: Structure, data: dict[str, Any]) -> Structure:
-    """Undo pymatgen's sorting by electronegativity: sites in the order of the file, images in that of the operations."""
-    row: dict[str, int] = {}
-    for index, label in enumerate(data["_atom_site_label"]):
-        row.setdefault(label, index)
-    # Python's sort keeps the order of equals, which is that of the operations.
-    structure.sort(key=lambda site: row.get(site.label, len(row)))
-    return structure
+def _without_images(expanded: Expanded, sites: Sites, lattice: np.ndarray, notices: list[Notice]) -> np.ndarray:
+    """Which atoms to keep: a row that only repeats the symmetry image of another adds none. ``[atoms]`` bool.
+
+    Raises:
+        StructureError: ``overlapping_atoms``, naming the sites.
+    """
+    kept = np.ones(len(expanded.site), dtype=bool)
+    symbols = [sites.symbols[row] for row in expanded.site.tolist()]
+    repeated: dict[str, None] = {}
+    for one, other, distance in close_pairs(lattice, expanded.frac_coords):
+        if not (kept[one] and kept[other]):
+            continue
+        first, second = int(expanded.site[one]), int(expanded.site[other])
+        apart = sites.frac_coords[first] - sites.frac_coords[second]
+        listed_there = float(np.linalg.norm((apart - np.rint(apart)) @ lattice)) < SHORTEST_DISTANCE
+        alike = sites.symbols[first] == sites.symbols[second] and expanded.multiplicities[first] == expanded.multiplicities[second]
+        if first == second or listed_there or not alike or distance > SAME_IMAGE:
+            raise _overlap(sites, symbols, (one, other), (first, second), distance)
+        repeated[f"{sites.labels[second][:20]} of {sites.labels[first][:20]}"] = None
+        kept[expanded.site == second] = False
+    if repeated:
+        message = f"Rows that repeat the symmetry image of another site were left out: {', '.join(list(repeated)[:5])}."
+        notices.append(Notice("images_listed", message))
+    return kept
+
+
+def _overlap(sites: Sites, symbols: Sequence[str], atoms: tuple[int, int], rows: tuple[int, int], distance: float) -> StructureError:
+    """Two atoms in one place, named by their sites."""
+    (one, other), (first, second) = atoms, rows
+    named = f"{symbols[one]} (atom {one + 1}) and {symbols[other]} (atom {other + 1})"
+    if first == second:
+        message = f"Two symmetry images of the site {sites.labels[first][:20]}, {named}, are only {distance:.3f} Å apart."
+        hint = "Check its coordinates, and whether symmetry and setting (origin, axes) are those that the coordinates were given for."
+    else:
+        labels = f"{sites.labels[first][:20]} and {sites.labels[second][:20]}"
+        message = f"The sites {labels}, {named}, are only {distance:.3f} Å apart."
+        hint = "Remove one of them, or check the cell lengths, the coordinates and the symmetry operations."
+    return StructureError("overlapping_atoms", message, hint)

@@ -1,167 +1,313 @@
-"""The table of sites of a CIF: what is wrong with it, and what it says by itself when no symmetry has to be expanded."""
+"""The table of sites of a CIF: which atoms it lists, where, and what is wrong with a row."""
 
 from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hsegap.structures.checks import LARGEST_FRACTIONAL, check_atom_count
+from hsegap.structures.cif_elements import elements_of
+from hsegap.structures.cif_syntax import CUT_OFF_HINT, is_unknown
 from hsegap.structures.crystal import Notice
 from hsegap.structures.errors import StructureError
 from hsegap.structures.json_formats import OCCUPANCY_TOLERANCE
-from hsegap.structures.parsed import disordered, element_numbers, unreadable
+from hsegap.structures.parsed import disordered, unreadable
 
-#: Sites times symmetry operations above which a file is refused: pymatgen compares each image with all before it.
-MOST_IMAGES = 50_000
-#: What to do about a table that is not complete.
-CUT_OFF_HINT = "The file may be cut off or damaged: export or download it again."
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hsegap.structures.cif_syntax import Block
+
 #: Columns of the fractional coordinates.
 POSITIONS = ("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z")
+#: Columns of Cartesian coordinates, which only mmCIF defines without a matrix of the file's own.
+CARTESIAN = ("_atom_site_cartn_x", "_atom_site_cartn_y", "_atom_site_cartn_z")
+#: Relative distance from a third within which digits are missing and not different: just that of 0.3333 and 0.6667.
+THIRD_TOLERANCE = 1.0001e-4
+_LABELS = ("_atom_site_label", "_atom_site_label_atom_id", "_atom_site_auth_atom_id")
+_MULTIPLICITIES = ("_atom_site_symmetry_multiplicity", "_atom_site_site_symmetry_multiplicity", "_atom_site_site_symmetry_order")
+_NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?:\([\d.]*\))?")
+_FRACTION = re.compile(r"([+-]?\d{1,4})/(\d{1,4})")
 
-_OPERATIONS = ("_symmetry_equiv_pos_as_xyz", "_space_group_symop_operation_xyz")
-#: Names of sites that are empty, or that hold a group of atoms; pymatgen reads vanadium into the first and drops the second.
-_NO_ATOM = re.compile(r"(Va|Vac|Vc|Void|Du|Dum|Dummy)\d*$|(OH|NO3)", re.IGNORECASE)
 
+@dataclass
+class Sites:
+    """The atoms that the rows of a CIF list.
 
-def check_sites(data: dict[str, Any], notices: list[Notice], *, max_atoms: int | None) -> int:
-    """Look at the table of sites; give the number of its rows.
-
-    Raises:
-        StructureError: ``unreadable_structure``, ``too_many_atoms``, ``unknown_element`` or ``disordered_structure``.
+    Attributes:
+        labels: One per site.
+        symbols: Elements, ``D`` and ``T`` kept apart.
+        frac_coords: ``[sites, 3]``.
+        written: The same as the file writes them.
+        multiplicities: What the file states about the number of images of each site; None where it doesn't.
     """
-    labels = data.get("_atom_site_label")
-    if not isinstance(labels, list) or not labels:
-        raise unreadable("The CIF lists no atoms (no _atom_site_label).", CUT_OFF_HINT)
-    for name in POSITIONS:
-        column = data.get(name)
-        if not isinstance(column, list) or len(column) != len(labels):
-            hint = "Positions have to be fractional coordinates. " + CUT_OFF_HINT
-            raise unreadable(f"The CIF gives no {name} for its atoms.", hint)
-        for label, value in zip(labels, column, strict=True):
-            number = number_of(value)
-            if number is not None and abs(number) > LARGEST_FRACTIONAL:
-                raise unreadable(f"The site {label[:20]} lies far outside the cell ({name} is {value[:20]}).", "Correct that position.")
-            if number is None:
-                raise unreadable(
-                    f"The CIF gives no position for the site {label[:20]} ({name} is {value[:20]!r}).", "Complete or remove that site."
-                )
-    check_atom_count(len(labels), max_atoms)
-    operations = _operations(data)
-    if len(labels) * max(len(operations), 1) > MOST_IMAGES:
-        message = f"The CIF has {len(labels)} sites and {len(operations)} symmetry operations, more than can be expanded."
-        raise StructureError("too_many_atoms", message, "Use the primitive cell.")
-    _check_names(data, labels, notices)
-    _check_occupancies(data, labels, notices)
-    _check_duplicates(data, labels)
-    return len(labels)
+
+    labels: list[str]
+    symbols: list[str]
+    frac_coords: np.ndarray
+    written: list[tuple[str, ...]]
+    multiplicities: list[float] | None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def digits(self, site: int) -> int:
+        """Decimals of the least precise coordinate of a site that is no simple fraction; 99 if all are."""
+        fewest = 99
+        for value, text in zip(self.frac_coords[site].tolist(), self.written[site], strict=True):
+            if (value * 24) % 1 == 0 or "/" in text:
+                continue
+            mantissa = text.split("(", maxsplit=1)[0].lower().split("e", maxsplit=1)[0]
+            fewest = min(fewest, len(mantissa.partition(".")[2]))
+        return fewest
 
 
 def number_of(value: str) -> float | None:
-    """A CIF number, with its uncertainty in brackets taken off; None for ``.``, ``?`` and anything else."""
+    """A CIF number, with its uncertainty in brackets taken off, or a fraction such as 1/3; None for ``.``, ``?`` and anything else."""
+    found = _NUMBER.fullmatch(value)
+    if found:
+        number = float(found[1])
+        return number if math.isfinite(number) else None
+    fraction = _FRACTION.fullmatch(value)
+    return int(fraction[1]) / int(fraction[2]) if fraction and int(fraction[2]) else None
+
+
+def numbers_in(column: Sequence[str]) -> list[float | None]:
+    """The numbers of a column."""
     try:
-        number = float(value.split("(", maxsplit=1)[0])
+        numbers = [float(value) for value in column]
     except ValueError:
-        return None
-    return number if math.isfinite(number) else None
+        return [number_of(value) for value in column]
+    # float() knows words and underscores that are no numbers here.
+    plain = math.isfinite(math.fsum(numbers)) and "_" not in "".join(column)
+    return list(numbers) if plain else [number_of(value) for value in column]
 
 
-def _check_names(data: dict[str, Any], labels: list[str], notices: list[Notice]) -> None:
-    """Refuse sites whose element pymatgen would have to invent; tell which it reads off unusual labels."""
-    known = element_numbers()
-    symbols = data.get("_atom_site_type_symbol")
-    names = symbols if isinstance(symbols, list) and len(symbols) == len(labels) else labels
-    guessed = set()
-    for label, name in zip(labels, names, strict=True):
-        letters = (re.match(r"[A-Za-z]*", name) or [""])[0]
-        two, one = letters[:2].capitalize(), letters[:1].upper()
-        valid = two in known or one in known
-        if not valid or _NO_ATOM.match(name) or (names is symbols and letters.capitalize() not in known):
-            message = f"The site {label[:20]} of the CIF is called {name[:20]!r}, which is no chemical element."
-            raise StructureError(
-                "unknown_element", message, "Give each site one element in _atom_site_type_symbol; leave out vacancies and dummies."
-            )
-        element = two if two in known else one
-        if names is labels and letters != element:
-            guessed.add(f"{name} as {element}")
-    if guessed:
-        shown = ", ".join(sorted(guessed)[:5])
-        notices.append(Notice("element_guessed", f"The CIF gives no element symbols; labels were read as elements ({shown})."))
-    isotopes = {"D", "T"}.intersection(re.match(r"[A-Za-z]*", name)[0] for name in names)  # type: ignore[index]  # * always matches
-    if isotopes:
-        notices.append(Notice("deuterium_as_hydrogen", f"{' and '.join(sorted(isotopes))} atoms are treated as hydrogen."))
+class Rows:
+    """The rows of a block's sites that are atoms.
 
-
-def _check_occupancies(data: dict[str, Any], labels: list[str], notices: list[Notice]) -> None:
-    """Refuse occupancies above 1 and tell which sites are empty; partial ones show once the sites are joined."""
-    occupancies = data.get("_atom_site_occupancy")
-    if not isinstance(occupancies, list):
-        return
-    empty = []
-    above = 0
-    for label, value in zip(labels, occupancies, strict=False):
-        occupancy = number_of(value)
-        if occupancy is None and value.strip() not in {".", "?"}:
-            raise unreadable(f"The occupancy of the site {label[:20]} is no number ({value[:20]!r}).", "Check _atom_site_occupancy.")
-        if occupancy is None:
-            continue
-        if occupancy > 1 + OCCUPANCY_TOLERANCE or occupancy < 0:
-            raise disordered([f"site {label[:20]} has the occupancy {occupancy:g}"])
-        above += occupancy > 1
-        if occupancy == 0:
-            empty.append(label[:20])
-    if above:
-        notices.append(Notice("occupancy_repaired", f"{above} occupancies up to 1 % above 1 were taken for 1."))
-    if empty:
-        notices.append(Notice("zero_occupancy_dropped", f"Sites with occupancy 0 were left out: {', '.join(empty[:5])}."))
-
-
-def _check_duplicates(data: dict[str, Any], labels: list[str]) -> None:
-    """Refuse rows at one position that together hold more than one atom; symmetry images are checked by their distance.
-
-    Raises:
-        StructureError: ``overlapping_atoms``, naming the pair.
+    Attributes:
+        kept: Their indices in the file.
     """
-    occupancies = data.get("_atom_site_occupancy")
-    positions = np.array([[number_of(value) or 0.0 for value in data[name]] for name in POSITIONS]).T
-    # The rounding only has to catch exact copies; 1.0 and 0.0 are the same place.
-    places = np.round(positions % 1, 4) % 1
-    seen: dict[tuple[float, ...], tuple[str, float]] = {}
-    for index, (label, place) in enumerate(zip(labels, map(tuple, places.tolist()), strict=True)):
-        given = number_of(occupancies[index]) if isinstance(occupancies, list) else None
-        occupancy = 1.0 if given is None else given
-        first, total = seen.get(place, (label, 0.0))
-        if total > 0 and total + occupancy > 1 + OCCUPANCY_TOLERANCE:
-            message = f"The sites {first[:20]} and {label[:20]} of the CIF are at the same position."
-            raise StructureError("overlapping_atoms", message, "Remove one of them, or correct their occupancies or coordinates.")
-        seen[place] = (first, total + occupancy)
+
+    def __init__(self, block: Block, length: int) -> None:
+        self._block = block
+        self._length = length
+        flags = self._whole("_atom_site_calc_flag")
+        # ``dum`` marks centroids and the like.
+        self.kept = [row for row in range(length) if flags is None or flags[row].lower() != "dum"]
+
+    def _whole(self, name: str) -> list[str] | None:
+        column = self._block.column(name)
+        return column if column is not None and len(column) == self._length else None
+
+    def column(self, name: str) -> list[str] | None:
+        """The values of a column for these rows; None where the file has none, or one of another length."""
+        column = self._whole(name)
+        return column if column is None or len(self.kept) == self._length else [column[row] for row in self.kept]
 
 
-def _operations(data: dict[str, Any]) -> list[str]:
-    """The symmetry operations that the file lists."""
-    return next((data[name] for name in _OPERATIONS if isinstance(data.get(name), list)), [])
-
-
-def sites_as_listed(data: dict[str, Any]) -> tuple[list[str], np.ndarray] | None:
-    """The atoms of a file whose only symmetry operation is the identity: there is nothing to expand, so the table is the crystal.
+def sites_of(
+    block: Block, *, lattice: np.ndarray, formula: Mapping[str, float] | None, max_atoms: int | None, notices: list[Notice]
+) -> Sites:
+    """Read the rows of a block's sites.
 
     Args:
-        data: A block that :func:`check_sites` found nothing wrong with.
+        block: With ``_atom_site_`` items.
+        lattice: Lattice vectors as rows, Å, ``[3, 3]``.
+        formula: Atoms of the stated formula.
+        max_atoms: Refuse more rows.
+        notices: Where to tell what was repaired.
 
-    Returns:
-        Element symbols and fractional coordinates ``[atoms, 3]`` in [0, 1), in the order of the file; None where symmetry, occupancies,
-        magnetic moments or unusual names leave something to pymatgen.
+    Raises:
+        StructureError: ``unreadable_structure``, ``too_many_atoms``, ``unknown_element``, ``disordered_structure`` or
+            ``overlapping_atoms``, naming the site.
     """
-    operations = ["".join(operation.lower().split()).replace("+", "") for operation in _operations(data)]
-    symbols, occupancies = data.get("_atom_site_type_symbol"), data.get("_atom_site_occupancy")
-    if operations != ["x,y,z"] or not isinstance(symbols, list) or len(symbols) != len(data["_atom_site_label"]):
-        return None
-    if occupancies is not None and (not isinstance(occupancies, list) or any(number_of(value) != 1 for value in occupancies)):
-        return None
-    plain = element_numbers().keys() - {"D", "T"}
-    if not plain.issuperset(symbols) or any("magn" in name or "moment" in name for name in data):
-        return None
-    positions = np.array([[number_of(value) for value in data[name]] for name in POSITIONS], dtype=np.float64).T
-    return list(symbols), positions - np.floor(positions)
+    named = next((name for name in (*_LABELS, "_atom_site_type_symbol") if block.rows(name)), None)
+    if named is None:
+        raise unreadable("The CIF lists no atoms (no _atom_site_label).", CUT_OFF_HINT)
+    check_atom_count(block.rows(named), max_atoms)
+    rows = Rows(block, block.rows(named))
+    labels = rows.column(named)
+    if not labels:
+        raise unreadable("The CIF lists no atoms, only dummies (_atom_site_calc_flag dum).", "List the atoms of the cell.")
+    cartesian = block.dotted and POSITIONS[0] not in block and CARTESIAN[0] in block
+    positions, written = _positions(block, rows, labels, CARTESIAN if cartesian else POSITIONS)
+    if cartesian:
+        positions = _from_cartesian(positions, lattice)
+    elements = elements_of(labels, rows.column("_atom_site_type_symbol"), formula=formula, notices=notices)
+    multiplicities = None
+    for name in _MULTIPLICITIES:
+        column = rows.column(name)
+        if column is not None:
+            stated = numbers_in(column)
+            multiplicities = [value for value in stated if value is not None] if None not in stated else None
+            break
+    sites = Sites(labels, elements.symbols, positions, written, multiplicities)
+    _check_groups(rows, labels)
+    _keep_full(rows, sites, notices)
+    _tell_hydrogens(rows, sites, elements.water, notices)
+    return sites
+
+
+def _positions(block: Block, rows: Rows, labels: Sequence[str], names: Sequence[str]) -> tuple[np.ndarray, list[tuple[str, ...]]]:
+    """Coordinates of the rows, ``[rows, 3]``, and the same as the file writes them.
+
+    Raises:
+        StructureError: ``unreadable_structure``, naming the row.
+    """
+    written, columns = [], []
+    for name in names:
+        column = rows.column(name)
+        if column is None:
+            given = "only Cartesian coordinates" if CARTESIAN[0] in block and names is POSITIONS else f"no {name}"
+            raise unreadable(f"The CIF gives {given} for its atoms.", "Positions have to be fractional coordinates. " + CUT_OFF_HINT)
+        numbers = numbers_in(column)
+        if None in numbers:
+            index = numbers.index(None)
+            place = f"{name} of row {rows.kept[index] + 1} is {column[index][:20]!r}"
+            message = f"The CIF gives no position for the site {labels[index][:20]} ({place})."
+            raise unreadable(message, "Complete or remove that site.")
+        written.append(column)
+        columns.append(numbers)
+    positions = np.array(columns, dtype=np.float64).T
+    if names is POSITIONS and np.abs(positions).max() > LARGEST_FRACTIONAL:
+        row, axis = np.argwhere(np.abs(positions) > LARGEST_FRACTIONAL)[0].tolist()
+        place = f"{names[axis]} of row {rows.kept[row] + 1} is {written[axis][row][:20]!r}"
+        raise unreadable(f"The site {labels[row][:20]} lies far outside the cell ({place}).", "Correct that position.")
+    return positions, list(zip(*written, strict=True))
+
+
+def _from_cartesian(positions: np.ndarray, lattice: np.ndarray) -> np.ndarray:
+    """Fractional from mmCIF's Cartesian coordinates: a along x, b in the plane of x and y."""
+    import gemmi
+
+    lengths = np.linalg.norm(lattice, axis=1)
+    angles = [math.degrees(math.acos(float(lattice[i] @ lattice[j] / lengths[i] / lengths[j]))) for i, j in ((1, 2), (0, 2), (0, 1))]
+    return positions @ np.array(gemmi.UnitCell(*lengths.tolist(), *angles).frac.mat.tolist()).T
+
+
+def snap_thirds(positions: np.ndarray, notices: list[Notice], *, worth_telling: float = 2e-6) -> np.ndarray:
+    """Replace coordinates such as 0.3333 by the thirds that they stand for.
+
+    Args:
+        positions: ``[sites, 3]``.
+        notices: Where to tell, if digits were really missing.
+        worth_telling: Largest change that isn't.
+    """
+    threefold = positions * 3
+    whole = np.rint(threefold)
+    near = (np.abs(threefold - whole) < THIRD_TOLERANCE * np.abs(whole)) & (whole % 3 != 0)
+    if not near.any():
+        return positions
+    thirds = whole / 3
+    changed = int((near & (np.abs(positions - thirds) > worth_telling)).sum())
+    if changed:
+        notices.append(Notice("coordinates_rounded", f"{changed} coordinates such as 0.3333 were replaced by the thirds they stand for."))
+    return np.where(near, thirds, positions)
+
+
+def _check_groups(rows: Rows, labels: Sequence[str]) -> None:
+    """Refuse alternatives that are given as groups of a disordered part."""
+    groups = rows.column("_atom_site_disorder_group")
+    if groups is None:
+        return
+    assemblies = rows.column("_atom_site_disorder_assembly") or ["."] * len(labels)
+    found: dict[str, dict[str, str]] = {}
+    for label, group, assembly in zip(labels, groups, assemblies, strict=True):
+        if not is_unknown(group) and group != "0":
+            found.setdefault(assembly, {}).setdefault(group, label)
+    for alternatives in found.values():
+        if len(alternatives) > 1:
+            raise disordered([f"site {label[:20]} belongs to the disorder group {group[:10]}" for group, label in alternatives.items()])
+
+
+def _keep_full(rows: Rows, sites: Sites, notices: list[Notice]) -> None:
+    """Drop empty sites, join rows of one element that share a site, and refuse partial occupancy and two atoms in one place."""
+    column = rows.column("_atom_site_occupancy")
+    if column is None:
+        return
+    occupancies = _occupancies(sites.labels, column, rows)
+    repaired = sum(1 for value in occupancies if value != 1 and abs(value - 1) <= OCCUPANCY_TOLERANCE)
+    if repaired:
+        notices.append(Notice("occupancy_repaired", f"{repaired} occupancies within 1 % of full were taken for 1."))
+    if all(abs(value - 1) <= OCCUPANCY_TOLERANCE for value in occupancies):
+        return  # two atoms in one place are then found by their distance
+    wanted, partial, joined = [], [], []
+    for place in _places(sites.frac_coords):
+        filled = [row for row in place if occupancies[row] != 0]
+        total = sum(occupancies[row] for row in filled)
+        alike = len({sites.symbols[row] for row in filled}) == 1
+        if not filled:
+            continue
+        if len(filled) > 1 and total > 1 + OCCUPANCY_TOLERANCE:
+            first, second = sites.labels[filled[0]], sites.labels[filled[1]]
+            message = f"The sites {first[:20]} and {second[:20]} of the CIF are at the same position."
+            hint = "Remove one of them, or correct their occupancies or coordinates."
+            raise StructureError("overlapping_atoms", message, hint)
+        if abs(total - 1) > OCCUPANCY_TOLERANCE or not alike:
+            partial += [f"site {sites.labels[row][:20]} holds {sites.symbols[row]} {occupancies[row]:g}" for row in filled]
+            continue
+        if len(filled) > 1:
+            joined.append(" and ".join(sites.labels[row][:20] for row in filled[:4]))
+        wanted.append(filled[0])
+    if partial:
+        raise disordered(partial)
+    empty = [sites.labels[row][:20] for row, value in enumerate(occupancies) if value == 0]
+    if empty:
+        notices.append(Notice("zero_occupancy_dropped", f"Sites with occupancy 0 were left out: {', '.join(empty[:5])}."))
+    if joined:
+        message = f"Rows of one element that share a site were joined: {'; '.join(joined[:5])}."
+        notices.append(Notice("rows_joined", message))
+    if not wanted:
+        raise unreadable("All sites of the CIF have the occupancy 0.", "Check _atom_site_occupancy.")
+    if len(wanted) < len(sites):
+        _take(sites, sorted(wanted))
+
+
+def _take(sites: Sites, rows: list[int]) -> None:
+    """Keep some of the sites."""
+    sites.labels = [sites.labels[row] for row in rows]
+    sites.symbols = [sites.symbols[row] for row in rows]
+    sites.written = [sites.written[row] for row in rows]
+    sites.frac_coords = sites.frac_coords[rows]
+    if sites.multiplicities is not None:
+        sites.multiplicities = [sites.multiplicities[row] for row in rows]
+
+
+def _occupancies(labels: Sequence[str], column: Sequence[str], rows: Rows) -> list[float]:
+    """Occupancies; ``.`` and ``?`` stand for the default, which is 1."""
+    values = []
+    for row, label, text, value in zip(rows.kept, labels, column, numbers_in(column), strict=True):
+        if value is None and not is_unknown(text):
+            message = f"The occupancy of the site {label[:20]} is no number (_atom_site_occupancy of row {row + 1} is {text[:20]!r})."
+            raise unreadable(message, "Check _atom_site_occupancy.")
+        occupancy = 1.0 if value is None else value
+        if occupancy > 1 + OCCUPANCY_TOLERANCE or occupancy < 0:
+            raise disordered([f"site {label[:20]} has the occupancy {occupancy:g}"])
+        values.append(occupancy)
+    return values
+
+
+def _places(frac_coords: np.ndarray) -> list[list[int]]:
+    """Rows by their place; the rounding only has to catch exact copies, 1.0 and 0.0 being the same place."""
+    places: dict[tuple[float, ...], list[int]] = {}
+    for row, place in enumerate(map(tuple, (np.round(frac_coords % 1, 4) % 1).tolist())):
+        places.setdefault(place, []).append(row)
+    return list(places.values())
+
+
+def _tell_hydrogens(rows: Rows, sites: Sites, water: Sequence[str], notices: list[Notice]) -> None:
+    """Tell about hydrogen atoms that the file only counts."""
+    column = rows.column("_atom_site_attached_hydrogens")
+    implied = column is not None and any((number_of(value) or 0) > 0 for value in column)
+    if water and "H" not in sites.symbols and "D" not in sites.symbols:
+        message = f"{', '.join(label[:20] for label in water[:5])} stand for oxygen with hydrogen atoms that have no positions"
+        notices.append(Notice("implicit_hydrogens", f"{message}; they were read as O, and the hydrogen is missing in the prediction."))
+    elif implied:
+        message = "The CIF implies hydrogen atoms without positions; they are missing in the prediction."
+        notices.append(Notice("implicit_hydrogens", message))

@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from hsegap.structures.cell import lattice_from_parameters
 from hsegap.structures.checks import check_atom_count, check_lattice
 from hsegap.structures.crystal import Notice
-from hsegap.structures.errors import StructureError
-from hsegap.structures.exact import lattice_vectors
 from hsegap.structures.parsed import Parsed, disordered, fractional, numeric, unreadable
 
 #: Occupancies this near to 1 are taken for 1, with a notice.
@@ -99,31 +98,6 @@ def _pymatgen_lattice(cell: dict[str, Any]) -> np.ndarray:
     if not all(name in cell for name in names):
         raise unreadable("The lattice has neither a matrix nor lengths and angles.", "Write the file again with Structure.to_json().")
     return lattice_from_parameters(numeric([cell[name] for name in names], (6,), "The list of cell lengths and angles"))
-
-
-def lattice_from_parameters(parameters: np.ndarray) -> np.ndarray:
-    """Lattice vectors from lengths (Å) and angles (degrees).
-
-    Args:
-        parameters: a, b, c, α, β, γ; shape ``[6]``.
-
-    Returns:
-        Vectors as rows, Å, ``[3, 3]``, oriented as pymatgen orients them.
-
-    Raises:
-        StructureError: ``degenerate_cell`` for parameters no cell can have.
-    """
-    lengths, angles = parameters[:3], parameters[3:]
-    hint = "Check the cell lengths (in Å) and angles (in degrees)."
-    if not np.isfinite(parameters).all() or (lengths <= 0).any() or (angles <= 0).any() or (angles >= 180).any():
-        shown = ", ".join(f"{value:.6g}" for value in parameters)
-        raise StructureError("degenerate_cell", f"No cell has the lengths and angles {shown}.", hint)
-    # Three angles fit together only if each is less than the sum of the others and all three are less than 360° together;
-    # pymatgen clips such cells into a flat one without a word.
-    if angles.sum() >= 360 or 2 * angles.max() >= angles.sum():
-        shown = ", ".join(f"{angle:.6g}°" for angle in angles)
-        raise StructureError("degenerate_cell", f"The cell is degenerate: the angles {shown} span no volume.", hint)
-    return lattice_vectors(lengths.tolist(), angles.tolist())
 
 
 def _pymatgen_symbols(sites: list[dict[str, Any]], notices: list[Notice]) -> list[str]:

@@ -26,6 +26,12 @@ NOTICE_CODES = {
     "coordinates_rounded": "Coordinates such as 0.3333 were replaced by the fraction they stand for.",
     "symmetry_missing": "The file names no symmetry: the listed atoms were taken for the whole cell.",
     "symmetry_from_name": "The symmetry operations were looked up by the name or number of the space group.",
+    "symmetry_contradiction": "Statements about the symmetry disagree; the message says which was followed, and why.",
+    "setting_chosen": "The origin or axes of the space group are not stated; they were found by the atoms' distances, formula or Z.",
+    "multiplicity_mismatch": "The multiplicities that the file states are not those of its symmetry; only the labels are wrong.",
+    "cell_completed": "Lengths or angles of the cell that the file leaves out were taken from its symmetry.",
+    "rows_joined": "Rows of one element that share a site were joined to one atom.",
+    "images_listed": "Rows that repeat the symmetry image of another site were left out.",
     "several_structures": "The file holds several structures: the first was read.",
     "composition_mismatch": "The atoms read don't add up to the formula that the file states.",
     "implicit_hydrogens": "The file implies hydrogen atoms without giving their positions: they are missing.",
@@ -68,9 +74,9 @@ def disordered(sites: Sequence[str]) -> StructureError:
 @lru_cache(maxsize=1)
 def element_numbers() -> dict[str, int]:
     """Atomic number of every element symbol, deuterium and tritium included."""
-    from pymatgen.core import Element
+    import gemmi
 
-    numbers = {element.symbol: element.Z for element in Element}
+    numbers = {gemmi.Element(number).name: number for number in range(1, 119)}
     return numbers | dict.fromkeys(_MASSES_OF_HYDROGEN, 1)
 
 
@@ -114,12 +120,14 @@ class Parsed:
         symbols: Element symbols, one per atom.
         frac_coords: ``[atoms, 3]``.
         notices: What was repaired or looked odd.
+        distances_checked: Whether the reader has made sure itself that no two atoms overlap.
     """
 
     lattice: np.ndarray
     symbols: list[str]
     frac_coords: np.ndarray
     notices: list[Notice] = field(default_factory=list)
+    distances_checked: bool = False
 
     def crystal(self, *, format: str, max_atoms: int | None) -> Crystal:  # noqa: A002  # the field's word, and the reader's option
         """Check what was read and turn it into a crystal.
@@ -134,7 +142,8 @@ class Parsed:
         check_elements(numbers)
         lattice = np.array(self.lattice, dtype=np.float64)
         check_lattice(lattice, n_atoms=len(numbers))
-        check_distances(lattice, frac_coords, self.symbols)
+        if not self.distances_checked:
+            check_distances(lattice, frac_coords, self.symbols)
         return Crystal(lattice=lattice, frac_coords=frac_coords, atomic_numbers=numbers, format=format, warnings=(*self.notices, *notices))
 
 

@@ -10,6 +10,7 @@ from hsegap.structures.cif import parse_cif
 from hsegap.structures.crystal import Crystal, Notice
 from hsegap.structures.errors import StructureError
 from hsegap.structures.json_formats import find_format, load_json, parse_jarvis, parse_pymatgen
+from hsegap.structures.other_formats import is_pdb, parse_pdb, refuse_other_content, refuse_other_name
 from hsegap.structures.parsed import unreadable
 from hsegap.structures.poscar import parse_poscar
 from hsegap.structures.xyz import parse_xyz
@@ -28,13 +29,17 @@ _READERS: dict[str, Callable[..., Parsed]] = {
 }
 #: Names of the formats that can be read.
 FORMATS = tuple(_READERS)
+#: Formats that are only recognised, never asked for.
+_RECOGNISED: dict[str, Callable[..., Parsed]] = {"pdb": parse_pdb}
 #: The names people know them by, for messages.
 FORMAT_TITLES = "CIF, POSCAR/CONTCAR, extended XYZ, pymatgen JSON, JARVIS Atoms JSON"
 #: Largest file read unless told otherwise, bytes.
 MAX_BYTES = 10_000_000
-#: Most atoms in a cell unless told otherwise; pymatgen joins the sites of a CIF in quadratic time (5 000 take half a minute).
+#: Most atoms in a cell unless told otherwise.
 MAX_ATOMS = 2_000
 
+#: Blanks before a name may not reach over line ends: that would take quadratic time on a file of empty lines.
+_CIF = re.compile(r"^[ \t]*(data_\S|loop_[ \t]*$|_cell[_.]length_a\b|_atom_site[_.])", re.MULTILINE | re.IGNORECASE)
 _SUFFIXES = {".cif": "cif", ".mcif": "cif", ".vasp": "poscar", ".poscar": "poscar", ".contcar": "poscar", ".xyz": "xyz", ".extxyz": "xyz"}
 _PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"PK\x03\x04": "zip", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"7z\xbc\xaf": "7z"}
 _FORMAT_HINT = f"Accepted formats: {', '.join(FORMATS)} ({FORMAT_TITLES}); name one with the format option."
@@ -81,7 +86,8 @@ def read(
         _check_not_a_name(text)
     chosen = format.lower() if format is not None else _find_format(text, source if isinstance(source, Path) else None, notices)
     try:
-        parsed = _READERS[chosen](text, max_atoms=max_atoms)
+        reader = _READERS[chosen] if chosen in _READERS else _RECOGNISED[chosen]
+        parsed = reader(text, max_atoms=max_atoms)
         parsed.notices[:0] = notices
         return parsed.crystal(format=chosen, max_atoms=max_atoms)
     except StructureError:
@@ -160,6 +166,7 @@ def _find_format(text: str, path: Path | None, notices: list[Notice]) -> str:
         return by_content
     if by_name is not None:
         return by_name
+    refuse_other_name(path.suffix if path is not None else "")
     raise StructureError("unsupported_format", "The format of the structure was not recognised.", _FORMAT_HINT)
 
 
@@ -172,7 +179,11 @@ def _format_of_name(path: Path | None) -> str | None:
 
 
 def _format_of_content(text: str) -> str | None:
-    """The format that the content can only have, or None."""
+    """The format that the content can only have, or None.
+
+    Raises:
+        StructureError: ``unsupported_format`` for one that is known but not read, ``unreadable_structure`` for broken JSON.
+    """
     start = text.lstrip()
     if start.startswith(("{", "[")):
         data: dict[str, Any] = load_json(start)
@@ -187,8 +198,11 @@ def _format_of_content(text: str) -> str | None:
                 else None
             )
         return found
-    if re.search(r"^\s*(data_\S|loop_\s*$|_cell_length_a\b|_atom_site_)", text, re.MULTILINE | re.IGNORECASE):
+    if _CIF.search(text):
         return "cif"
+    if is_pdb(text):
+        return "pdb"
+    refuse_other_content(text)
     lines = text.split("\n")
     if re.fullmatch(r"\s*\d+\s*", lines[0]) and len(lines) > 1 and (len(lines) < 3 or re.match(r"\s*[A-Za-z0-9]+\s+\S+\s+\S+", lines[2])):
         numbers = len(lines) > 4 and all(re.fullmatch(r"\s*([-+.\deE]+\s+){2}[-+.\deE]+\s*", line) for line in lines[2:5])

@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 PACKAGES = (*MAY_IMPORT, "commands")
 #: The files of hsegap/ count as a room of their own: the roof, but for those that every room may import.
 FACE = "face"
-COMMON = {"quiet", "folders", "errors", "children"}
+COMMON = {"quiet", "folders", "errors", "children", "processors"}
 SERVING = ("structures", "text", "artifact", "prediction", "batch", "evaluation", "ui", "service", "commands", FACE)
 TRAINING_STACK = {"torch", "dgl", "transformers", "training", "models"}
 #: Too slow or too heavy for the top of a file of the serving side: `hsegap --help` would pay for them.

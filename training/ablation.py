@@ -6,13 +6,13 @@ import contextlib
 import json
 import multiprocessing
 import multiprocessing.connection
-import os
 import sys
 import time
 import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hsegap.processors import usable_processors
 from hsegap.training.options import OptionsError, TrainingOptions, options_from, read_option_file
 from hsegap.training.state import CONFIG, HISTORY, TIMINGS, write_json
 
@@ -263,4 +263,4 @@ def _work_off(
 
 def default_jobs() -> int:
     """One run per core: two runs of one thread finish sooner than one of two threads."""
-    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return usable_processors()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hsegap.processors import usable_processors
 from hsegap.structures import CrystalGraph, StructureError, build_graph, read
 from hsegap.training.progress import Progress
 from hsegap.training.rows import SavedGraph
@@ -107,7 +107,7 @@ def _build(rows: Sequence[Row], folder: Path, *, flavour: str, cutoff: float, ma
     counts: dict[str, list[int]] = {"atoms": [0], "bonds": [0], "lines": [0]}
     failures: dict[int, str] = {}
     files = {name: (folder / f"{name}.raw").open("wb") for name in _COUNTS}
-    workers = os.cpu_count() or 1
+    workers = usable_processors()
     with ProcessPoolExecutor(max_workers=workers) as pool, Progress(label, len(rows)) as progress:
         for position, graph in enumerate(pool.map(job, [row.structure for row in rows], chunksize=16)):
             if isinstance(graph, str):

@@ -77,7 +77,7 @@ def test_real_crystals_read_as_pymatgen_reads_them(val_rows):
         assert crystal.formula == structure.composition.reduced_formula, row["id"]
         assert crystal.n_atoms == row["n_sites"], row["id"]
         assert crystal.warnings == (), row["id"]
-        np.testing.assert_array_equal(crystal.lattice, structure.lattice.matrix)
+        np.testing.assert_allclose(crystal.lattice, structure.lattice.matrix, rtol=0, atol=1e-13)
         ours = {(int(z), *np.round(f, 6)) for z, f in zip(crystal.atomic_numbers, crystal.frac_coords, strict=True)}
         assert ours == {(site.specie.Z, *np.round(site.frac_coords, 6)) for site in structure}, row["id"]
 

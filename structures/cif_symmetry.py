@@ -1,0 +1,216 @@
+"""What a CIF says about its symmetry, statement by statement: listed operations, Hall symbol, Hermann-Mauguin symbol, number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from hsegap.structures.cif_operations import LONGEST_OPERATION, Symmetry, fits_cell, of_hall, of_listed
+from hsegap.structures.cif_symbols import meaning_of, settings_of_number
+from hsegap.structures.crystal import Notice
+from hsegap.structures.errors import StructureError
+from hsegap.structures.parsed import unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import gemmi
+    import numpy as np
+
+    from hsegap.structures.cif_syntax import Block
+
+_OPERATIONS = ("_space_group_symop_operation_xyz", "_symmetry_equiv_pos_as_xyz", "_symmetry_equiv_position_as_xyz")
+_HALL = ("_space_group_name_hall", "_symmetry_space_group_name_hall")
+_NAMES = (
+    "_space_group_name_h-m_alt",
+    "_symmetry_space_group_name_h-m",
+    "_symmetry_space_group_name_h-m_alt",
+    "_space_group_name_h-m",
+    "_space_group_name_h-m_full",
+    "_symmetry_space_group_name_h-m_full",
+    "_space_group_name_h-m_ref",
+)
+_NUMBERS = ("_space_group_it_number", "_symmetry_int_tables_number")
+_SETTINGS = ("_space_group_it_coordinate_system_code", "_symmetry_space_group_setting")
+_MODULATED = ("_space_group_ssg", "_space_group_symop_ssg", "_cell_wave_vector", "_cell_subsystem")
+_MAGNETIC = ("_space_group_magn", "_space_group_symop_magn", "_magnetic_space_group", "_parent_space_group")
+_NAME_HINT = "Name the space group as in the International Tables ('P 1 21/c 1', 'F d -3 m :2'), or list its symmetry operations."
+
+
+class Reading(NamedTuple):
+    """One statement of a file about its symmetry.
+
+    Attributes:
+        settings: What it can mean, the usual one first.
+        source: ``operations``, ``hall``, ``name`` or ``number``.
+        said: The statement in words, for messages.
+        exact: Whether it states a setting and not only a type of space group.
+        missing: Operations that a listed group lacks.
+    """
+
+    settings: tuple[Symmetry, ...]
+    source: str
+    said: str
+    exact: bool
+    missing: int = 0
+
+
+def refuse_other_dimensions(block: Block) -> None:
+    """Refuse modulated and magnetic structures, which are other crystals without their modulation or their moments.
+
+    Raises:
+        StructureError: ``unsupported_format``.
+    """
+    names = block.names()
+    dimensions = block.first("_cell_modulation_dimension")
+    if any(name.startswith(_MODULATED) for name in names) or (dimensions is not None and dimensions != "0"):
+        message = "The CIF describes a modulated structure: its symmetry operations act in superspace."
+        hint = "Send the average structure, or a commensurate supercell, as an ordinary CIF."
+        raise StructureError("unsupported_format", message, hint)
+    if any(name.startswith(_MAGNETIC) for name in names):
+        message = "The CIF describes a magnetic structure (mCIF): its operations act on moments, which are not read."
+        raise StructureError("unsupported_format", message, "Send the crystal without its moments as an ordinary CIF.")
+
+
+def readings_of(block: Block, notices: list[Notice]) -> list[Reading]:
+    """All that a block says about its symmetry, the statement to follow first.
+
+    Args:
+        block: With sites.
+        notices: Where to tell what is odd about a statement.
+
+    Raises:
+        StructureError: ``unreadable_structure`` for operations that are none, and for a symbol that nothing else explains.
+    """
+    readings = [*_listed(block, notices), *_hall(block, notices)]
+    number = _number(block)
+    named, unknown = _named(block)
+    if named is not None:
+        readings.append(named)
+    if number is not None:
+        settings = _symmetries(_coded(settings_of_number(number), block))
+        if unknown and not readings and len(settings) > 1:
+            raise _unknown_symbol(unknown)
+        if settings:
+            readings.append(Reading(settings, "number", f"the space group number {number}", exact=False))
+    if unknown and not readings:
+        raise _unknown_symbol(unknown)
+    if unknown and readings[0].source != "operations":
+        message = f"The space group symbol {unknown[:40]!r} is not known; {readings[0].said} was followed."
+        notices.append(Notice("symmetry_contradiction", message))
+    return readings
+
+
+def _unknown_symbol(symbol: str) -> StructureError:
+    return unreadable(f"The space group symbol {symbol[:40]!r} of the CIF is not known, and it lists no operations.", _NAME_HINT)
+
+
+def _listed(block: Block, notices: list[Notice]) -> list[Reading]:
+    """The operations that the file lists."""
+    for name in _OPERATIONS:
+        column = block.column(name)
+        if column is None or all(value in {".", "?", ""} for value in column):
+            continue
+        group = of_listed(tuple(value[: LONGEST_OPERATION + 1] for value in column))
+        if group.doubled:
+            shown = ", ".join(repr(operation[:40]) for operation in group.doubled[:3])
+            message = f"The CIF lists symmetry operations twice ({shown}); each was used once."
+            notices.append(Notice("symmetry_contradiction", message))
+        count = len(group.symmetry) - group.missing
+        said = f"the list of {count} symmetry operation{'s' if count != 1 else ''}"
+        return [Reading((group.symmetry,), "operations", said, exact=True, missing=group.missing)]
+    return []
+
+
+def _hall(block: Block, notices: list[Notice]) -> list[Reading]:
+    symbol = block.first(*_HALL)
+    if symbol is None:
+        return []
+    plain = " ".join(symbol.replace("_", " ").split())
+    try:
+        setting = of_hall(plain[: LONGEST_OPERATION + 1], f"the Hall symbol {plain!r}", None)
+    except RuntimeError:
+        meaning = meaning_of(symbol)
+        if meaning.settings:
+            return [Reading(_symmetries(meaning.settings), "name", f"the symbol {symbol[:40]!r}", exact=bool(meaning.suffix))]
+        if block.first(*_NAMES, *_NUMBERS, *_OPERATIONS) is None:
+            message = f"The Hall symbol {symbol[:40]!r} of the CIF can't be understood."
+            raise unreadable(message, _NAME_HINT) from None
+        notices.append(Notice("symmetry_contradiction", f"The Hall symbol {symbol[:40]!r} can't be understood and was ignored."))
+        return []
+    return [Reading((setting,), "hall", f"the Hall symbol {symbol[:40]!r}", exact=True)]
+
+
+def _named(block: Block) -> tuple[Reading | None, str]:
+    """The Hermann-Mauguin symbol; beside it one that isn't known, if none is."""
+    unknown = ""
+    for name in _NAMES:
+        symbol = block.first(name)
+        if symbol is None:
+            continue
+        symbol = " ".join(symbol.split())
+        meaning = meaning_of(symbol)
+        if meaning.settings:
+            settings = meaning.settings if meaning.suffix else _coded(meaning.settings, block)
+            exact = bool(meaning.suffix) or len(settings) == 1
+            return Reading(_symmetries(settings), "name", f"the space group {symbol[:40]!r}", exact=exact), ""
+        unknown = unknown or symbol
+    return None, unknown
+
+
+def _number(block: Block) -> int | None:
+    """The number of the space group.
+
+    Raises:
+        StructureError: ``unreadable_structure`` for a number that there is no group for.
+    """
+    text = block.first(*_NUMBERS)
+    if text is None:
+        return None
+    if not text.isdigit() or len(text) > 3 or not 1 <= int(text) <= 230:
+        if block.first(*_NAMES, *_HALL, *_OPERATIONS) is not None:
+            return None
+        raise unreadable(f"There is no space group with the number {text[:20]!r}.", "Space groups have the numbers 1 to 230.")
+    return int(text)
+
+
+def _coded(settings: tuple[gemmi.SpaceGroup, ...], block: Block) -> tuple[gemmi.SpaceGroup, ...]:
+    """The settings that the file's code of its coordinate system leaves."""
+    code = (block.first(*_SETTINGS) or "").strip()
+    chosen = tuple(
+        setting
+        for setting in settings
+        if code.lower() in {setting.ext.lower(), setting.qualifier, f"{setting.ext.lower()}{setting.qualifier}"} and code
+    )
+    return chosen or settings
+
+
+def _symmetries(settings: Iterable[gemmi.SpaceGroup]) -> tuple[Symmetry, ...]:
+    return tuple(of_hall(setting.hall, setting.xhm(), setting.number) for setting in settings)
+
+
+def fitting(reading: Reading, lattice: np.ndarray) -> tuple[Symmetry, ...]:
+    """The settings of a reading that the shape of the cell leaves; of monoclinic ones those of the first unique axis that it allows.
+
+    Raises:
+        StructureError: ``unreadable_structure`` if it leaves none.
+    """
+    settings = tuple(setting for setting in reading.settings if fits_cell(setting, lattice))
+    if not settings:
+        message = f"The cell of the CIF doesn't have the lengths and angles that {reading.said} asks for."
+        hint = "Check _cell_length_… and _cell_angle_… and the setting: unique axis, hexagonal (:H) or rhombohedral (:R) axes."
+        raise unreadable(message, hint)
+    first = settings[0]
+    if first.number is not None and 3 <= first.number <= 15:
+        return settings[:1]
+    return settings
+
+
+def same_type(symmetry: Symmetry, reading: Reading, lattice: np.ndarray) -> bool:
+    """Whether operations belong to a space group of the type that a reading names."""
+    numbers = {setting.number for setting in reading.settings}
+    if symmetry.number is not None:
+        return symmetry.number in numbers
+    import spglib
+
+    found = spglib.get_spacegroup_type_from_symmetry(symmetry.rotations.astype("intc"), symmetry.translations, lattice)
+    return found is not None and found.number in numbers
