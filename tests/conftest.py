@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: Fixtures of the artifact, the predictor and the server.
-pytest_plugins = ("serving_fixtures",)
+pytest_plugins = ("serving_fixtures", "told_artifact")
 
 
 @pytest.fixture
