@@ -8,27 +8,25 @@ import sys
 
 def main() -> int:
     """Run one training; 0 when done, 2 when options or data cannot be used."""
+    from hsegap.errors import HsegapError
     from hsegap.training.data import check_source
-    from hsegap.training.errors import DataError
-    from hsegap.training.options import OptionsError, parse_options
+    from hsegap.training.options import parse_options
 
     try:
         # Before torch is loaded, so that help, a mistyped flag and a wrong folder answer at once.
         options = parse_options()
         check_source(options)
-    except (OptionsError, DataError) as error:
+    except HsegapError as error:
         return fail(str(error))
 
     from hsegap.export.encoder_choice import load_training_encoder
-    from hsegap.models import CheckpointError
-    from hsegap.text import TextEncoderError
     from hsegap.training.memory import keep_memory
     from hsegap.training.run import run_training
 
     keep_memory()
     try:
         folder = run_training(options, load_encoder=load_training_encoder, report=lambda line: print(line, flush=True))
-    except (OptionsError, DataError, TextEncoderError, CheckpointError) as error:
+    except HsegapError as error:
         return fail(str(error))
     except KeyboardInterrupt:
         return fail("stopped; continue with --resume 1")

@@ -24,6 +24,7 @@ from hsegap.artifact.manifest import (
     file_sha256,
     write_manifest,
 )
+from hsegap.errors import HsegapError
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -48,7 +49,7 @@ ARTIFACT_ERROR_CODES = (
 )
 
 
-class ArtifactError(ValueError):
+class ArtifactError(HsegapError, ValueError):
     """An artifact that must not be used, with what is wrong and what to do next.
 
     Attributes:
@@ -58,14 +59,7 @@ class ArtifactError(ValueError):
     """
 
     def __init__(self, code: str, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.hint = hint or "Copy the artifact again from where it was exported, whole and unchanged."
-
-    def __reduce__(self) -> tuple[type[ArtifactError], tuple[str, str, str]]:
-        """Survive the trip between processes with all three parts."""
-        return (type(self), (self.code, self.message, self.hint))
+        super().__init__(code, message, hint or "Copy the artifact again from where it was exported, whole and unchanged.")
 
 
 def default_artifact() -> Path:

@@ -16,8 +16,9 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from hsegap.batch.batches import Item
-from hsegap.batch.problems import Problem, reason_of, unreadable
+from hsegap.batch.problems import reason_of, unreadable
 from hsegap.batch.streams import MAX_BYTES, open_plain, structure_text
+from hsegap.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from hsegap.batch.problems import Problem
+    from hsegap.errors import Problem
 
 #: Inputs of a batch unless told otherwise. What a killed run repeats at most, per worker.
 BATCH_SIZE = 64

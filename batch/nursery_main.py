@@ -57,12 +57,13 @@ def request_of(item: Mapping[str, Any]) -> PredictRequest | Failure:
     """The request of one input, or the failure HTTP would answer with where a bound is broken."""
     from pydantic import ValidationError
 
-    from hsegap.prediction.schemas import PredictRequest, failure_from_validation
+    from hsegap.prediction.errors import Failure
+    from hsegap.prediction.schemas import PredictRequest
 
     try:
         return PredictRequest.model_validate(item)
     except ValidationError as error:
-        return failure_from_validation(error.errors(include_url=False, include_context=False, include_input=False))
+        return Failure.from_validation(error)
 
 
 def answer(predictor: ScoringPredictor, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -129,7 +130,7 @@ def main() -> None:
         predictor = open_predictor(setup)
     except Exception as error:  # the run says it in its own words
         with contextlib.suppress(OSError):
-            wire.send(control, {"error": [str(error), getattr(error, "hint", "")]})
+            wire.send(control, {"error": [getattr(error, "message", str(error)), getattr(error, "hint", "")]})
         return
     # Without this the collector would write into every page it looks at, and unshare it.
     gc.collect()

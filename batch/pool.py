@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Self
 from hsegap.batch import wire
 from hsegap.batch.batches import Scored
 from hsegap.batch.nursery import Link, Nursery
-from hsegap.batch.problems import Problem, ScoringError, harmless
+from hsegap.batch.problems import ScoringError, harmless
 from hsegap.batch.rows import atoms_of, row_of
+from hsegap.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from hsegap.errors import HsegapError, Problem
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -12,38 +14,8 @@ if TYPE_CHECKING:
 INPUT_ERROR_CODES = ("unreadable_input", "unsafe_archive")
 
 
-class ScoringError(Exception):
-    """A run that cannot start or go on, with what is wrong and what to do next.
-
-    Attributes:
-        code: Stable name.
-        message: What is wrong, in one sentence.
-        hint: What to do next, in one sentence.
-    """
-
-    def __init__(self, code: str, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.hint = hint
-
-
-class Problem(NamedTuple):
-    """Why one input never became a request.
-
-    Attributes:
-        code: One of :data:`INPUT_ERROR_CODES` or of the service's error codes.
-        message: What is wrong, in one sentence.
-        hint: What to do next, in one sentence.
-    """
-
-    code: str
-    message: str
-    hint: str
-
-    def entry(self) -> dict[str, dict[str, str]]:
-        """The error object every failed row carries."""
-        return {"error": self._asdict()}
+class ScoringError(HsegapError):
+    """A run that cannot start or go on, with what is wrong and what to do next."""
 
 
 def unreadable(message: str, hint: str = "Check the path and its permissions.") -> Problem:

@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from hsegap.batch.batches import Batch, Item, Scored
-from hsegap.batch.problems import Problem, ScoringError, need, reason_of
+from hsegap.batch.problems import ScoringError, need, reason_of
+from hsegap.errors import Problem
 from hsegap.quiet import stay_quiet
 
 if TYPE_CHECKING:

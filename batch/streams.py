@@ -14,8 +14,9 @@ import sys
 import zlib
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from hsegap.batch.problems import Problem, reason_of, unreadable
-from hsegap.prediction.schemas import MAX_STRUCTURE_CHARS
+from hsegap.batch.problems import reason_of, unreadable
+from hsegap.errors import Problem
+from hsegap.prediction.limits import MAX_STRUCTURE_CHARS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from hsegap.batch.batches import Item
-from hsegap.batch.problems import Problem, ScoringError, need, reason_of, unreadable
+from hsegap.batch.problems import ScoringError, need, reason_of, unreadable
 from hsegap.batch.streams import UNPACKING_ERRORS, csv_dicts, open_plain, text_lines
+from hsegap.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hsegap.commands import output
+from hsegap.errors import HsegapError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,17 +60,13 @@ def run(config: Path, *, out: Path, seeds: Sequence[int], only: Sequence[str], j
     if output.training_is_missing("training"):
         return 1
     from hsegap.export.encoder_choice import load_training_encoder
-    from hsegap.models import CheckpointError
-    from hsegap.text import TextEncoderError
     from hsegap.training.ablation import default_jobs, plan_runs, read_recipe, run_ablation
     from hsegap.training.ablation_report import plot, write_tables
-    from hsegap.training.errors import DataError
-    from hsegap.training.options import OptionsError
 
     try:
         runs = plan_runs(read_recipe(config), seeds, out, only=only)
         results, failed = run_ablation(runs, load_encoder=load_training_encoder, jobs=jobs or default_jobs(), report=output.note)
-    except (OptionsError, DataError, TextEncoderError, CheckpointError) as error:
+    except HsegapError as error:
         output.note(f"hsegap: {error}")
         return 1
     except KeyboardInterrupt:

@@ -140,7 +140,7 @@ def run(
             folder = predictor.artifact.folder
         written = write(folder, learned, out=out or folder)
     except (ArtifactError, EvaluationError) as error:
-        output.note(f"hsegap: {error.message} {error.hint}")
+        output.note(f"hsegap: {error}")
         return 1
     for name, value in _facts(learned.settings):
         output.note(f"{name}: {value}")

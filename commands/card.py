@@ -83,7 +83,7 @@ def run(artifact: Path, *, evaluations: Sequence[Path], docs: Path | None, out: 
             docs.write_text(text, encoding="utf-8")
             output.note(f"wrote {docs}")
     except (ArtifactError, EvaluationError) as error:
-        output.note(f"hsegap: {error.message} {error.hint}")
+        output.note(f"hsegap: {error}")
         return 1
     except OSError as error:
         output.note(f"hsegap: {error}")

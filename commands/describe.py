@@ -8,6 +8,7 @@ import typer
 
 from hsegap.commands import inputs, output
 from hsegap.commands.options import Files, FormatOption, JsonOption, check_stdin_once, format_name
+from hsegap.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,13 +81,13 @@ def answers(names: Sequence[str], *, file_format: StructureFormat | None) -> Ite
         predictor = open_predictor(None, jobs=1)
     except ArtifactError as error:
         for index, name in enumerate(names):
-            yield inputs.Problem(error.code, error.message, error.hint).entry(name, index)
+            yield error.problem.entry(name=name, index=index)
         return
     with predictor:
         for index, name in enumerate(names):
             item = inputs.request_from(name, request)
-            if isinstance(item, inputs.Problem):
-                yield item.entry(name, index)
+            if isinstance(item, Problem):
+                yield item.entry(name=name, index=index)
                 continue
             answer = item if isinstance(item, Failure) else predictor.describe(item)
             if isinstance(answer, Failure):

@@ -121,7 +121,7 @@ def run(
                 report["command"] = " ".join(_command(files, target=target, limit=limit, variants=variants))
                 write_report(report, everything, out)
         except (ArtifactError, EvaluationError) as error:
-            entry = {"id": str(files[0]), "error": {"code": error.code, "message": error.message, "hint": error.hint}}
+            entry = error.problem.entry(name=str(files[0]))
             if as_json:
                 output.write_json(entry, console)
             else:

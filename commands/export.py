@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from hsegap.commands import output
+from hsegap.errors import HsegapError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hsegap.text.settings import Pooling
-
-
-class _OptionError(ValueError):
-    """An option whose value cannot be used."""
 
 
 class EncoderWish(NamedTuple):
@@ -155,10 +152,7 @@ def run(
         return 1
     from hsegap.export.build import ArtifactFacts, build_artifact
     from hsegap.export.golden import golden_inputs
-    from hsegap.export.parity import ParityError
-    from hsegap.models.checkpoint import CheckpointError, read_checkpoint
-    from hsegap.structures import StructureError
-    from hsegap.text import TextEncoderError
+    from hsegap.models.checkpoint import read_checkpoint
 
     try:
         facts = ArtifactFacts(
@@ -177,7 +171,7 @@ def run(
             overrides=overrides,
             report=output.note,
         )
-    except (_OptionError, CheckpointError, ParityError, TextEncoderError, StructureError, ValueError, OSError) as error:
+    except (HsegapError, ValueError, OSError) as error:
         output.note(f"hsegap: {error}")
         return 1
 
@@ -210,7 +204,7 @@ def _setting(entry: str) -> tuple[str, Any]:
     """``key=value`` with the value read as JSON where it is JSON, as text where not."""
     key, equals, value = entry.partition("=")
     if not equals or not key:
-        raise _OptionError(f"--set takes key=value, not {entry!r}.")
+        raise HsegapError("usage", f"--set takes key=value, not {entry!r}.")
     try:
         return key.strip(), json.loads(value)
     except ValueError:
@@ -224,7 +218,7 @@ def _read_json(path: Path | None) -> dict[str, Any] | None:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise _OptionError(f"{path} is not JSON: {error}.") from None
+        raise HsegapError("usage", f"{path} is not JSON: {error}.") from None
     if not isinstance(data, dict):
-        raise _OptionError(f"{path} does not hold a JSON object.")
+        raise HsegapError("usage", f"{path} does not hold a JSON object.")
     return data

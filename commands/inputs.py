@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from hsegap.commands import output
+from hsegap.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,18 +21,6 @@ STDIN = "-"
 BYTES_PER_CHAR = 4
 
 
-class Problem(NamedTuple):
-    """Why a file never became a request."""
-
-    code: str
-    message: str
-    hint: str
-
-    def entry(self, name: str, index: int) -> dict[str, Any]:
-        """The object printed for it: the same shape as every other failure, under the file's name."""
-        return {"id": name, "error": {"code": self.code, "message": self.message, "hint": self.hint, "index": index}}
-
-
 def read_file(name: str) -> str | Problem:
     """Text of a file, or of standard input for ``-``.
 
@@ -41,7 +30,7 @@ def read_file(name: str) -> str | Problem:
     Returns:
         The text, or the problem: missing, a folder, not readable, too long, or not text.
     """
-    from hsegap.prediction.schemas import MAX_STRUCTURE_CHARS
+    from hsegap.prediction.limits import MAX_STRUCTURE_CHARS
 
     most = MAX_STRUCTURE_CHARS * BYTES_PER_CHAR
     try:
@@ -101,7 +90,7 @@ def request_from(name: str, make: Callable[[str], Request]) -> Request | Failure
     """
     from pydantic import ValidationError
 
-    from hsegap.prediction.schemas import failure_from_validation
+    from hsegap.prediction.errors import Failure
 
     text = read_file(name)
     if isinstance(text, Problem):
@@ -109,4 +98,4 @@ def request_from(name: str, make: Callable[[str], Request]) -> Request | Failure
     try:
         return make(text)
     except ValidationError as error:
-        return failure_from_validation(error.errors(include_url=False, include_context=False, include_input=False))
+        return Failure.from_validation(error)

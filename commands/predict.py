@@ -10,6 +10,7 @@ import typer
 
 from hsegap.commands import inputs, output
 from hsegap.commands.options import ArtifactOption, Files, FormatOption, JsonOption, check_stdin_once, format_name
+from hsegap.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -119,7 +120,7 @@ def answers(
         predictor = open_predictor(artifact, jobs=len(names))
     except ArtifactError as error:
         for index, name in enumerate(names):
-            yield inputs.Problem(error.code, error.message, error.hint).entry(name, index)
+            yield error.problem.entry(name=name, index=index)
         return
     with predictor:
         for start in range(0, len(names), chunk):
@@ -148,7 +149,7 @@ def _chunk(names: Sequence[str], *, start: int, request: Callable[[str], Predict
     from hsegap.prediction.errors import Failure
 
     items = [inputs.request_from(name, request) for name in names]
-    asked = [item for item in items if not isinstance(item, inputs.Problem)]
+    asked = [item for item in items if not isinstance(item, Problem)]
     try:
         answered = iter(predictor.predict(asked))
     except Exception:  # the edge of the command: whatever went wrong, each file still gets its entry
@@ -156,8 +157,8 @@ def _chunk(names: Sequence[str], *, start: int, request: Callable[[str], Predict
         failure = Failure.make("internal", "The prediction failed unexpectedly; the reason stands on standard error.")
         answered = iter([failure] * len(asked))
     for index, (name, item) in enumerate(zip(names, items, strict=True), start):
-        if isinstance(item, inputs.Problem):
-            yield item.entry(name, index)
+        if isinstance(item, Problem):
+            yield item.entry(name=name, index=index)
             continue
         answer = next(answered)
         if isinstance(answer, Failure):

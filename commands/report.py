@@ -51,7 +51,7 @@ def run(rows: Path, *, out: Path | None, title: str | None) -> int:
         report = make_report(rows)
         write_whole(page, render(report, title=title), sync=False)
     except ScoringError as error:
-        output.note(f"hsegap report: {error.message} {error.hint}".rstrip())
+        output.note(f"hsegap report: {error}")
         return 1
     except OSError as error:
         output.note(f"hsegap report: {page} cannot be written: {reason_of(error)}.")

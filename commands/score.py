@@ -176,7 +176,7 @@ def run(options: ScoreOptions) -> int:
         try:
             return score(options, stdout=out, stderr=sys.stderr)
         except (ScoringError, ArtifactError) as error:
-            output.note(harmless(f"hsegap score: {error.message} {error.hint}".rstrip()))
+            output.note(harmless(f"hsegap score: {error}"))
             return SOME_FAILED if isinstance(error, FailedFastError) else COULD_NOT_RUN
         except Exception:
             logging.getLogger("hsegap.cli").exception("the run ended unexpectedly")

@@ -54,5 +54,5 @@ def run(*, host: str, port: int, workers: int | None, artifact: Path | None, pag
     try:
         serve(host, port, artifact=artifact, workers=workers, page=page, access_log=access_log)
     except (LaunchError, ArtifactError) as error:
-        output.note(f"hsegap: {error.message} {error.hint}".rstrip())
+        output.note(f"hsegap: {error}")
     return 1

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hsegap.commands import output
+from hsegap.errors import HsegapError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,17 +46,13 @@ def run(recipe: Path, *, only: Sequence[str]) -> int:
     if output.training_is_missing("training"):
         return 1
     from hsegap.export.encoder_choice import load_training_encoder
-    from hsegap.models import CheckpointError
-    from hsegap.text import TextEncoderError
-    from hsegap.training.errors import DataError
     from hsegap.training.memory import keep_memory
-    from hsegap.training.options import OptionsError
     from hsegap.training.pipeline import read_recipe, run_recipe
 
     keep_memory()
     try:
         run_recipe(read_recipe(recipe), load_encoder=load_training_encoder, report=output.note, only=only)
-    except (OptionsError, DataError, TextEncoderError, CheckpointError) as error:
+    except HsegapError as error:
         output.note(f"hsegap: {error}")
         return 1
     except subprocess.CalledProcessError as error:

@@ -56,7 +56,7 @@ def run(folder: Path | None, *, as_json: bool) -> int:
             artifact = Artifact.load(folder)
             report = verify(artifact)
         except ArtifactError as error:
-            entry = {"id": str(folder or "default artifact"), "error": {"code": error.code, "message": error.message, "hint": error.hint}}
+            entry = error.problem.entry(name=str(folder or "default artifact"))
             if as_json:
                 output.write_json(entry, out)
             else:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
+from hsegap.errors import OneKindError
 from hsegap.prediction.errors import Failure
-from hsegap.prediction.schemas import PredictRequest, failure_from_validation
+from hsegap.prediction.schemas import PredictRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,15 +29,10 @@ TARGET = "hse_gap_ev"
 LARGE_ERROR_EV = 1.0
 
 
-class EvaluationError(ValueError):
+class EvaluationError(OneKindError, ValueError):
     """A file that cannot be evaluated, with what is wrong and what to do next."""
 
-    code = "invalid_request"
-
-    def __init__(self, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+    CODE = "invalid_request"
 
 
 class Row(NamedTuple):
@@ -319,7 +315,7 @@ def _request(structure: str, description: str | None, *, describe: bool = False)
     try:
         return PredictRequest(structure=structure, description=description, describe=describe, atoms=False)
     except ValidationError as error:
-        return failure_from_validation(error.errors(include_url=False, include_context=False, include_input=False))
+        return Failure.from_validation(error)
 
 
 def predictions_needed(rows: Sequence[Row], *, with_text: bool = True, generated: bool = False, shuffled: bool = False) -> int:

@@ -31,7 +31,7 @@ def input_names(config: FusionConfig) -> tuple[str, ...]:
 
 def output_names(config: FusionConfig) -> tuple[str, ...]:
     """Outputs of the exported network, in order: the answer with nothing told comes from the same run where facts can be told."""
-    without = ("gap_without",) if config.facts else ()
+    without = ("gap_without", "embedding_without") if config.facts else ()
     pbe = ("pbe_gap",) if config.pbe_head != "none" else ()
     return (*OUTPUT_NAMES, *without, *pbe)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from hsegap.errors import OneKindError
 from hsegap.export.flat import FlatNetwork, example_crystals, example_inputs, graphs_for, input_names, output_names
 from hsegap.export.torchscript import load_torchscript
 from hsegap.structures import Crystal, CrystalGraph
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
 
 #: Largest difference of any output, in its own units (eV for the gap), that an export may show.
 TOLERANCE = 1e-4
+EMBEDDINGS = frozenset({"graph_embedding", "embedding_without"})
 
 
-class ParityError(RuntimeError):
+class ParityError(OneKindError, RuntimeError):
     """An exported form gives other numbers than the network it came from."""
+
+    CODE = "parity"
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,7 @@ def _difference(form: str, case: str, names: Sequence[str], got: Sequence[np.nda
 def require_parity(differences: list[Difference], *, tolerance: float = TOLERANCE) -> float:
     """Refuse an export that differs; gives the largest difference found.
 
-    ``graph_embedding`` may differ ten times more: it is not in eV, and its numbers are larger than one.
+    Embeddings may differ ten times more: they are not in eV, and their numbers are larger than one.
 
     Raises:
         ParityError: Naming form, case, output and difference.
@@ -123,11 +127,11 @@ def require_parity(differences: list[Difference], *, tolerance: float = TOLERANC
     worst = 0.0
     for difference in differences:
         for name, value in difference.largest.items():
-            limit = tolerance * 10 if name == "graph_embedding" else tolerance
+            limit = tolerance * 10 if name in EMBEDDINGS else tolerance
             if not value <= limit:
                 raise ParityError(
                     f"{difference.form} differs from the network by {value:.2e} in {name} ({difference.case}); at most {limit:g} is allowed"
                 )
-            if name != "graph_embedding":
+            if name not in EMBEDDINGS:
                 worst = max(worst, value)
     return worst

@@ -53,12 +53,12 @@ def predict(structure: str | Path, description: str | None = None) -> Prediction
     from pydantic import ValidationError
 
     from hsegap.prediction.errors import Failure
-    from hsegap.prediction.schemas import PredictRequest, failure_from_validation
+    from hsegap.prediction.schemas import PredictRequest
 
     try:
         request = PredictRequest(structure=_text_of(structure), description=description)
     except ValidationError as error:
-        failure = failure_from_validation(error.errors(include_url=False, include_context=False, include_input=False))
+        failure = Failure.from_validation(error)
         raise HsegapError(failure.error.code, failure.error.message, failure.error.hint) from None
     [answer] = _default().predict([request])
     if isinstance(answer, Failure):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from pydantic import ValidationError
 
+from hsegap.errors import OneKindError
 from hsegap.models.config import FusionConfig
 from hsegap.models.network import CrystalTextNetwork
 
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class CheckpointError(ValueError):
+class CheckpointError(OneKindError, ValueError):
     """A checkpoint that cannot be used: what is wrong, and the keys it is wrong about."""
+
+    CODE = "unusable_checkpoint"
 
 
 @dataclass(frozen=True)

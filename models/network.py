@@ -40,6 +40,7 @@ class NetworkOutput(NamedTuple):
         text_vector: Projected text vector, facts included, that enters late fusion (``[B, 64]``; ``[B, 0]`` without text).
         pbe_gap: Estimate of the PBE gap from the structure alone, eV, ``[B]`` (``[0]`` without such a head).
         gap_without: The gap when nothing is told, neither text nor facts, ``[B]`` (``[0]`` unless asked for).
+        embedding_without: ``graph_embedding`` when nothing is told, ``[B, H]`` (``[0]`` unless asked for).
         structure_atoms: The atoms' vectors before anything is told, ``[N, H]``.
     """
 
@@ -53,6 +54,7 @@ class NetworkOutput(NamedTuple):
     text_vector: Tensor
     pbe_gap: Tensor
     gap_without: Tensor
+    embedding_without: Tensor
     structure_atoms: Tensor
 
 
@@ -165,7 +167,7 @@ class CrystalTextNetwork(nn.Module):
         base = pbe = vectors.atoms.new_zeros(0)
         if config.pbe_head != "none":
             pbe = self.pbe_head(_mean(vectors.atoms, crystal_atoms)).squeeze(1).float()
-        told, gap_without = None, pbe[:0]
+        told, gap_without, embedding_without = None, pbe[:0], pbe[:0]
         if config.use_text:
             fact_values, fact_known = self._facts(crystal_atoms, fact_values, fact_known)
             told = self._told(tokens, mask, has_text, fact_values, fact_known)
@@ -176,8 +178,10 @@ class CrystalTextNetwork(nn.Module):
         if without and config.use_text:
             silent = torch.zeros_like(crystal_atoms[:, 0], dtype=torch.bool)
             nothing = self._told(tokens, mask, silent, fact_values, torch.zeros_like(fact_known))
-            gap_without = self._answer(batch, vectors, nothing, pbe if config.pbe_head == "base" else base).gap
-        return self._answer(batch, vectors, told, base)._replace(pbe_gap=pbe, gap_without=gap_without)
+            alone = self._answer(batch, vectors, nothing, pbe if config.pbe_head == "base" else base)
+            gap_without, embedding_without = alone.gap, alone.graph_embedding
+        output = self._answer(batch, vectors, told, base)
+        return output._replace(pbe_gap=pbe, gap_without=gap_without, embedding_without=embedding_without)
 
     def _structure(self, batch: GraphBatch) -> _Vectors:
         """Run the layers that come before the first fusion: all that does not depend on what is told."""
@@ -246,6 +250,7 @@ class CrystalTextNetwork(nn.Module):
             text_vector=text,
             pbe_gap=base[:0],
             gap_without=base[:0],
+            embedding_without=base[:0],
             structure_atoms=structure_atoms,
         )
 

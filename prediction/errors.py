@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import logging
 import uuid
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
+
+from hsegap.prediction.limits import MAX_DESCRIPTION_CHARS, MAX_ITEMS, MAX_STRUCTURE_CHARS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 logger = logging.getLogger("hsegap.prediction")
 
@@ -122,6 +127,43 @@ class Failure(BaseModel):
         """
         known: ErrorCode = code if code in STATUS else "internal"  # type: ignore[assignment]  # narrowed by the test
         return cls(error=ErrorInfo(code=known, message=message, hint=hint or HINTS[known], index=index))
+
+    @classmethod
+    def from_validation(cls, error: ValidationError | Sequence[Any], *, index: int | None = None) -> Failure:
+        """Turn what pydantic found wrong with a request into the one failure a client reads.
+
+        Args:
+            error: The exception, or its list of errors (``type``, ``loc`` and ``msg`` are read).
+            index: Place of the item in its batch.
+
+        Returns:
+            ``text_too_long``, ``too_many_items`` or ``payload_too_large`` where a bound was crossed, else ``invalid_request``
+            naming the first field that is wrong.
+        """
+        errors = (
+            error.errors(include_url=False, include_context=False, include_input=False) if isinstance(error, ValidationError) else error
+        )
+        first = errors[0] if errors else {"type": "", "loc": (), "msg": "the request is not valid"}
+        location = tuple(first.get("loc", ()))
+        kind, name = first.get("type", ""), ".".join(str(part) for part in location)
+        if kind == "string_too_long" and location[-1:] == ("description",):
+            return cls.make("text_too_long", f"The description is longer than {MAX_DESCRIPTION_CHARS} characters.", index=index)
+        if kind == "string_too_long" and location[-1:] == ("structure",):
+            return cls.make("payload_too_large", f"The structure is longer than {MAX_STRUCTURE_CHARS} characters.", index=index)
+        if kind == "too_long" and location == ("items",):
+            return cls.make("too_many_items", f"The batch has more than {MAX_ITEMS} items.", index=index)
+        if kind == "literal_error" and location[-1:] == ("format",):
+            message = "The format is not one of cif, poscar, xyz, pymatgen, jarvis."
+            return cls.make("unsupported_format", message, index=index)
+        if kind == "json_invalid":
+            return cls.make("invalid_request", f"The body is not JSON: {first.get('msg', '')}.", index=index)
+        if kind == "extra_forbidden":
+            return cls.make("invalid_request", f"There is no field `{name}`.", index=index)
+        if kind == "missing":
+            return cls.make("invalid_request", f"The field `{name}` is missing.", index=index)
+        where = f"The field `{name}`" if name else "The request"
+        more = f" ({len(errors)} errors in all)" if len(errors) > 1 else ""
+        return cls.make("invalid_request", f"{where} is not valid: {first.get('msg', '')}{more}.", index=index)
 
     @property
     def status(self) -> int:

@@ -17,14 +17,8 @@ from pydantic import (
 )
 
 from hsegap.prediction.errors import Failure
+from hsegap.prediction.limits import MAX_DESCRIPTION_CHARS, MAX_ITEMS, MAX_STRUCTURE_CHARS
 from hsegap.text.facts import MAX_GAP_EV
-
-#: Longest structure text, in characters: a CIF of 10 000 atoms has about a million.
-MAX_STRUCTURE_CHARS = 2_000_000
-#: Longest description, in characters. The artifact's own limit (``limits.max_text_chars``) is usually lower and counts as well.
-MAX_DESCRIPTION_CHARS = 100_000
-#: Most items of one ``/predict_batch``.
-MAX_ITEMS = 256
 
 #: A gap below this is reported as a metal before an artifact is calibrated; calibration chooses a threshold on validation rows. A semilocal
 #: or hybrid calculation on a finite k-mesh resolves no smaller gap.
@@ -215,7 +209,7 @@ def _keep_invalid_item(value: Any, handler: ValidatorFunctionWrapHandler) -> Pre
     try:
         return handler(value)
     except ValidationError as error:
-        return failure_from_validation(error.errors(include_url=False, include_context=False, include_input=False))
+        return Failure.from_validation(error)
 
 
 BatchItem = Annotated[PredictRequest, WrapValidator(_keep_invalid_item)]
@@ -251,37 +245,3 @@ class ModelInfo(BaseModel):
     card: str = Field(description="The model card, Markdown; empty where the artifact carries none.")
     limits: dict[str, int] = Field(description="Artifact's limits and the server's: atoms, edges, characters, items, bytes.")
     kinds: dict[str, float] = Field(description="Thresholds of `kind` in eV: metal_below, insulator_from.")
-
-
-def failure_from_validation(errors: list[Any], *, index: int | None = None) -> Failure:
-    """Turn pydantic's list of errors into the one failure a client reads.
-
-    Args:
-        errors: What ``ValidationError.errors()`` gives (``type``, ``loc`` and ``msg`` are read).
-        index: Place of the item in its batch.
-
-    Returns:
-        ``text_too_long``, ``too_many_items`` or ``payload_too_large`` where a bound was crossed, else ``invalid_request``
-        naming the first field that is wrong.
-    """
-    first = errors[0] if errors else {"type": "", "loc": (), "msg": "the request is not valid"}
-    location = tuple(first.get("loc", ()))
-    kind, name = first.get("type", ""), ".".join(str(part) for part in location)
-    if kind == "string_too_long" and location[-1:] == ("description",):
-        return Failure.make("text_too_long", f"The description is longer than {MAX_DESCRIPTION_CHARS} characters.", index=index)
-    if kind == "string_too_long" and location[-1:] == ("structure",):
-        return Failure.make("payload_too_large", f"The structure is longer than {MAX_STRUCTURE_CHARS} characters.", index=index)
-    if kind == "too_long" and location == ("items",):
-        return Failure.make("too_many_items", f"The batch has more than {MAX_ITEMS} items.", index=index)
-    if kind == "literal_error" and location[-1:] == ("format",):
-        message = "The format is not one of cif, poscar, xyz, pymatgen, jarvis."
-        return Failure.make("unsupported_format", message, index=index)
-    if kind == "json_invalid":
-        return Failure.make("invalid_request", f"The body is not JSON: {first.get('msg', '')}.", index=index)
-    if kind == "extra_forbidden":
-        return Failure.make("invalid_request", f"There is no field `{name}`.", index=index)
-    if kind == "missing":
-        return Failure.make("invalid_request", f"The field `{name}` is missing.", index=index)
-    where = f"The field `{name}`" if name else "The request"
-    more = f" ({len(errors)} errors in all)" if len(errors) > 1 else ""
-    return Failure.make("invalid_request", f"{where} is not valid: {first.get('msg', '')}{more}.", index=index)

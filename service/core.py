@@ -15,7 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from hsegap.prediction.errors import Failure
-from hsegap.prediction.schemas import INSULATOR_FROM_EV, MAX_ITEMS, DescribeRequest, ModelInfo, PredictRequest
+from hsegap.prediction.limits import MAX_ITEMS
+from hsegap.prediction.schemas import INSULATOR_FROM_EV, DescribeRequest, ModelInfo, PredictRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

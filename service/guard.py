@@ -14,7 +14,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from hsegap.prediction.errors import RETRY_AFTER_S, STATUS, Failure, internal_error
-from hsegap.prediction.schemas import failure_from_validation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -242,7 +241,7 @@ def shaped(status: int, body: bytes, scope: Scope) -> tuple[Failure, int]:
         if isinstance(inner, dict) and inner.get("code") in STATUS:
             return Failure.model_validate(data), status
         if status == 400 and isinstance(data.get("detail"), list):
-            failure = failure_from_validation(data["detail"])
+            failure = Failure.from_validation(data["detail"])
             return failure, failure.status
     path = scope["path"][:100]
     if status == 404:

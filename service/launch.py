@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from hsegap.children import python_path
+from hsegap.errors import OneKindError
 from hsegap.quiet import QUIET
 
 if TYPE_CHECKING:
@@ -26,18 +27,10 @@ ENVIRONMENT = {
 }
 
 
-class LaunchError(RuntimeError):
-    """A server that cannot be started, with what is wrong and what to do next.
+class LaunchError(OneKindError, RuntimeError):
+    """A server that cannot be started, with what is wrong and what to do next."""
 
-    Attributes:
-        message: What is wrong, in one sentence.
-        hint: What the user can do about it, in one sentence.
-    """
-
-    def __init__(self, message: str, hint: str) -> None:
-        super().__init__(f"{message} {hint}")
-        self.message = message
-        self.hint = hint
+    CODE = "cannot_serve"
 
 
 def check_port(host: str, port: int) -> None:

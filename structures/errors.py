@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hsegap.errors import HsegapError
+
 #: Codes a reader, checker or graph builder may raise; each one is documented in docs/errors.md.
 STRUCTURE_ERROR_CODES = (
     "unreadable_structure",
@@ -19,21 +21,7 @@ STRUCTURE_ERROR_CODES = (
 DESCRIPTION_ERROR_CODES = ("describe_unavailable", "not_describable")
 
 
-class _NamedError(ValueError):
-    """An error in three parts: what kind, what is wrong, what to do next."""
-
-    def __init__(self, code: str, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.hint = hint
-
-    def __reduce__(self) -> tuple[type[_NamedError], tuple[str, str, str]]:
-        """Survive the trip between worker processes with all three parts."""
-        return (type(self), (self.code, self.message, self.hint))
-
-
-class StructureError(_NamedError):
+class StructureError(HsegapError, ValueError):
     """A structure that cannot be used, with what is wrong and what to do next.
 
     Attributes:
@@ -43,7 +31,7 @@ class StructureError(_NamedError):
     """
 
 
-class DescriptionError(_NamedError):
+class DescriptionError(HsegapError, ValueError):
     """A description that cannot be made, with what is wrong and what to do next.
 
     Attributes:

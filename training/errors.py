@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from hsegap.errors import OneKindError
 
-class DataError(ValueError):
+
+class DataError(OneKindError, ValueError):
     """Data that is not where, or not what, the options say."""
+
+    CODE = "unusable_data"

@@ -10,6 +10,7 @@ from typing import Any, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from hsegap.errors import OneKindError
 from hsegap.models.config import FusionConfig, LateFusionType
 
 Dataset = Literal["jarvis", "mp", "class", "toy"]
@@ -31,8 +32,10 @@ CONFIG_NAMES = {
 }
 
 
-class OptionsError(ValueError):
+class OptionsError(OneKindError, ValueError):
     """Flags that do not fit together, said before any data is read."""
+
+    CODE = "usage"
 
 
 def _published(text: str, *, default: Any, **kwargs: Any) -> Any:

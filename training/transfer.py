@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
 #: Elements told apart, by atomic number.
 MOST_PROTONS = 118
 #: Fewest crystals with both gaps to learn from.
@@ -142,6 +144,81 @@ def _small(items: list[dict[str, Any]], max_atoms: int) -> list[dict[str, Any]]:
     return [item for item in items if item["n_sites"] <= max_atoms]
 
 
+class GapTrees(NamedTuple):
+    """Boosted trees that estimate one gap from another and the composition, without a structure.
+
+    Attributes:
+        model: What was fitted.
+        told: Columns of the features that it reads, ``[n]`` bool.
+        cheap: Field of the gap it starts from.
+        wanted: Field of the gap it estimates.
+        sources: Names of the sources told apart.
+        known: The rows learned from.
+    """
+
+    model: HistGradientBoostingRegressor
+    told: np.ndarray
+    cheap: str
+    wanted: str
+    sources: list[str]
+    known: _Rows
+
+    @classmethod
+    def fit(
+        cls,
+        learn: Sequence[Path],
+        *,
+        cheap: str = "pbe_gap_ev",
+        wanted: str = "hse_gap_ev",
+        source: str | None = None,
+        only: bool = False,
+        seed: int = 0,
+    ) -> GapTrees:
+        """Learn from rows with both gaps.
+
+        Args:
+            learn: Files of such rows; those that lack one of the gaps are passed over.
+            cheap: Field of the cheap gap, eV.
+            wanted: Field of the gap to estimate, eV.
+            source: A source that must be among the rows' own.
+            only: Learn from that source's rows alone.
+            seed: Of the features drawn for each split.
+
+        Raises:
+            DataError: If a file is missing or damaged, too few rows have both gaps, or no row learned from has this ``source``.
+        """
+        from sklearn.ensemble import HistGradientBoostingRegressor
+
+        sources = sorted({str(item["source"]) for path in learn for _, item in json_lines(path) if item.get("source")})
+        if source is not None and source not in sources:
+            raise DataError(f"no row to learn from has the source {source!r}; there are: {', '.join(sources) or 'none'}")
+        items = _items(learn, cheap=cheap, wanted=wanted)[0]
+        items = [item for item in items if item.get("source") == source] if only else items
+        if len(items) < LEAST_LEARNT:
+            raise DataError(f"{len(items)} rows have both {cheap} and {wanted}; at least {LEAST_LEARNT} are needed")
+        known = _table(items, cheap=cheap, wanted=wanted, source=None, sources=sources)
+        model = HistGradientBoostingRegressor(
+            loss="absolute_error",
+            max_iter=400,
+            learning_rate=0.06,
+            max_leaf_nodes=24,
+            l2_regularization=1.0,
+            max_features=0.4,
+            random_state=seed,
+        )
+        told = ~np.isnan(known.features).all(axis=0)  # the trees cannot bin a column without a single number
+        model.fit(known.features[:, told], known.wanted - known.cheap)
+        return cls(model, told, cheap, wanted, sources, known)
+
+    def table(self, items: list[dict[str, Any]], *, wanted: bool = True, source: str | None = None) -> _Rows:
+        """Rows with their numbers; ``source`` overrides their own, ``wanted`` says whether they have the gap to estimate."""
+        return _table(items, cheap=self.cheap, wanted=self.wanted if wanted else None, source=source, sources=self.sources)
+
+    def estimate(self, rows: _Rows) -> np.ndarray:
+        """Estimated gaps ``[rows]``, eV, none below zero."""
+        return np.maximum(0.0, rows.cheap + self.model.predict(rows.features[:, self.told])) if rows.items else np.zeros(0)
+
+
 def transfer(
     files: Sequence[Path],
     out: Path,
@@ -172,42 +249,26 @@ def transfer(
         DataError: If a file is missing or damaged, too few rows have both gaps, no row learned from has this ``source``, or a row
             to write does not say how many atoms it has and ``max_atoms`` asks for that.
     """
-    from sklearn.ensemble import HistGradientBoostingRegressor
-
-    sources = sorted({str(item["source"]) for path in learn for _, item in json_lines(path) if item.get("source")})
-    if source is not None and source not in sources:
-        raise DataError(f"no row to learn from has the source {source!r}; there are: {', '.join(sources) or 'none'}")
-    known = _table(_items(learn, cheap=cheap, wanted=wanted)[0], cheap=cheap, wanted=wanted, source=None, sources=sources)
-    if len(known.items) < LEAST_LEARNT:
-        raise DataError(f"{len(known.items)} rows have both {cheap} and {wanted}; at least {LEAST_LEARNT} are needed")
-    trees = HistGradientBoostingRegressor(
-        loss="absolute_error", max_iter=400, learning_rate=0.06, max_leaf_nodes=24, l2_regularization=1.0, max_features=0.4, random_state=0
-    )
-    told = ~np.isnan(known.features).all(axis=0)  # the trees cannot bin a column without a single number, as that of sources nobody named
-    trees.fit(known.features[:, told], known.wanted - known.cheap)
-
-    def estimate(rows: _Rows) -> np.ndarray:
-        return np.maximum(0.0, rows.cheap + trees.predict(rows.features[:, told])) if rows.items else np.zeros(0)
-
-    tests = _table(_items(measure, cheap=cheap, wanted=wanted)[0], cheap=cheap, wanted=wanted, source=None, sources=sources)
+    trees = GapTrees.fit(learn, cheap=cheap, wanted=wanted, source=source)
+    tests = trees.table(_items(measure, cheap=cheap, wanted=wanted)[0])
     found, without_gap = _items(files, cheap=cheap, wanted=None)
     small = found if max_atoms is None else _small(found, max_atoms)
     kept = [item for item in small if item[cheap] > 0 or fold_of(str(item.get("id")), one_metal_in) == 0]
-    rows = _table(kept, cheap=cheap, wanted=None, source=source, sources=sources)
+    rows = trees.table(kept, wanted=False, source=source)
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f"{out.name}.part")
     with gzip.open(part, "wt", encoding="utf-8") as stream:
-        for item, gap in zip(rows.items, estimate(rows), strict=True):
+        for item, gap in zip(rows.items, trees.estimate(rows), strict=True):
             stream.write(json.dumps({**item, wanted: round(float(gap), 4), "label_confidence": ESTIMATED}) + "\n")
     part.replace(out)
     return Transfer(
         written=len(rows.items),
-        learnt=len(known.items),
+        learnt=len(trees.known.items),
         without_gap=without_gap,
         too_large=len(found) - len(small),
         thinned=len(small) - len(kept),
-        invented=int((rows.cheap <= 0).sum()) if source is not None and not _has_metals(known, source) else 0,
-        mae=float(np.abs(estimate(tests) - tests.wanted).mean()) if tests.items else None,
+        invented=int((rows.cheap <= 0).sum()) if source is not None and not _has_metals(trees.known, source) else 0,
+        mae=float(np.abs(trees.estimate(tests) - tests.wanted).mean()) if tests.items else None,
         mae_of_cheap=float(np.abs(tests.cheap - tests.wanted).mean()) if tests.items else None,
         measured=len(tests.items),
     )

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from hsegap.prediction.errors import Failure, internal_error
-from hsegap.prediction.schemas import DescribeRequest, Prediction, PredictRequest, failure_from_validation
+from hsegap.prediction.schemas import DescribeRequest, Prediction, PredictRequest
 from hsegap.ui.maps import atom_table, maps_of
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def make_request(structure: str, format: str | None = None, description: str | N
     try:
         return PredictRequest.model_validate(fields)
     except ValidationError as error:
-        return failure_from_validation(error.errors(include_url=False, include_context=False, include_input=False))
+        return Failure.from_validation(error)
 
 
 async def ask(core: Backend, request: PredictRequest | Failure) -> Prediction | Failure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hsegap.prediction.errors import Failure
-from hsegap.prediction.schemas import MAX_ITEMS
+from hsegap.prediction.limits import MAX_ITEMS
 from hsegap.ui import actions
 
 if TYPE_CHECKING:
@@ -61,9 +61,9 @@ def _item(fields: dict[str, Any]) -> Any:
     """One item of a batch, validated as HTTP validates it."""
     from pydantic import ValidationError
 
-    from hsegap.prediction.schemas import PredictRequest, failure_from_validation
+    from hsegap.prediction.schemas import PredictRequest
 
     try:
         return PredictRequest.model_validate(fields)
     except ValidationError as error:
-        return failure_from_validation(error.errors(include_url=False, include_context=False, include_input=False))
+        return Failure.from_validation(error)

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from hsegap.prediction.errors import Failure
-from hsegap.prediction.schemas import MAX_ITEMS, Prediction, PredictRequest
+from hsegap.prediction.limits import MAX_ITEMS
 from hsegap.ui.actions import make_request
 from hsegap.ui.uploads import UploadError
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
     from pathlib import Path
 
+    from hsegap.prediction.schemas import Prediction, PredictRequest
     from hsegap.ui.backend import Backend
     from hsegap.ui.uploads import Uploads
 

@@ -63,6 +63,7 @@ def test_the_answer_with_nothing_told_comes_from_the_same_run(network):
     silent = answer(network, has_text=torch.zeros_like(HAS_TEXT), values=None, known=None)
     told = answer(network, without=True)
     torch.testing.assert_close(told.gap_without, silent.gap)
+    torch.testing.assert_close(told.embedding_without, silent.graph_embedding)
     assert torch.equal(told.gap, answer(network).gap)
     assert answer(network).gap_without.shape == (0,)
 

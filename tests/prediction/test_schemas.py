@@ -22,7 +22,6 @@ from hsegap.prediction.schemas import (
     BatchRequest,
     Prediction,
     PredictRequest,
-    failure_from_validation,
     kind_of,
 )
 from hsegap.service.settings import Settings
@@ -34,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def failure_of(model: Any, text: str) -> Failure:
     with pytest.raises(ValidationError) as caught:
         model.model_validate_json(text)
-    return failure_from_validation(caught.value.errors())
+    return Failure.from_validation(caught.value.errors())
 
 
 @pytest.mark.parametrize(

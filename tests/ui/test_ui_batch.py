@@ -11,7 +11,8 @@ import pytest
 from ui_samples import POSCAR, SILICON, prediction
 
 from hsegap.prediction.errors import Failure
-from hsegap.prediction.schemas import MAX_ITEMS, PredictRequest
+from hsegap.prediction.limits import MAX_ITEMS
+from hsegap.prediction.schemas import PredictRequest
 from hsegap.ui import batch
 from hsegap.ui.uploads import Uploads
 
