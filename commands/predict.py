@@ -30,6 +30,12 @@ def predict(
         str | None,
         typer.Option("--text", "-t", metavar="TEXT", help="Description of the crystal, used for every file.", show_default=False),
     ] = None,
+    pbe_gap: Annotated[
+        float | None,
+        typer.Option(
+            "--pbe-gap", metavar="EV", help="Known PBE (GGA) band gap in eV, 0 for a metal, used for every file.", show_default=False
+        ),
+    ] = None,
     describe: Annotated[
         bool, typer.Option("--describe", help="Let the description be generated from each structure (seconds per crystal).")
     ] = False,
@@ -40,20 +46,34 @@ def predict(
 ) -> None:
     """Predict the HSE06 band gap of each structure.
 
-    Without --text and --describe the gap is predicted from the structure alone.
+    Without --text, --describe and --pbe-gap the gap is predicted from the structure alone. A PBE gap that the text states counts as well.
     Exit status: 0 if every file was predicted, 1 if any failed, 2 for a command that cannot be understood.
 
     \b
     Examples:
       hsegap predict examples/*.cif
       hsegap predict POSCAR --text "GaAs is Zincblende structured."
+      hsegap predict examples/GaAs.cif --pbe-gap 0.19
       hsegap predict examples/GaAs.cif --describe --json
       cat examples/GaAs.cif | hsegap predict - --json --no-atoms
     """
+    from hsegap.text.facts import MAX_GAP_EV
+
     check_stdin_once(files)
     if text is not None and describe:
         raise typer.BadParameter("give --text or --describe, not both", param_hint="--text")
-    status = run(files, text=text, describe=describe, as_json=json, atoms=atoms, artifact=artifact, file_format=format_name(format))
+    if pbe_gap is not None and not 0 <= pbe_gap <= MAX_GAP_EV:  # not a number fails both
+        raise typer.BadParameter(f"a gap lies between 0 and {MAX_GAP_EV:g} eV", param_hint="--pbe-gap")
+    status = run(
+        files,
+        text=text,
+        pbe_gap_ev=pbe_gap,
+        describe=describe,
+        as_json=json,
+        atoms=atoms,
+        artifact=artifact,
+        file_format=format_name(format),
+    )
     raise typer.Exit(status)
 
 
@@ -61,6 +81,7 @@ def run(
     names: Sequence[str],
     *,
     text: str | None,
+    pbe_gap_ev: float | None,
     describe: bool,
     as_json: bool,
     atoms: bool,
@@ -72,6 +93,7 @@ def run(
     Args:
         names: Paths, or ``-`` for standard input.
         text: Description used for every file; None for none.
+        pbe_gap_ev: PBE gap known of every file; None for none.
         describe: Generate descriptions.
         as_json: One JSON array instead of tables.
         atoms: With the per-atom values.
@@ -81,10 +103,12 @@ def run(
     Returns:
         Exit status: 0 if every file was predicted, else 1.
     """
-    from hsegap.prediction.schemas import PredictRequest
+    from hsegap.prediction.schemas import Known, PredictRequest
+
+    known = None if pbe_gap_ev is None else Known(pbe_gap_ev=pbe_gap_ev)
 
     def request(structure: str) -> PredictRequest:
-        return PredictRequest(structure=structure, format=file_format, description=text, describe=describe, atoms=atoms)
+        return PredictRequest(structure=structure, format=file_format, description=text, describe=describe, known=known, atoms=atoms)
 
     entries: list[dict[str, Any]] = []
     with output.answers_only() as out:

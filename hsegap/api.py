@@ -36,13 +36,14 @@ def load(path: str | Path | None = None) -> Predictor:
     return Predictor(Artifact.load(path))
 
 
-def predict(structure: str | Path, description: str | None = None) -> Prediction:
+def predict(structure: str | Path, description: str | None = None, *, pbe_gap_ev: float | None = None) -> Prediction:
     """Predict the HSE06 band gap of one crystal with the default model, which is loaded once and kept.
 
     Args:
         structure: Path of a structure file, or the text of one (CIF, POSCAR, extended XYZ, pymatgen JSON, JARVIS Atoms JSON). A string
             of one line is a path.
         description: What is known about the crystal, in words; None predicts from the structure alone.
+        pbe_gap_ev: Its band gap by PBE or a functional like it, eV, where it is known; 0 for a metal.
 
     Returns:
         The prediction: ``gap_ev`` and ``interval_ev`` in eV, per-atom values, warnings.
@@ -53,10 +54,11 @@ def predict(structure: str | Path, description: str | None = None) -> Prediction
     from pydantic import ValidationError
 
     from hsegap.prediction.errors import Failure
-    from hsegap.prediction.schemas import PredictRequest
+    from hsegap.prediction.schemas import Known, PredictRequest
 
     try:
-        request = PredictRequest(structure=_text_of(structure), description=description)
+        known = None if pbe_gap_ev is None else Known(pbe_gap_ev=pbe_gap_ev)
+        request = PredictRequest(structure=_text_of(structure), description=description, known=known)
     except ValidationError as error:
         failure = Failure.from_validation(error)
         raise HsegapError(failure.error.code, failure.error.message, failure.error.hint) from None

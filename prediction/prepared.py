@@ -32,6 +32,12 @@ class Prepared:
     started: float
 
 
+def configured_layers(config: dict[str, Any]) -> list[str]:
+    """Names of the fusion layers that a configuration lists: ``layer_N`` in ascending order, GCN layers counted behind the ALIGNN layers."""
+    behind = (config.get("alignn_layers", 4) + layer for layer in config.get("middle_fusion_gcn_layers", ()))
+    return [f"layer_{layer}" for layer in (*sorted(config.get("middle_fusion_layers", ())), *sorted(behind))]
+
+
 def fusion_layer_names(config: dict[str, Any], *, columns: int) -> list[str]:
     """Names of the columns of the per-atom maps: ``layer_N`` for each fusion layer in ascending order.
 
@@ -42,9 +48,7 @@ def fusion_layer_names(config: dict[str, Any], *, columns: int) -> list[str]:
     Raises:
         ValueError: If the configuration names another number of layers.
     """
-    # GCN layers are counted behind the ALIGNN layers.
-    behind = (config.get("alignn_layers", 4) + layer for layer in config.get("middle_fusion_gcn_layers", ()))
-    layers = [*sorted(config.get("middle_fusion_layers", ())), *sorted(behind)] if columns else []
+    layers = configured_layers(config) if columns else []
     if len(layers) != columns:
         raise ValueError(f"the network gives {columns} columns of maps for the fusion layers {layers}")
-    return [f"layer_{layer}" for layer in layers]
+    return layers

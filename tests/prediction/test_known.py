@@ -149,7 +149,11 @@ class TestPredictor:
         assert metal.gap_raw_ev != unknown.gap_raw_ev
 
     @settings(max_examples=15, deadline=None)
-    @given(st.integers(0, 2000), st.integers(0, 2000), st.sampled_from(["The HSE06 gap is {} eV.", "Its experimental band gap: {} eV.", "Eg = {} eV."]))
+    @given(
+        st.integers(0, 2000),
+        st.integers(0, 2000),
+        st.sampled_from(["The HSE06 gap is {} eV.", "Its experimental band gap: {} eV.", "Eg = {} eV."]),
+    )
     def test_a_fact_that_is_not_used_moves_nothing(self, told, one, other, sentence):
         answers = [answer(told, description=f"{TEXT} {sentence.format(value / 100)} PBE gap: 5 eV.") for value in (one, other)]
         without = answer(told, description=f"{TEXT} PBE gap: 5 eV.")
@@ -187,7 +191,9 @@ class TestPredictor:
         assert len(set(together)) == 4
 
     def test_its_golden_values_come_out(self, told_artifact):
-        assert verify(Artifact.load(told_artifact)).passed
+        report = verify(Artifact.load(told_artifact))
+        assert report.passed
+        assert [case.id for case in report.cases] == ["NaCl", "NaCl, PBE gap known"]
 
     def test_the_shipped_artifact_answers_as_before_and_says_what_it_did_not_use(self, predictor):
         takes = predictor.artifact.manifest.config.get("facts", ())
