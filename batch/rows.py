@@ -106,7 +106,7 @@ def flat(row: Mapping[str, Any]) -> dict[str, Any]:
     description, weights = row.get("description") or {}, row.get("modality_weights") or {}
     model, error = row.get("model") or {}, row.get("error") or {}
     # The PBE gap that the network was told; JSON lines list all facts.
-    fact = next((fact for fact in row.get("facts") or () if fact["used"] and fact["name"] == "pbe_gap_ev"), {})
+    fact: Mapping[str, Any] = next((fact for fact in row.get("facts") or () if fact["used"] and fact["name"] == "pbe_gap_ev"), {})
     plain = ("id", "index", "status", "formula", "n_atoms", "gap_ev", "gap_raw_ev", "gap_without_text_ev", "coverage", "kind")
     values = {
         **{name: row.get(name) for name in (*plain, "pbe_gap_estimate_ev")},

@@ -130,7 +130,7 @@ def _item(row: Mapping[str, Any] | Problem, fallback: str, *, options: TableOpti
     )
 
 
-def _gap(cell: tuple[str, Any] | None) -> float | None | Problem:
+def _gap(cell: tuple[str, Any] | None) -> float | Problem | None:
     """A known gap; whether it can be one is checked with the request."""
     if cell is None or (isinstance(cell[1], str) and cell[1].strip().lower() in MISSING):
         return None

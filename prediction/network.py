@@ -8,7 +8,7 @@ crystal's last digits then depend on its neighbours. Alone, they never do.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -128,6 +128,9 @@ class Network:
             if name in self._inputs
         }
         options = self._run_options if len(item.graph.line_src) > MOST_KEPT else None
-        values = zip(self._outputs, self._session.run(self._outputs, taken, options), strict=True)
-        read: dict[str, Any] = {name: np.asarray(value)[0] if name in _PER_CRYSTAL else value for name, value in values}
-        return NetworkResult(**{name: float(value) if name in _NUMBERS else value for name, value in read.items()})
+        read = dict(zip(self._outputs, self._session.run(self._outputs, taken, options), strict=True))
+        for name in _PER_CRYSTAL & read.keys():
+            read[name] = np.asarray(read[name])[0]
+        for name in _NUMBERS & read.keys():
+            read[name] = float(read[name])
+        return NetworkResult(**read)
