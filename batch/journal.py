@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from hsegap.batch.batches import Batch
+    from hsegap.batch.tally import Tally
     from hsegap.batch.target import Target
 
 STATE = "state.json"
@@ -151,6 +152,26 @@ class Journal:
             yield batch
         if seen < first and not force:
             raise _changed()
+
+    @property
+    def name(self) -> str:
+        """Name of the file with the rows."""
+        return self.target.name
+
+    @property
+    def record(self) -> str:
+        """Name of the run's record, left beside the rows."""
+        return self.target.record_name
+
+    @property
+    def tally(self) -> Tally:
+        """Counts over the rows written so far, those of earlier attempts included."""
+        return self.state.tally
+
+    @property
+    def seconds(self) -> float:
+        """Time over all attempts."""
+        return self.state.seconds
 
     @property
     def written(self) -> int:

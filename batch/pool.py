@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from hsegap.batch import wire
 from hsegap.batch.batches import Scored
-from hsegap.batch.nursery import Link, Nursery
+from hsegap.batch.fork_server import ForkServer, Link
 from hsegap.batch.problems import ScoringError, harmless
 from hsegap.batch.rows import atoms_of, row_of
 from hsegap.errors import Problem
@@ -90,7 +90,7 @@ class Pool:
 
     def __init__(self, artifact: Artifact, options: PoolOptions) -> None:
         self.options = options
-        self._nursery = Nursery(
+        self._forks = ForkServer(
             {
                 "artifact": str(artifact.folder),
                 "sha256": artifact.sha256,
@@ -151,7 +151,7 @@ class Pool:
 
     def _give(self, job: _Job, selector: selectors.BaseSelector, waiting: deque[_Job]) -> None:
         """Send a job to a free worker, or to a new one."""
-        link = self._idle.pop() if self._idle else self._nursery.fork()
+        link = self._idle.pop() if self._idle else self._forks.fork()
         message = {"items": [self._request(job.assembly.batch.items[place]) for place in job.places]}
         per_input = DESCRIBED_INPUT_S if self.options.describe else INPUT_S
         job.expires_at = time.monotonic() + START_S + per_input * len(job.places)
@@ -160,7 +160,7 @@ class Pool:
         try:
             wire.send(link.connection, message)
         except OSError:
-            self._bury(link, selector, waiting)
+            self._give_up(link, selector, waiting)
 
     def _request(self, item: Item) -> dict[str, Any]:
         return {
@@ -184,7 +184,7 @@ class Pool:
             if link in ready:
                 reply = wire.receive(link.connection)
                 if reply is None:
-                    changed += self._bury(link, selector, waiting)
+                    changed += self._give_up(link, selector, waiting)
                     continue
                 self._deaths = 0
                 selector.unregister(link)
@@ -196,10 +196,10 @@ class Pool:
                 job.assembly.seconds += reply["seconds"]
                 changed.append(job.assembly)
             elif time.monotonic() > job.expires_at:
-                changed += self._bury(link, selector, waiting)
+                changed += self._give_up(link, selector, waiting)
         return changed
 
-    def _bury(self, link: Link, selector: selectors.BaseSelector, waiting: deque[_Job]) -> list[_Assembly]:
+    def _give_up(self, link: Link, selector: selectors.BaseSelector, waiting: deque[_Job]) -> list[_Assembly]:
         """A worker is gone: its job goes to another, then in single inputs, and an input that was alone with it fails.
 
         Raises:
@@ -207,7 +207,7 @@ class Pool:
         """
         job = self._busy.pop(link)
         selector.unregister(link)
-        how = self._nursery.how_it_ended(link.pid)
+        how = self._forks.how_it_ended(link.pid)
         link.connection.close()
         job.tries += 1
         self._deaths += 1
@@ -248,11 +248,11 @@ class Pool:
     def close(self) -> None:
         """End all workers; what they were working on is lost."""
         for link in (*self._idle, *self._busy):
-            self._nursery.how_it_ended(link.pid) if link in self._busy else None
+            self._forks.how_it_ended(link.pid) if link in self._busy else None
             link.connection.close()
         self._idle.clear()
         self._busy.clear()
-        self._nursery.close()
+        self._forks.close()
 
     def __enter__(self) -> Self:
         return self

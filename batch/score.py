@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from hsegap.batch.batches import BATCH_SIZE, DESCRIBE_BATCH_SIZE, batched
 from hsegap.batch.journal import Journal
+from hsegap.batch.output import Stream
 from hsegap.batch.pool import Pool, PoolOptions
 from hsegap.batch.problems import ScoringError, need, reason_of
 from hsegap.batch.progress import progress_on, summary
-from hsegap.batch.rows import json_line
 from hsegap.batch.sources import InputOptions, Inputs, count_inputs
 from hsegap.batch.tables import TableOptions, is_table
-from hsegap.batch.tally import Tally
 from hsegap.batch.target import target_of
 from hsegap.prediction.prepared import configured_layers
 from hsegap.processors import usable_processors
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
 
     from hsegap.artifact.artifact import Artifact
     from hsegap.batch.batches import Batch, Scored
+    from hsegap.batch.output import Output
+    from hsegap.batch.tally import Tally
 
 Engine = Literal["local", "ray"]
 #: Exit statuses: every row is ok; the run could not start or go on; some rows are errors.
@@ -126,19 +127,17 @@ def score(options: ScoreOptions, *, stdout: TextIO | None = None, stderr: TextIO
     inputs = Inputs(reading, note=note)
     with ExitStack() as stack:
         if target.folder is None:
-            output: Journal | Stream = Stream(stdout or sys.stdout)
+            output: Output = Stream(stdout or sys.stdout)
         else:
             settings = _settings(options, artifact, size)
             output = Journal.open(target, settings=settings, layers=layers, resume=options.resume, force=options.force)
         stack.callback(output.close)
-        tally = output.state.tally if isinstance(output, Journal) else output.tally
+        tally = output.tally
         before, started = tally.rows, time.monotonic()
         count = lambda: count_inputs(options.inputs, limit=options.limit)  # noqa: E731 - a name for one use
         progress = stack.enter_context(progress_on(said, count, done=before, quiet=options.quiet))
         listeners.append(progress.note)
-        batches: Iterator[Batch] = batched(inputs, size=size)
-        if isinstance(output, Journal):
-            batches = output.remaining(batches, force=options.force)
+        batches = output.remaining(batched(inputs, size=size), force=options.force)
         stopped = _run(_engine(options, artifact, stack)(batches), output, progress.advance, fail_fast=options.fail_fast)
         if not tally.rows and stopped is None:
             hint = "Check the path; a folder is searched for .cif, .vasp, POSCAR*, .xyz and .json files."
@@ -146,14 +145,10 @@ def score(options: ScoreOptions, *, stdout: TextIO | None = None, stderr: TextIO
         if stopped is not None:
             hint = "Run it again with --resume to go on behind it, without --fail-fast to let failed rows be."
             raise FailedFastError("failed_fast", f"Stopped at {stopped['id']}: {stopped['error']['message']}", hint)
-        if isinstance(output, Journal):
-            output.finish()
+        output.finish()
     if not options.quiet:
-        seconds = time.monotonic() - started
-        spent = output.state.seconds if isinstance(output, Journal) else seconds
-        record = target.record_name if isinstance(output, Journal) else None
-        rate = (tally.rows - before) / max(seconds, 1e-9)
-        said.write(summary(tally, seconds=spent, rate=rate, output="standard output" if record is None else target.name, record=record))
+        rate = (tally.rows - before) / max(time.monotonic() - started, 1e-9)
+        said.write(summary(tally, seconds=output.seconds, rate=rate, output=output.name, record=output.record))
     return SOME_FAILED if tally.failed else OK
 
 
@@ -161,52 +156,12 @@ class FailedFastError(ScoringError):
     """A row failed and the run was told to stop there; its exit status is that of failed rows."""
 
 
-class Stream:
-    """Rows on standard output, in order. Nothing is kept, so nothing can be resumed.
-
-    Args:
-        out: Standard output.
-    """
-
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
-        self._waiting: dict[int, Scored] = {}
-        self._next = 0
-        self.tally = Tally()
-
-    def commit(self, scored: Scored) -> None:
-        """Print a batch's rows when it is their turn.
-
-        Raises:
-            ScoringError: ``output`` if nobody reads any more.
-        """
-        self._waiting[scored.number] = scored
-        while (ready := self._waiting.pop(self._next, None)) is not None:
-            try:
-                self._out.write("".join(map(json_line, ready.rows)))
-                self._out.flush()
-            except BrokenPipeError:
-                raise ScoringError("output", "Standard output was closed.", "Nothing is wrong if its reader had enough.") from None
-            self._next += 1
-            self.tally.add(ready.rows)
-            self.tally.seconds += ready.seconds
-
-    @property
-    def written(self) -> int:
-        """Batches whose rows have been printed."""
-        return self._next
-
-    def close(self) -> None:
-        """Nothing to let go of."""
-
-
-def _run(scored: Iterable[Scored], output: Journal | Stream, advance: Callable[[Tally], None], *, fail_fast: bool) -> dict[str, Any] | None:
+def _run(scored: Iterable[Scored], output: Output, advance: Callable[[Tally], None], *, fail_fast: bool) -> dict[str, Any] | None:
     """Write what the engine gives; the failed row that stopped the run, if one did."""
-    tally = output.state.tally if isinstance(output, Journal) else output.tally
     stop: tuple[int, dict[str, Any]] | None = None
     for batch in scored:
         output.commit(batch)
-        advance(tally)
+        advance(output.tally)
         failed = next((row for row in batch.rows if row["status"] != "ok"), None) if fail_fast else None
         if failed is not None and (stop is None or batch.number < stop[0]):
             stop = batch.number, failed
@@ -265,7 +220,7 @@ def _check(options: ScoreOptions) -> None:
     if options.inputs.count("-") > 1:
         raise ScoringError("usage", "Standard input can be read once only.", "Give - once.")
     if options.atoms and options.out == "-":
-        raise ScoringError("usage", "Per-atom maps go to a second file, which standard output has not.", "Give a file with -o.")
+        raise ScoringError("usage", "Per-atom maps are written to a second file; standard output cannot hold them.", "Give a file with -o.")
     if options.out == "-" and options.resume:
         raise ScoringError("usage", "Standard output cannot be resumed.", "Give a file with -o.")
     if options.describe and options.without_text:

@@ -1,4 +1,4 @@
-"""How an artifact answers the crystals of tests/textbook: what everybody tries first, and never trained on as written there.
+"""How an artifact answers the crystals of tests/support/textbook: what everybody tries first, and never trained on as written there.
 
     python benchmarks/textbook.py                              # the shipped artifact, all parts; about three minutes
     python benchmarks/textbook.py --parts crystals             # the crystals alone: half a minute
@@ -21,17 +21,15 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)  # in place of this folder: its files import each other from the repository's root
 sys.path.insert(1, str(ROOT / "tests"))  # where the crystals are
 
-from textbook.crystals import read_textbook  # noqa: E402 - as above
-
 from benchmarks.strained import DEFORMATIONS, MOST_STRAIN, moved, slope_of, strained_rows  # noqa: E402 - after the path
 from benchmarks.textbook_figures import Answered, figures_of, line_of, show_figures  # noqa: E402 - as above
+from support.textbook.crystals import read_textbook  # noqa: E402 - as above
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from textbook.crystals import Crystal
-
     from hsegap.prediction.predictor import Predictor
+    from support.textbook.crystals import Crystal
 
 ROWS = ROOT.parent / "shared" / "data" / "hse" / "test.jsonl.gz"
 PARTS = ("crystals", "strain", "slopes")

@@ -11,10 +11,9 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from textbook.crystals import Crystal
-
     from hsegap.prediction.errors import Failure
     from hsegap.prediction.schemas import Prediction
+    from support.textbook.crystals import Crystal
 
 #: A crystal with a larger gap than the first that is answered with less than the second is a false metal, eV.
 FALSE_METAL_EV = (1.0, 0.3)

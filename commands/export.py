@@ -33,51 +33,60 @@ class EncoderWish(NamedTuple):
     table: Path | None = None
 
 
+CheckpointArgument = Annotated[
+    Path, typer.Argument(metavar="CHECKPOINT", help="A best_model.pt of ours or of the CrysMMNet family.", show_default=False)
+]
+OutOption = Annotated[
+    Path, typer.Option("--out", "-o", metavar="FOLDER", help="Artifact to write; an artifact there is replaced.", show_default=False)
+]
+TextEncoderOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ENCODER",
+        help="Transformers folder or name, or an exported encoder; left out: the one trained with.",
+        show_default=False,
+    ),
+]
+SettingsOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Configuration the checkpoint does not hold; repeatable.", show_default=False),
+]
+NameOption = Annotated[str | None, typer.Option(metavar="NAME", help="Name of the artifact; the folder's if left out.", show_default=False)]
+ArtifactVersionOption = Annotated[str, typer.Option("--version", metavar="VERSION", help="Version of the artifact.")]
+MetricsOption = Annotated[Path | None, typer.Option(metavar="FILE", help="JSON for the manifest's metrics.", show_default=False)]
+CalibrationOption = Annotated[Path | None, typer.Option(metavar="FILE", help="JSON for the manifest's calibration.", show_default=False)]
+GoldenOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="CIF files whose predictions are stored and checked ever after; the examples.", show_default=False),
+]
+DescribeOption = Annotated[bool, typer.Option("--describe/--no-describe", help="Store each of them with a generated description too.")]
+PoolingOption = Annotated[
+    str | None,
+    typer.Option(metavar="mean|cls", help="The text's vector; as trained, or cls for a stranger's checkpoint.", show_default=False),
+]
+MaxTokensOption = Annotated[
+    int | None, typer.Option(metavar="N", min=3, help="Longest text; as trained, or 512 for a stranger's.", show_default=False)
+]
+TableOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Character table such as MatSciBERT's vocab_mappings.txt.", show_default=False)
+]
+
+
 def export(
-    checkpoint: Annotated[
-        Path, typer.Argument(metavar="CHECKPOINT", help="A best_model.pt of ours or of the CrysMMNet family.", show_default=False)
-    ],
+    checkpoint: CheckpointArgument,
     *,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FOLDER", help="Artifact to write; an artifact there is replaced.", show_default=False)
-    ],
-    text_encoder: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ENCODER",
-            help="Transformers folder or name, or an exported encoder; left out: the one trained with.",
-            show_default=False,
-        ),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Configuration the checkpoint does not hold; repeatable.", show_default=False),
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Name of the artifact; the folder's if left out.", show_default=False)
-    ] = None,
-    artifact_version: Annotated[str, typer.Option("--version", metavar="VERSION", help="Version of the artifact.")] = "0.1.0",
-    metrics: Annotated[Path | None, typer.Option(metavar="FILE", help="JSON for the manifest's metrics.", show_default=False)] = None,
-    calibration: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="JSON for the manifest's calibration.", show_default=False)
-    ] = None,
-    golden: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER", help="CIF files whose predictions are stored and checked ever after; the examples.", show_default=False
-        ),
-    ] = None,
-    describe: Annotated[bool, typer.Option("--describe/--no-describe", help="Store each of them with a generated description too.")] = True,
-    pooling: Annotated[
-        str | None,
-        typer.Option(metavar="mean|cls", help="The text's vector; as trained, or cls for a stranger's checkpoint.", show_default=False),
-    ] = None,
-    max_tokens: Annotated[
-        int | None, typer.Option(metavar="N", min=3, help="Longest text; as trained, or 512 for a stranger's.", show_default=False)
-    ] = None,
-    table: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Character table such as MatSciBERT's vocab_mappings.txt.", show_default=False)
-    ] = None,
+    out: OutOption,
+    text_encoder: TextEncoderOption = None,
+    settings: SettingsOption = None,
+    name: NameOption = None,
+    artifact_version: ArtifactVersionOption = "0.1.0",
+    metrics: MetricsOption = None,
+    calibration: CalibrationOption = None,
+    golden: GoldenOption = None,
+    describe: DescribeOption = True,
+    pooling: PoolingOption = None,
+    max_tokens: MaxTokensOption = None,
+    table: TableOption = None,
     cache_dir: Annotated[Path, typer.Option(metavar="FOLDER", help="Keeps exported text encoders.")] = Path(".cache/text_encoder"),
 ) -> None:
     """Turn a trained checkpoint into an artifact.

@@ -171,31 +171,9 @@ def learn(
     """
     if len(training) < LEAST_ROWS or len(texts) < LEAST_ROWS:
         raise EvaluationError(f"{len(training)} training crystals and {len(texts)} descriptions are too few.", "Give the training file.")
-    modes = {
-        True: [item for item in validation if item.observation.text is not None],
-        False: [item.without_text() for item in validation],
-    }
-    first, second = (
-        {mode: [item for item in items if in_second_half(item.id) is half] for mode, items in modes.items()} for half in (False, True)
-    )
-    if min(len(second[True]), len(second[False])) < LEAST_ROWS:
-        raise EvaluationError(
-            f"The second half of the validation rows has {len(second[True])} described and {len(second[False])} rows in all.",
-            f"Calibration takes at least {LEAST_ROWS} of each; give more rows.",
-        )
-    vectors = {
-        "embedding": np.array([item.observation.graph_embedding for item in training], dtype=np.float64),
-        "text": np.asarray(texts, dtype=np.float64),
-    }
-    references = {name: reference_of(values, components=MOST_COMPONENTS[name]) for name, values in vectors.items()}
-    prints = np.array([item.observation.fingerprint for item in training])
-    spread = np.maximum(prints.std(axis=0), LEAST_SPREAD)
-    # As they are stored, so that what was calibrated is what will be used.
-    neighbours = Neighbours((prints / spread).astype(np.float32).astype(np.float64), spread, math.inf)
-    limits = distance_limits(references, neighbours, modes[False], modes[True])
-    references = {name: known._replace(limit=limits[name]) for name, known in references.items()}
+    modes, first, second = _halves(validation)
+    references, neighbours, limits = _references(training, texts, modes)
     embedding, fingerprint = references["embedding"], replace(neighbours, limit=limits["fingerprint"])
-
     rows = list(residuals) or first[True] + first[False]
     head, chosen = fit_head(rows, embedding=embedding, fingerprint=fingerprint, coverage=coverage)
 
@@ -235,9 +213,48 @@ def learn(
         "chosen": chosen | {"folds": FIT_FOLDS, "balanced accuracy of metal or not": accuracy},
     }
     arrays = {f"{name}_{part}": getattr(reference, part) for name, reference in references.items() for part in ("mean", "whiten")}
-    arrays |= {"fingerprint_vectors": neighbours.vectors.astype(np.float32), "fingerprint_spread": spread}
+    arrays |= {"fingerprint_vectors": neighbours.vectors.astype(np.float32), "fingerprint_spread": neighbours.spread}
     arrays |= {"head_centre": head.centre, "head_spread": head.spread, "head_weights": head.weights}
     return Learned(settings, {name: np.ascontiguousarray(values) for name, values in arrays.items()})
+
+
+Modes = dict[bool, list[Seen]]
+
+
+def _halves(validation: Sequence[Seen]) -> tuple[Modes, Modes, Modes]:
+    """Validation rows with their text (True) and without (False): all, those of the first half, those of the second.
+
+    Raises:
+        EvaluationError: If the second half has too few.
+    """
+    modes = {
+        True: [item for item in validation if item.observation.text is not None],
+        False: [item.without_text() for item in validation],
+    }
+    first, second = (
+        {mode: [item for item in items if in_second_half(item.id) is half] for mode, items in modes.items()} for half in (False, True)
+    )
+    if min(len(second[True]), len(second[False])) < LEAST_ROWS:
+        raise EvaluationError(
+            f"The second half of the validation rows has {len(second[True])} described and {len(second[False])} rows in all.",
+            f"Calibration takes at least {LEAST_ROWS} of each; give more rows.",
+        )
+    return modes, first, second
+
+
+def _references(training: Sequence[Seen], texts: np.ndarray, modes: Modes) -> tuple[dict[str, Reference], Neighbours, dict[str, float]]:
+    """Where training crystals and texts lie, and beyond which distance a crystal or a text is unlike them."""
+    vectors = {
+        "embedding": np.array([item.observation.graph_embedding for item in training], dtype=np.float64),
+        "text": np.asarray(texts, dtype=np.float64),
+    }
+    references = {name: reference_of(values, components=MOST_COMPONENTS[name]) for name, values in vectors.items()}
+    prints = np.array([item.observation.fingerprint for item in training])
+    spread = np.maximum(prints.std(axis=0), LEAST_SPREAD)
+    # As they are stored, so that what was calibrated is what will be used.
+    neighbours = Neighbours((prints / spread).astype(np.float32).astype(np.float64), spread, math.inf)
+    limits = distance_limits(references, neighbours, modes[False], modes[True])
+    return {name: known._replace(limit=limits[name]) for name, known in references.items()}, neighbours, limits
 
 
 def reference_of(vectors: np.ndarray, *, components: int) -> Reference:

@@ -14,6 +14,7 @@ from hsegap.commands import (
     evaluate,
     export,
     predict,
+    read,
     report,
     score,
     serve,
@@ -57,6 +58,7 @@ def main(
 
 app.command()(predict.predict)
 app.command()(describe.describe)
+app.command()(read.read)
 app.command()(serve.serve)
 app.command()(evaluate.evaluate)
 app.command()(verify.verify)

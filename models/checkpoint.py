@@ -179,6 +179,15 @@ def _plain(value: Any) -> Any:
         return value
 
 
+#: A weight that only one of the late fusions has.
+LATE_FUSION_BY_KEY = {
+    "fusion_module.gate_graph.0.weight": "gated",
+    "fusion_module.graph_proj.weight": "bilinear",
+    "fusion_module.gate_net.0.weight": "adaptive",
+    "fusion_module.core_factor.weight": "tucker",
+}
+
+
 def infer_config(state: Mapping[str, Tensor]) -> dict[str, Any]:
     """Read from names and shapes whatever they show of the configuration."""
 
@@ -194,13 +203,7 @@ def infer_config(state: Mapping[str, Tensor]) -> dict[str, Any]:
     facts = list(dict.fromkeys(match[1] for key in state if (match := re.match(r"fact_embedding\.embeddings\.(\w+)\.", key))))
     line_features = width("alignn_layers.0.edge_update.src_gate.weight", 0)
     first = f"middle_fusion_modules.layer_{fusion_layers[0]}." if fusion_layers else ""
-    late = {
-        "fusion_module.gate_graph.0.weight": "gated",
-        "fusion_module.graph_proj.weight": "bilinear",
-        "fusion_module.gate_net.0.weight": "adaptive",
-        "fusion_module.core_factor.weight": "tucker",
-    }
-    late_type = next((name for key, name in late.items() if key in state), "concat")
+    late_type = next((name for key, name in LATE_FUSION_BY_KEY.items() if key in state), "concat")
     hidden = width("atom_embedding.layer.0.weight", 0)
     found: dict[str, Any] = {
         "alignn_layers": alignn_layers,

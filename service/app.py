@@ -112,8 +112,7 @@ def _without_client_errors(record: logging.LogRecord) -> bool:
 def json_answer(result: BaseModel) -> Response:
     """A prediction, description or failure as an HTTP answer."""
     status = result.status if isinstance(result, Failure) else 200
-    headers = {"Retry-After": "2"} if isinstance(result, Failure) and result.error.code in {"overloaded", "not_ready"} else None
-    return Response(result.model_dump_json(), status_code=status, media_type="application/json", headers=headers)
+    return Response(result.model_dump_json(), status_code=status, media_type="application/json")
 
 
 class _Page:

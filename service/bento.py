@@ -17,7 +17,7 @@ label_by_route()
 @bentoml.service(
     name="hsegap",
     workers=1,  # the page keeps its sessions in the process that answers
-    # The guard's own, shorter limit answers in the house's shape. Not longer than needed: see hsegap.service.server.without_timers.
+    # The guard's own, shorter limit answers in the shape of all our errors. Not longer than needed: see without_timers in server.py.
     traffic={"timeout": 600},
 )
 @bentoml.asgi_app(edge_app(RUNTIME), path="/", name="edge")

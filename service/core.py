@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from hsegap.artifact.artifact import Artifact
     from hsegap.prediction.predictor import Predictor
-    from hsegap.prediction.schemas import GeneratedDescription, Prediction, StructureFormat
+    from hsegap.prediction.schemas import GeneratedDescription, Prediction
     from hsegap.service.settings import Settings
 
 State = Literal["starting", "ready", "failed", "draining"]
@@ -35,7 +35,7 @@ logger = logging.getLogger("hsegap.service")
 class Core:
     """Predicts and describes for many callers at once.
 
-    The synchronous methods may be called from any thread, the ``_async`` ones from the server's event loop, which they never block.
+    The ``_async`` methods are called from the server's event loop, which they never block.
     """
 
     def __init__(self, artifact: Artifact, *, settings: Settings) -> None:
@@ -118,16 +118,6 @@ class Core:
         hint = "Run `hsegap verify` on the artifact, then start the server again." if self.state == "failed" else ""
         return Failure.make("not_ready", messages[self.state], hint)
 
-    def predict_one(self, request: PredictRequest) -> Prediction | Failure:
-        """Predict one crystal."""
-        return self.predict_many([request])[0]
-
-    def predict_many(self, requests: Sequence[PredictRequest | Failure]) -> list[Prediction | Failure]:
-        """Predict many crystals, in order; a :class:`Failure` among them (an item that did not validate) keeps its place."""
-        if failure := self.not_ready():
-            return [failure.at(index if len(requests) > 1 else None) for index in range(len(requests))]
-        return self.predictor.predict(requests)
-
     async def predict_one_async(self, request: PredictRequest) -> Prediction | Failure:
         """Predict one crystal without blocking the event loop."""
         return self.not_ready() or await self._predict_in_thread(request, index=None)
@@ -160,17 +150,8 @@ class Core:
             abandoned.set()
             raise
 
-    def describe(self, structure: str, format: StructureFormat | None = None) -> GeneratedDescription | Failure:  # noqa: A002 - the field's name
-        """Generate a description in robocrystallographer's wording. Takes seconds, the first call some 15 s more.
-
-        Args:
-            structure: Text of the structure file.
-            format: Its format; None recognises it.
-        """
-        return self.not_ready() or self.predictor.describe(DescribeRequest.model_construct(structure=structure, format=format))
-
     async def describe_async(self, request: DescribeRequest) -> GeneratedDescription | Failure:
-        """:meth:`describe` without blocking the event loop."""
+        """Generate a description in robocrystallographer's wording, without blocking the event loop. The first takes some 15 s more."""
         if failure := self.not_ready():
             return failure
         expires_at = time.monotonic() + self.settings.request_timeout_s

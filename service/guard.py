@@ -31,7 +31,7 @@ WORK_ROUTES = frozenset({"/predict", "/predict_batch", "/describe"})
 #: Routes a health check may ask without a token.
 HEALTH_ROUTES = frozenset({"/livez", "/healthz", "/readyz"})
 PAGE = "/ui"
-#: An answer of an error kept to be put into the house's shape; BentoML's and Starlette's are far shorter.
+#: An answer of an error kept to be put into the shape of all our errors; BentoML's and Starlette's are far shorter.
 MAX_ERROR_BYTES = 64 * 1024
 
 
@@ -162,7 +162,7 @@ class _Incoming:
 
 
 class _Outgoing:
-    """``send`` that puts every error into the house's shape and keeps at most one answer per request."""
+    """``send`` that puts every error into the shape of all our errors and keeps at most one answer per request."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._scope = scope
@@ -222,7 +222,7 @@ def header(scope: Scope, name: bytes) -> str:
 
 
 def shaped(status: int, body: bytes, scope: Scope) -> tuple[Failure, int]:
-    """Put an error answer of BentoML or Starlette into the house's shape.
+    """Put an error answer of BentoML or Starlette into the shape of all our errors.
 
     Args:
         status: Its status.

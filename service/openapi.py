@@ -111,11 +111,6 @@ def openapi_document(settings: Settings) -> dict[str, Any]:
             for operation in path.values():
                 if operation.get("security") != []:
                     operation["responses"].update(_errors(("unauthorized",)))
-    classes: list[type[BaseModel]] = [PredictRequest, BatchRequest, DescribeRequest]
-    answers: list[type[BaseModel]] = [Prediction, BatchResponse, GeneratedDescription, ModelInfo, Failure]
-    # The validation schema describes answers too: serialisers that leave an absent field out hide the others from the other one.
-    modes: Any = [(cls, "validation") for cls in (*classes, *answers)]
-    _, definitions = models_json_schema(modes, ref_template=REF)
     document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
@@ -126,12 +121,23 @@ def openapi_document(settings: Settings) -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "paths": paths,
-        "components": {"schemas": definitions["$defs"]},
+        "components": {"schemas": _schemas()},
     }
     if secured:
         document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         document["security"] = [{"token": []}]
     return document
+
+
+def _schemas() -> dict[str, Any]:
+    """What requests and answers look like."""
+    classes: list[type[BaseModel]] = [PredictRequest, BatchRequest, DescribeRequest]
+    answers: list[type[BaseModel]] = [Prediction, BatchResponse, GeneratedDescription, ModelInfo, Failure]
+    # The validation schema describes answers too: serialisers that leave an absent field out hide the others from the other one.
+    modes: Any = [(cls, "validation") for cls in (*classes, *answers)]
+    _, definitions = models_json_schema(modes, ref_template=REF)
+    found: dict[str, Any] = definitions["$defs"]
+    return found
 
 
 def _post(

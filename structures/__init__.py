@@ -6,6 +6,7 @@ from hsegap.structures.describe import describe, plain_numbers
 from hsegap.structures.errors import DescriptionError, StructureError
 from hsegap.structures.graph import FLAVOURS, CrystalGraph, build_graph
 from hsegap.structures.read import FORMATS, read
+from hsegap.structures.summary import Summary, summary_of, to_cif
 
 __all__ = [
     "FLAVOURS",
@@ -16,9 +17,12 @@ __all__ = [
     "GraphArrays",
     "Notice",
     "StructureError",
+    "Summary",
     "build_graph",
     "collate_arrays",
     "describe",
     "plain_numbers",
     "read",
+    "summary_of",
+    "to_cif",
 ]

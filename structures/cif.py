@@ -6,7 +6,7 @@ gemmi parses the text and knows the settings of the space groups; what a file le
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -68,15 +68,16 @@ def parse_cif(text: str, *, max_atoms: int | None) -> Parsed:
     return Parsed(lattice=lattice, symbols=symbols, frac_coords=expanded.frac_coords[kept], notices=notices, distances_checked=True)
 
 
-def _first_structure(blocks: Sequence[Block], notices: list[Notice]) -> tuple[Block, bool]:
+def _first_structure(blocks: Sequence[Any], notices: list[Notice]) -> tuple[Block, bool]:
     """The first data block that lists atoms, and whether it is the last of all."""
-    found = [index for index, block in enumerate(blocks) if any(name in block for name in _ATOMS)]
+    tags = [*_ATOMS, *(name.replace("_atom_site_", "_atom_site.") for name in _ATOMS)]
+    found = [index for index, block in enumerate(blocks) if any(block.find_values(tag) for tag in tags)]
     if not found:
         raise unreadable("The CIF lists no atoms.", "A CIF needs _atom_site_label and _atom_site_fract_x, _y, _z. " + CUT_OFF_HINT)
     if len(found) > 1:
         message = f"The CIF holds {len(found)} structures; the first ({blocks[found[0]].name[:40]}) was read."
         notices.append(Notice("several_structures", message))
-    return blocks[found[0]], found[0] == len(blocks) - 1
+    return Block(blocks[found[0]]), found[0] == len(blocks) - 1
 
 
 def _cell(block: Block, readings: Sequence[Reading], notices: list[Notice]) -> np.ndarray:

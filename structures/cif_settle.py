@@ -120,7 +120,7 @@ def _check_rivals(first: Reading, others: Sequence[Reading], expanded: Expanded,
             notices.append(_followed(first, other, "formula and Z, or the multiplicities, agree with it"))
         else:
             counts = " or ".join(dict.fromkeys(str(len(one.site)) for one in (expanded, *alternatives)))
-            message = f"The CIF contradicts itself: {first.said} is not {other.said} ({counts} atoms in the cell)."
+            message = f"The CIF contradicts itself: {first.said} and {other.said} give different crystals ({counts} atoms in the cell)."
             raise unreadable(message, _BOTH_HINT)
     if first.missing:
         if not confirmed and first.missing > 1:

@@ -137,7 +137,7 @@ def plain_text(value: str) -> str:
     return value
 
 
-def blocks_of(text: str, notices: list[Notice]) -> list[Block]:
+def blocks_of(text: str, notices: list[Notice]) -> list[Any]:
     """Parse a CIF.
 
     Args:
@@ -145,7 +145,7 @@ def blocks_of(text: str, notices: list[Notice]) -> list[Block]:
         notices: Where to tell what had to be mended.
 
     Returns:
-        Its data blocks, in order.
+        gemmi's data blocks, in order.
 
     Raises:
         StructureError: ``unreadable_structure``, naming the line.
@@ -177,7 +177,7 @@ def blocks_of(text: str, notices: list[Notice]) -> list[Block]:
         shown = ", ".join(map(str, lines[:5]))
         message = f"The CIF has values of several words without quotes; they were taken whole (line {shown})."
         notices.append(Notice("parser_note", message))
-    return [Block(block) for block in document]
+    return list(document)
 
 
 def _without_fence(text: str) -> str:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from shared_material import SHARED, PublishedNetwork, write_tiny_transformer
+
+from support.shared_material import SHARED, PublishedNetwork, write_tiny_transformer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: Fixtures of the artifact, the predictor and the server.
-pytest_plugins = ("serving_fixtures", "told_artifact")
+#: Fixtures of the artifact, the predictor and the server; how tests are sorted and shared out.
+pytest_plugins = ("support.serving", "support.told_artifact", "support.kinds")
 
 
 @pytest.fixture

@@ -347,6 +347,26 @@ def test_no_file_is_longer_than_400_lines() -> None:
     assert not {name: lines for name, lines in lengths.items() if lines > 400}
 
 
+def own_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function without its docstring and the functions inside it, which count for themselves."""
+    lines = (function.end_lineno or 0) - function.lineno + 1
+    first = function.body[0]
+    if ast.get_docstring(function) is not None:
+        lines -= (first.end_lineno or 0) - first.lineno + 1
+    inner = [node for node in ast.walk(function) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node is not function]
+    return lines - sum((node.end_lineno or 0) - node.lineno + 1 for node in inner)
+
+
+def test_no_function_is_longer_than_60_lines() -> None:
+    lengths = {
+        f"{path.relative_to(ROOT)}: {node.name}": own_lines(node)
+        for path in room_files()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert not {name: lines for name, lines in lengths.items() if lines > 60}
+
+
 def test_every_exemption_from_a_check_names_its_rule() -> None:
     bare = re.compile(r"#\s*noqa(?!:\s*[A-Z]+[0-9]+)|#\s*type:\s*ignore(?!\[)")
     wrong = [
@@ -359,7 +379,16 @@ def test_every_exemption_from_a_check_names_its_rule() -> None:
     assert not wrong, wrong
 
 
-def test_test_files_have_names_of_their_own() -> None:
-    # Their folders are no packages, so pytest imports each by its bare name: two of the same name in two folders would clash.
-    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
-    assert sorted(set(names)) == sorted(names)
+def test_tests_import_no_tests() -> None:
+    """What several share lies in tests/support, so that every file runs alone, beside any other and in any order."""
+    tests = ROOT / "tests"
+    own = {path.stem for path in tests.rglob("*.py") if "support" not in path.relative_to(tests).parts} | {"tests"}
+    # Folders are importable too, as pytest has tests/ on its path; those of the same name as a room would be the room.
+    own |= {path.name for path in tests.iterdir() if path.is_dir() and not path.name.startswith("__")} - {"support"}
+    wrong = [
+        f"{path.relative_to(ROOT)}:{entry.line} imports {entry.module}"
+        for path in tests.rglob("*.py")
+        for entry in imports_of(ast.parse(path.read_text()), path.stem, is_package=path.name == "__init__.py")
+        if entry.module.split(".")[0] in own
+    ]
+    assert not wrong, "\n".join(wrong)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 import yaml
-from serving_fixtures import free_port
-from watched import TELLING, bare_environment, command, seen
 
 from hsegap.quiet import QUIET
+from support.serving import free_port
+from support.watched import TELLING, bare_environment, command, seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

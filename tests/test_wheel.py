@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from serving_fixtures import free_port
+
+from support.serving import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: Largest structure file, and largest sum of what is unpacked, bytes.
 MAX_FILE_BYTES = 2_000_000
 MAX_UNPACKED_BYTES = 64_000_000
-#: Crystals predicted between two signs of progress: enough to share runs of the network, few enough for the bar to move.
+#: Crystals predicted between two signs of progress: enough to keep the reading processes busy, few enough for the bar to move.
 CHUNK = 8
 
 FORMATS = {

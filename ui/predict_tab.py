@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hsegap.prediction.errors import Failure
 from hsegap.ui import actions, skeletons, texts
@@ -17,10 +17,60 @@ from hsegap.ui.examples import load_examples
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    import gradio as gr
+
     from hsegap.ui.backend import Backend
 
 #: Seconds between two signs of life while a description is being made.
 TICK_S = 0.5
+
+
+class _Inputs(NamedTuple):
+    """The left column's parts."""
+
+    source: Any
+    structure: gr.Textbox
+    error: gr.HTML
+    format_: gr.Dropdown
+    description: gr.Textbox
+    describe: gr.Button
+    cancel: gr.Button
+    status: gr.HTML
+    go: gr.Button
+    bare: gr.Button
+
+
+def _inputs() -> _Inputs:
+    """Lay out the crystal, its description and the buttons inside the current column."""
+    import gradio as gr
+
+    source = part("source", skeletons.SOURCE, elem_id="hs-source", events=("pick",), examples=load_examples())
+    structure = gr.Textbox(
+        label=texts.STRUCTURE_LABEL,
+        placeholder=texts.STRUCTURE_PLACEHOLDER,
+        lines=7,
+        max_lines=12,
+        elem_id="hs-structure",
+        elem_classes="hs-mono",
+    )
+    error = gr.HTML(elem_id="hs-error", apply_default_css=False)
+    format_ = gr.Dropdown(texts.FORMATS, value="auto", label="Format", elem_id="hs-format", filterable=False)
+    description = gr.Textbox(
+        label=texts.DESCRIPTION_LABEL,
+        info=texts.DESCRIPTION_INFO,
+        placeholder=texts.DESCRIPTION_PLACEHOLDER,
+        lines=4,
+        max_lines=9,
+        elem_id="hs-description",
+    )
+    with gr.Row(elem_classes="hs-describe-row"):
+        describe = gr.Button(texts.DESCRIBE, size="sm", elem_id="hs-describe")
+        cancel = gr.Button(texts.CANCEL, size="sm", elem_id="hs-cancel", visible=False)
+    status = gr.HTML(elem_id="hs-status", apply_default_css=False)
+    with gr.Row(elem_classes="hs-go"):
+        go = gr.Button(texts.PREDICT, variant="primary", elem_id="hs-predict")
+        bare = gr.Button(texts.PREDICT_WITHOUT, elem_id="hs-predict-bare")
+    return _Inputs(source, structure, error, format_, description, describe, cancel, status, go, bare)
 
 
 def build(core: Backend, *, answers_at_once: int) -> None:
@@ -29,32 +79,7 @@ def build(core: Backend, *, answers_at_once: int) -> None:
 
     with gr.Row(elem_classes="hs-columns"):
         with gr.Column(scale=5, min_width=320, elem_classes="hs-card hs-input"):
-            source = part("source", skeletons.SOURCE, elem_id="hs-source", events=("pick",), examples=load_examples())
-            structure = gr.Textbox(
-                label=texts.STRUCTURE_LABEL,
-                placeholder=texts.STRUCTURE_PLACEHOLDER,
-                lines=7,
-                max_lines=12,
-                elem_id="hs-structure",
-                elem_classes="hs-mono",
-            )
-            error = gr.HTML(elem_id="hs-error", apply_default_css=False)
-            format_ = gr.Dropdown(texts.FORMATS, value="auto", label="Format", elem_id="hs-format", filterable=False)
-            description = gr.Textbox(
-                label=texts.DESCRIPTION_LABEL,
-                info=texts.DESCRIPTION_INFO,
-                placeholder=texts.DESCRIPTION_PLACEHOLDER,
-                lines=4,
-                max_lines=9,
-                elem_id="hs-description",
-            )
-            with gr.Row(elem_classes="hs-describe-row"):
-                describe = gr.Button(texts.DESCRIBE, size="sm", elem_id="hs-describe")
-                cancel = gr.Button(texts.CANCEL, size="sm", elem_id="hs-cancel", visible=False)
-            status = gr.HTML(elem_id="hs-status", apply_default_css=False)
-            with gr.Row(elem_classes="hs-go"):
-                go = gr.Button(texts.PREDICT, variant="primary", elem_id="hs-predict")
-                bare = gr.Button(texts.PREDICT_WITHOUT, elem_id="hs-predict-bare")
+            source, structure, error, format_, description, describe, cancel, status, go, bare = _inputs()
         with gr.Column(scale=7, min_width=320, elem_classes="hs-output"):
             with gr.Column(elem_classes="hs-card"):
                 answer = gr.HTML(empty_html(), elem_id="hs-answer", apply_default_css=False)

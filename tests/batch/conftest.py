@@ -1,40 +1,18 @@
-"""The installed `hsegap score`, run as a user runs it, and crystals for it."""
+"""Runs of the installed `hsegap score`, and crystals for them."""
 
 from __future__ import annotations
 
-import csv
-import json
-import os
-import subprocess
-import sys
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from hsegap.artifact.artifact import Artifact
+from support.commands import ROOT, Outcome, environment, run_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-COMMAND = Path(sys.executable).parent / "hsegap"
 SMALL = ("GaAs", "MgO", "NaCl", "Si", "ZnO", "Ge", "C", "CaF2")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run of the command left behind."""
-
-    status: int
-    stdout: str
-    stderr: str
-
-
-@pytest.fixture(scope="session")
-def artifact() -> Artifact:
-    return Artifact.load()
 
 
 @pytest.fixture(scope="session")
@@ -53,12 +31,6 @@ def cifs(tmp_path: Path, crystals: dict[str, str]) -> Path:
     return folder
 
 
-def environment(**more: str) -> dict[str, str]:
-    """The environment without what a developer set for hsegap, but for the artifact."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("HSEGAP_") or key == "HSEGAP_ARTIFACT"}
-    return {**kept, "RAY_USAGE_STATS_ENABLED": "0", **more}
-
-
 @pytest.fixture
 def score(tmp_path: Path) -> Callable[..., Outcome]:
     """Run `hsegap score ARGUMENTS…` in a folder of its own, caches there too."""
@@ -66,24 +38,7 @@ def score(tmp_path: Path) -> Callable[..., Outcome]:
     def run(
         *arguments: object, stdin: bytes = b"", cwd: Path = tmp_path, command: str = "score", env: dict[str, str] | None = None
     ) -> Outcome:
-        done = subprocess.run(
-            [COMMAND, command, *map(str, arguments)],
-            input=stdin,
-            capture_output=True,
-            cwd=cwd,
-            env=environment(XDG_CACHE_HOME=str(tmp_path / "cache"), **(env or {})),
-            timeout=400,
-            check=False,
-        )
-        return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+        own = environment(XDG_CACHE_HOME=str(tmp_path / "cache"), **(env or {}))
+        return run_command(command, *arguments, cwd=cwd, env=own, stdin=stdin)
 
     return run
-
-
-def csv_rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
-
-
-def json_rows(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

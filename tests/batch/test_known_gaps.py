@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Outcome
+    from support.commands import Outcome
 
 
 def read(path: Path, *, without_known: bool = False, **columns: str) -> list[Item]:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import COMMAND, ROOT, csv_rows, environment
+
+from support.commands import COMMAND, ROOT, csv_rows, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,11 +13,12 @@ import pytest
 
 from hsegap.batch import pool as pool_module
 from hsegap.batch.batches import Item, batched
-from hsegap.batch.nursery import Nursery
+from hsegap.batch.fork_server import ForkServer
 from hsegap.batch.pool import Pool, PoolOptions
 from hsegap.batch.problems import ScoringError
 from hsegap.batch.texts import ScoringPredictor, VectorTable
 from hsegap.prediction.schemas import PredictRequest
+from support.processes import descendants, memory_kb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 @pytest.fixture
 def poison(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers that some inputs kill."""
-    monkeypatch.setattr(Nursery, "module", "poisoned_nursery")
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setattr(ForkServer, "module", "support.poisoned_fork_server")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1]))
 
 
 def repeated(crystals: dict[str, str], n: int, **special: str) -> list[Item]:
@@ -110,16 +111,6 @@ def test_inputs_known_to_be_broken_need_no_worker(artifact: Artifact) -> None:
         assert pool.pids() == []
 
 
-def memory_kb(pid: int) -> dict[str, int]:
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
-    return {line.split(":")[0]: int(line.split()[1]) for line in lines}
-
-
-def descendants(pid: int) -> set[int]:
-    children = {int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()}
-    return children.union(*map(descendants, children)) if children else set()
-
-
 def test_workers_share_the_artifacts_pages_and_leave_nobody_behind(artifact: Artifact, crystals: dict[str, str]) -> None:
     before = descendants(os.getpid())
     with Pool(artifact, PoolOptions(workers=2, texts=True)) as pool:
@@ -132,7 +123,7 @@ def test_workers_share_the_artifacts_pages_and_leave_nobody_behind(artifact: Art
             assert used["Shared_Dirty"] * 1024 > 0.5 * artifact.path("text_encoder.onnx").stat().st_size
             assert shared > used["Private_Dirty"] + used["Private_Clean"]
         processes = descendants(os.getpid()) - before
-        assert len(processes) >= 5, "the nursery, two workers, a reader each"
+        assert len(processes) >= 5, "the fork server, two workers, a reader each"
     deadline = time.monotonic() + 20
     while (left := {pid for pid in processes if Path(f"/proc/{pid}").exists()}) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -7,7 +7,6 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 import pytest
-from test_journal import run
 
 from hsegap.batch.batches import Item, Scored
 from hsegap.batch.journal import Journal
@@ -16,12 +15,13 @@ from hsegap.batch.problems import ScoringError
 from hsegap.batch.report import amounts, make_report, read_rows
 from hsegap.batch.rows import row_of
 from hsegap.batch.target import target_of
+from support.journals import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Outcome
+    from support.commands import Outcome
 
 
 @pytest.mark.parametrize(

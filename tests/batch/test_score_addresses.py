@@ -6,17 +6,17 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from s3_server import Store
 
 from hsegap.batch import remote
 from hsegap.batch.problems import ScoringError
 from hsegap.batch.sources import InputOptions, Inputs
+from support.s3_server import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from conftest import Outcome
+    from support.commands import Outcome
 
 pytest.importorskip("fsspec")
 

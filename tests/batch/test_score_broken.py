@@ -6,13 +6,13 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from broken import write_broken
-from conftest import csv_rows
+from support.broken_files import write_broken
+from support.commands import csv_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Outcome
+    from support.commands import Outcome
 
 
 def test_each_broken_file_costs_its_own_row(tmp_path: Path, crystals: dict[str, str], score: Callable[..., Outcome]) -> None:

@@ -13,18 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import COMMAND, csv_rows, environment, json_rows
 
 from hsegap.batch.rows import COLUMNS
 from hsegap.prediction.predictor import Predictor
 from hsegap.prediction.schemas import PredictRequest
+from support.commands import COMMAND, csv_rows, environment, json_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Outcome
-
     from hsegap.artifact.artifact import Artifact
+    from support.commands import Outcome
 
 
 def test_rows_are_what_the_predictor_says(cifs: Path, tmp_path: Path, score: Callable[..., Outcome], artifact: Artifact) -> None:

@@ -8,14 +8,13 @@ import time
 import tracemalloc
 from typing import TYPE_CHECKING
 
-from conftest import COMMAND, environment, json_rows
-from test_pool import descendants, memory_kb
-
 from hsegap.batch.batches import Scored, batched
 from hsegap.batch.journal import Journal
 from hsegap.batch.rows import row_of
 from hsegap.batch.sources import InputOptions, Inputs
 from hsegap.batch.target import target_of
+from support.commands import COMMAND, environment, json_rows
+from support.processes import descendants, memory_kb
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,18 +10,17 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from broken import write_broken
-from conftest import COMMAND, environment
 
 from hsegap.batch.problems import ScoringError
+from support.broken_files import write_broken
+from support.commands import COMMAND, environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from conftest import Outcome
-
     from hsegap.artifact.artifact import Artifact
+    from support.commands import Outcome
 
 GOOD = 200
 

@@ -11,12 +11,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conftest import COMMAND, environment
+from support.commands import COMMAND, environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Outcome
+    from support.commands import Outcome
 
 
 def test_killed_five_times_and_resumed(tmp_path: Path, crystals: dict[str, str], score: Callable[..., Outcome]) -> None:

@@ -18,7 +18,7 @@ from hsegap.commands.options import Format
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Outcome
+    from support.commands import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = sorted(command.name or command.callback.__name__ for command in cli.app.registered_commands if command.callback)

@@ -24,7 +24,7 @@ from hsegap.artifact.manifest import MANIFEST_NAME, write_manifest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Outcome
+    from support.commands import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"

@@ -16,7 +16,7 @@ from hsegap.prediction.schemas import Prediction
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Outcome
+    from support.commands import Outcome
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 GAAS = EXAMPLES / "GaAs.cif"

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from networks import FULL_MIDDLE, random_network
-from shared_material import write_tiny_transformer
-from small_data import cif_text, textbook
 
 from hsegap.artifact.artifact import Artifact
+from support.networks import FULL_MIDDLE, random_network
+from support.shared_material import write_tiny_transformer
+from support.small_data import cif_text, textbook
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 COMMAND = Path(sys.executable).parent / "hsegap"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from shared_material import REFERENCES
 
 from hsegap.structures import collate_arrays
+from support.shared_material import REFERENCES
 
 pytestmark = [pytest.mark.shared_data, pytest.mark.usefixtures("one_thread")]
 TOLERANCE = 1e-5

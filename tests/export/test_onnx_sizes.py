@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from exported_forms import export_forms, session_of
-from networks import FULL_MIDDLE, random_network
 
 from hsegap.export.flat import example_inputs, input_names, output_names
 from hsegap.export.onnx import OPSET, SIZES, export_onnx
 from hsegap.export.parity import ParityError, compare_forms, onnx_feeds, require_parity, supercell, unseen_graphs
+from support.exported_forms import export_forms, session_of
+from support.networks import FULL_MIDDLE, random_network
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

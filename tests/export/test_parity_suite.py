@@ -11,14 +11,14 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from exported_forms import export_forms, session_of
-from networks import FULL_MIDDLE, TOLD, random_network
 
 from hsegap.export.flat import FlatNetwork, example_crystals, example_inputs, graphs_for, input_names, output_names
 from hsegap.export.parity import onnx_feeds, supercell
 from hsegap.export.torchscript import load_torchscript
 from hsegap.models.config import LATE_FUSION_TYPES
 from hsegap.structures import Crystal
+from support.exported_forms import export_forms, session_of
+from support.networks import FULL_MIDDLE, TOLD, random_network
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

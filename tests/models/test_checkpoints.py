@@ -10,9 +10,9 @@ import zipfile
 
 import pytest
 import torch
-from networks import FULL_MIDDLE, SMALL, random_network, randomise, some_batch, some_texts
 
 from hsegap.models import CheckpointError, FusionConfig, load_checkpoint, read_checkpoint
+from support.networks import FULL_MIDDLE, SMALL, random_network, randomise, some_batch, some_texts
 
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.filterwarnings("ignore:Detected pickle protocol")]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from networks import FULL_MIDDLE, TOLD, random_network, some_batch, some_texts
 from pydantic import ValidationError
 
 from hsegap.models import FusionConfig
 from hsegap.models.checkpoint import infer_config
+from support.networks import FULL_MIDDLE, TOLD, random_network, some_batch, some_texts
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from networks import FULL_MIDDLE, random_network, some_batch, some_graphs, some_texts
 from torch.nn import functional as F
 
 from hsegap.models import collate
+from support.networks import FULL_MIDDLE, random_network, some_batch, some_graphs, some_texts
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from networks import random_network, some_batch, some_texts
 from torch.nn import functional as F
 
 from hsegap.models.config import LATE_FUSION_TYPES
+from support.networks import random_network, some_batch, some_texts
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

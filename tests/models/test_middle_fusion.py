@@ -6,8 +6,9 @@ import itertools
 
 import pytest
 import torch
-from networks import FULL_MIDDLE, random_network, some_batch, some_texts
 from torch.nn import functional as F
+
+from support.networks import FULL_MIDDLE, random_network, some_batch, some_texts
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

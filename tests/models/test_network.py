@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from networks import FULL_MIDDLE, random_network, some_batch, some_graphs, some_texts
 
 from hsegap.models import CrystalTextNetwork, FusionConfig, collate
+from support.networks import FULL_MIDDLE, random_network, some_batch, some_graphs, some_texts
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

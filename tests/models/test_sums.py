@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from networks import FULL_MIDDLE, random_network, some_batch, some_texts
 
 from hsegap.models.sums import EdgePlan, Edges, sum_at_dst, sum_rows, take_dst, take_src
 from hsegap.structures.batch import incoming_table
+from support.networks import FULL_MIDDLE, random_network, some_batch, some_texts
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

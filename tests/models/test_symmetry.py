@@ -10,11 +10,11 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from networks import FULL_MIDDLE, random_network, some_crystals
-from shared_material import SHARED
 
 from hsegap.models import CrystalTextNetwork, FusionConfig, collate
 from hsegap.structures import Crystal, build_graph, read
+from support.networks import FULL_MIDDLE, random_network, some_crystals
+from support.shared_material import SHARED
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 MAPS = ("gates", "importance", "text_share")

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from service_samples import MGO
 
 from hsegap.prediction.schemas import Prediction, PredictRequest
 from hsegap.text.composition import contradiction, mentioned, parse_formula
+from support.service_samples import MGO
 
 if TYPE_CHECKING:
     from hsegap.prediction.predictor import Predictor

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from service_samples import MGO, NACL
+from support.service_samples import MGO, NACL
 
 from hsegap.artifact.artifact import Artifact
 from hsegap.prediction.golden import verify

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from service_samples import BAD, GAAS, GOOD, MGO, NACL, SILICON, cif, supercell
 
 from hsegap.artifact.artifact import Artifact, write_manifest
 from hsegap.prediction.errors import Failure
@@ -16,6 +15,7 @@ from hsegap.prediction.predictor import Predictor
 from hsegap.prediction.prepared import fusion_layer_names
 from hsegap.prediction.schemas import Prediction, PredictRequest, kind_of
 from hsegap.prediction.uncertainty import Calibration
+from support.service_samples import BAD, GAAS, GOOD, MGO, NACL, SILICON, cif, supercell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

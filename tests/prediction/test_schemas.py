@@ -1,4 +1,4 @@
-"""Requests are taken as documented or refused by name; answers keep the house's field names."""
+"""Requests are taken as documented or refused by name; answers keep the documented field names."""
 
 from __future__ import annotations
 

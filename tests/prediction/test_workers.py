@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from service_samples import BAD, MGO, NACL, SILICON, supercell
 
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.messages import PREFIX, Job, ReadAnswer, pack, unpack
 from hsegap.prediction.workers import WorkerPool
+from support.service_samples import BAD, MGO, NACL, SILICON, supercell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from service_samples import SILICON
+
+from support.service_samples import SILICON
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 import yaml
-from service_samples import SILICON
-from serving_fixtures import free_port
+
+from support.service_samples import SILICON
+from support.serving import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

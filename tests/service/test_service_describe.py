@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from service_samples import BAD, NACL, SILICON
 
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.predictor import Predictor
 from hsegap.prediction.schemas import DescribeRequest, GeneratedDescription, Prediction, PredictRequest
 from hsegap.structures.errors import DESCRIPTION_ERROR_CODES
+from support.service_samples import BAD, NACL, SILICON
 
 if TYPE_CHECKING:
     import httpx

@@ -14,30 +14,16 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from service_samples import BAD, GOOD, NACL, SILICON, supercell
 
-from hsegap.prediction.errors import STATUS, Failure
 from hsegap.prediction.schemas import METAL_BELOW_EV, BatchResponse, ModelInfo, Prediction
+from support.service_samples import BAD, GOOD, NACL, SILICON, failure, supercell
 
 if TYPE_CHECKING:
-    from serving_fixtures import RunningServer
-
     from hsegap.artifact.artifact import Artifact
     from hsegap.prediction.predictor import Predictor
+    from support.serving import RunningServer
 
 JSON = {"content-type": "application/json"}
-
-
-def failure(response: httpx.Response, code: str, status: int | None = None) -> Failure:
-    """Check that an answer is the named error in the house's shape and nothing else."""
-    assert response.headers["content-type"] == "application/json"
-    found = Failure.model_validate_json(response.text)
-    assert (found.error.code, response.status_code) == (code, status or STATUS[code]), response.text
-    assert found.error.message
-    assert found.error.hint
-    assert "Traceback" not in response.text
-    assert ("retry-after" in response.headers) == (code in {"overloaded", "not_ready"})
-    return found
 
 
 @pytest.mark.parametrize("name", sorted(GOOD))

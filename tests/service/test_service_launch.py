@@ -20,7 +20,7 @@ from hsegap.service.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from serving_fixtures import RunningServer
+    from support.serving import RunningServer
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVE = "import sys\nfrom hsegap.service.launch import serve\nserve(port=int(sys.argv[1]), page=False)\n"

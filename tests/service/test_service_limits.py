@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from service_samples import SILICON, supercell
-from test_service_http import failure
 
 from hsegap.artifact.artifact import write_manifest
+from support.service_samples import SILICON, failure, supercell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from serving_fixtures import RunningServer
+    from support.serving import RunningServer
 
 TOKEN = "a-long-secret"
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from service_samples import SILICON
 
 from hsegap.service.metrics import PAGE_ROUTES, ROUTES, UNKNOWN, label_of
+from support.service_samples import SILICON
 
 if TYPE_CHECKING:
     from collections.abc import Callable

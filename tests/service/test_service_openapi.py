@@ -14,7 +14,8 @@ from hsegap.prediction.errors import STATUS
 
 if TYPE_CHECKING:
     import httpx
-    from serving_fixtures import RunningServer
+
+    from support.serving import RunningServer
 
 #: What schemathesis holds every answer against.
 CHECKS = [

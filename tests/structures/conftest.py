@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-from pathlib import Path
 
 import pytest
 
-SHARED = Path(__file__).resolve().parents[3] / "shared"
-
-
-def load_rows(name: str, *, count: int | None = None) -> list[dict]:
-    path = SHARED / "data" / "hse" / name
-    if not path.exists():
-        pytest.skip(f"needs ../shared/data/hse/{name}, which is not beside this repository")
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        return [json.loads(line) for _, line in zip(range(count or 10**9), file, strict=False)]
+from support.shared_material import SHARED, load_rows
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,10 @@ from collections import Counter
 import gemmi
 import numpy as np
 import pytest
-from settings import UNITS, Site, cif_of, expected, sites_of, ways_to_say
 
 from hsegap.structures import Crystal, StructureError, read
 from hsegap.structures.cif_symbols import settings_of_number
+from support.cell_settings import UNITS, Site, cif_of, expected, sites_of, ways_to_say
 
 SETTINGS = list(gemmi.spacegroup_table())
 #: Ways that state the setting itself; for these a refusal is as wrong as another crystal.

@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import load_rows
-from crystals import GAAS_CIF, silicon, simple
 
 from hsegap.structures import DescriptionError, describe, plain_numbers, read
 from hsegap.structures.errors import DESCRIPTION_ERROR_CODES
+from support.crystals import GAAS_CIF, silicon, simple
+from support.shared_material import load_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = [sys.executable, "-W", "ignore", "-c"]
@@ -147,8 +147,8 @@ def test_a_crystal_without_words_is_a_named_error(robocrys, monkeypatch):
 def test_without_the_extra():
     code = (
         "import sys\nsys.modules['robocrys'] = None\n"
-        "sys.path.insert(0, 'tests/structures')\n"
-        "from crystals import silicon\nfrom hsegap.structures import DescriptionError, describe\n"
+        "sys.path.insert(0, 'tests')\n"
+        "from support.crystals import silicon\nfrom hsegap.structures import DescriptionError, describe\n"
         "try:\n    describe(silicon())\nexcept DescriptionError as error:\n    print(error.code, '|', error.hint)\n"
     )
     out = fresh(code, PYTHONPATH=str(ROOT))

@@ -7,9 +7,9 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from crystals import silicon, simple
 
 from hsegap.structures import StructureError, build_graph
+from support.crystals import silicon, simple
 
 
 def refused(crystal, **options):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from crystals import silicon, simple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hsegap.structures import build_graph, read
+from support.crystals import silicon, simple
 
 
 def fingerprint(graph):

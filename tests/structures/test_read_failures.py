@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
-from crystals import GAAS_CIF, SI_POSCAR, SI_XYZ
 
 from hsegap.structures import FORMATS, StructureError, read
 from hsegap.structures.errors import STRUCTURE_ERROR_CODES
 from hsegap.structures.parsed import NOTICE_CODES
+from support.crystals import GAAS_CIF, SI_POSCAR, SI_XYZ
 
 
 def failure(source, **options) -> StructureError:
@@ -165,7 +165,7 @@ def test_files(tmp_path):
 
 
 def test_too_many_atoms_in_every_format():
-    from test_read_formats import texts_of
+    from support.crystals import texts_of
 
     for text in texts_of(read(GAAS_CIF)).values():
         assert failure(text, max_atoms=7).code == "too_many_atoms"

@@ -7,36 +7,9 @@ import warnings
 
 import numpy as np
 import pytest
-from crystals import GAAS_CIF, SI_POSCAR, SI_XYZ
 
-from hsegap.structures import FORMATS, Crystal, build_graph, read
-
-
-def texts_of(crystal: Crystal) -> dict[str, str]:
-    """The crystal written by the libraries people use, in every format."""
-    from ase import Atoms as AseAtoms
-    from ase.io import write as ase_write
-    from jarvis.core.atoms import Atoms as JarvisAtoms
-    from pymatgen.io.cif import CifWriter
-    from pymatgen.io.vasp.inputs import Poscar
-
-    structure = crystal.to_pymatgen()
-    jarvis = JarvisAtoms(
-        lattice_mat=crystal.lattice.tolist(), coords=crystal.frac_coords.tolist(), elements=crystal.symbols, cartesian=False
-    )
-    import io
-
-    buffer = io.StringIO()
-    ase_write(buffer, AseAtoms(crystal.symbols, cell=crystal.lattice, scaled_positions=crystal.frac_coords, pbc=True), format="extxyz")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return {
-            "cif": str(CifWriter(structure, significant_figures=12)),
-            "poscar": Poscar(structure).get_str(significant_figures=14),
-            "xyz": buffer.getvalue(),
-            "pymatgen": json.dumps(structure.as_dict()),
-            "jarvis": json.dumps(jarvis.to_dict()),
-        }
+from hsegap.structures import FORMATS, build_graph, read
+from support.crystals import GAAS_CIF, SI_POSCAR, SI_XYZ, texts_of
 
 
 def assert_same_crystal(ours, theirs, *, atol):

@@ -6,12 +6,12 @@ import time
 
 import numpy as np
 import pytest
-from crystals import GAAS_CIF, SI_POSCAR, SI_XYZ
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hsegap.structures import FORMATS, Crystal, StructureError, build_graph, read
 from hsegap.structures.errors import STRUCTURE_ERROR_CODES
+from support.crystals import GAAS_CIF, SI_POSCAR, SI_XYZ
 
 many = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -88,7 +88,7 @@ def test_random_words_of_the_formats(text, name):
 @st.composite
 def damaged(draw):
     """A good file with a few characters, words or lines changed, swapped, doubled or lost."""
-    from test_read_formats import texts_of
+    from support.crystals import texts_of
 
     texts = [GAAS_CIF, SI_POSCAR, SI_XYZ]
     if draw(st.booleans()):

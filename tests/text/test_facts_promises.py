@@ -9,9 +9,9 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shared_material import SHARED
 
 from hsegap.text.facts import extract_facts
+from support.shared_material import SHARED
 
 BEFORE = "MgO is Halite, Rock Salt structured and crystallizes in the cubic Fm-3m space group."
 AFTER = "Mg2+ is bonded to six equivalent O2- atoms."

@@ -10,11 +10,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from shared_material import SHARED
-from textbook.crystals import read_textbook
 
 from benchmarks.strained import DEFORMATIONS, Deformation, moved, slope_of
 from benchmarks.textbook_figures import Answered, figures_of, line_of
+from support.shared_material import SHARED
+from support.textbook.crystals import read_textbook
 
 ROOT = Path(__file__).resolve().parents[2]
 CRYSTALS = {crystal.name: crystal for crystal in read_textbook()}

@@ -8,8 +8,9 @@ from collections import Counter
 from itertools import combinations
 
 import pytest
-from shared_material import SHARED
-from textbook.crystals import (
+
+from support.shared_material import SHARED
+from support.textbook.crystals import (
     GAP_SOURCES,
     LATTICE_SOURCES,
     METAL_RESISTIVITY,
@@ -18,7 +19,7 @@ from textbook.crystals import (
     read_textbook,
     verify,
 )
-from textbook.prototypes import PROTOTYPES, build
+from support.textbook.prototypes import PROTOTYPES, build
 
 CRYSTALS = read_textbook()
 ROWS = SHARED / "data" / "hse"

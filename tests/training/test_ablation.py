@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from small_data import write_jarvis
 
 from hsegap.models.config import LATE_FUSION_TYPES
 from hsegap.training.ablation import VARIANTS, finished, plan_runs
 from hsegap.training.ablation_report import markdown, plot, summarise, write_tables
 from hsegap.training.options import OptionsError
+from support.small_data import write_jarvis
 
 COMMAND = Path(sys.executable).parent / "hsegap"
 RECIPE = {"late_fusion_type": "gated", "use_cross_modal": False, "hidden_features": 12, "alignn_layers": 3}

@@ -7,8 +7,6 @@ import json
 
 import pytest
 import torch
-from networks import random_network
-from small_data import write_jarvis
 
 from hsegap.models import read_checkpoint
 from hsegap.structures.subsets import fold_of, in_second_half
@@ -17,6 +15,8 @@ from hsegap.training.average import WeightAverage, average_weights
 from hsegap.training.data import load_splits
 from hsegap.training.options import OptionsError, options_from
 from hsegap.training.run import run_training
+from support.networks import random_network
+from support.small_data import write_jarvis
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

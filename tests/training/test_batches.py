@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from networks import some_graphs
-from small_data import cif_text, textbook
 
 from hsegap.structures import build_graph, read
 from hsegap.text import TextEncoder, VectorCache
@@ -14,6 +12,8 @@ from hsegap.training.data import Row
 from hsegap.training.dataset import CrystalDataset, TextVectors, epoch_plan, in_order
 from hsegap.training.graphs import graph_store
 from hsegap.training.run import facts
+from support.networks import some_graphs
+from support.small_data import cif_text, textbook
 
 SETTINGS = {"flavour": "symmetric", "cutoff": 8.0, "max_neighbors": 12}
 

@@ -8,10 +8,10 @@ import json
 import math
 
 import pytest
-from small_data import cif_text, textbook, write_cifs, write_jarvis
 
 from hsegap.training.data import DataError, check_source, load_splits, parse_weights, read_folder, read_jsonl
 from hsegap.training.options import options_from
+from support.small_data import cif_text, textbook, write_cifs, write_jarvis
 
 
 def options(root, **values):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from networks import some_crystals, some_graphs
 
 from hsegap.structures import build_graph
 from hsegap.training.errors import DataError
+from support.networks import some_crystals, some_graphs
 
 dgl_module = pytest.importorskip("hsegap.training.dgl")
 try:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from networks import FULL_MIDDLE, random_network, some_graphs
 
 from hsegap.models import collate
+from support.networks import FULL_MIDDLE, random_network, some_graphs
 
 try:
     from hsegap.training.dgl import batch_to_dgl, import_dgl
@@ -15,9 +15,8 @@ try:
 except ImportError as error:
     pytest.skip(f"needs DGL: {error}", allow_module_level=True)
 
-from dgl_network import Weights, add_angles, edge_gated, whole_network
-
 from hsegap.models.network import _angle_cosine
+from support.dgl_network import Weights, add_angles, edge_gated, whole_network
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 BATCHES = ([0], [3], [4, 1], [0, 1, 2, 3, 4], [4, 0, 0, 3, 2, 1, 4, 3])

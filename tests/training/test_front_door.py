@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 
 import pytest
-from shared_material import SHARED
-from small_data import write_jarvis
 
 from hsegap.training.options import parse_options
+from support.shared_material import SHARED
+from support.small_data import write_jarvis
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "train_with_cross_modal_attention.py"

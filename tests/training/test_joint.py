@@ -9,7 +9,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from networks import TOLD, random_network, some_crystals, some_graphs
 
 from hsegap.models import collate
 from hsegap.training.augment import scaled, stated_facts
@@ -20,6 +19,7 @@ from hsegap.training.metrics import score_of
 from hsegap.training.objective import weighted_loss
 from hsegap.training.options import OptionsError, options_from
 from hsegap.training.teacher import TeacherFeatures, TeacherHead
+from support.networks import TOLD, random_network, some_crystals, some_graphs
 
 
 def written(path, rows):
@@ -58,7 +58,7 @@ def test_rows_of_two_files_are_joined_by_id(files):
 
 
 def dataset(*, targets, pbe_gaps):
-    """The five crystals of tests/networks.py as rows in memory."""
+    """The five crystals of tests/support/networks.py as rows in memory."""
     from hsegap.training.data import Row
 
     graphs = some_graphs()

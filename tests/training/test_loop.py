@@ -8,7 +8,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from small_data import textbook, write_jarvis
 
 from hsegap.models import collate, load_checkpoint, read_checkpoint
 from hsegap.structures import build_graph, read
@@ -18,6 +17,7 @@ from hsegap.training.loop import Trainer
 from hsegap.training.objective import contrastive_loss, weighted_loss
 from hsegap.training.options import OptionsError, options_from
 from hsegap.training.run import run_training, stopword_rewriter
+from support.small_data import textbook, write_jarvis
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from small_data import write_jarvis
 
 from hsegap.models import read_checkpoint
 from hsegap.training.options import OptionsError
 from hsegap.training.pipeline import read_recipe, run_recipe
+from support.small_data import write_jarvis
 
 COMMAND = Path(sys.executable).with_name("hsegap")
 

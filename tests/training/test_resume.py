@@ -8,8 +8,9 @@ import time
 
 import pytest
 import torch
-from killed_runs import finish, start
-from small_data import textbook, write_jarvis
+
+from support.killed_runs import finish, start
+from support.small_data import textbook, write_jarvis
 
 FILES = ("history.json", "test_metrics.json", "prediction_results_test_set.csv", "prediction_results_holdout.csv")
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from shared_material import SHARED
 
 from hsegap.training.data import ESTIMATED, read_jsonl
 from hsegap.training.errors import DataError
 from hsegap.training.transfer import composition_features, transfer
+from support.shared_material import SHARED
 
 COMMAND = Path(sys.executable).with_name("hsegap")
 CATIONS = {"Li": 1, "Na": 1, "K": 1, "Rb": 1, "Cs": 1, "Mg": 2, "Ca": 2, "Sr": 2, "Ba": 2, "Zn": 2, "Cd": 2}

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from ui_samples import BROKEN, DESCRIPTION, PEROVSKITE, SILICON
+
+from support.ui_samples import BROKEN, DESCRIPTION, PEROVSKITE, SILICON
 
 if TYPE_CHECKING:
     import httpx

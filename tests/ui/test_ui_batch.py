@@ -8,13 +8,13 @@ import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
-from ui_samples import POSCAR, SILICON, prediction
 
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.limits import MAX_ITEMS
 from hsegap.prediction.schemas import PredictRequest
 from hsegap.ui import batch
 from hsegap.ui.uploads import Uploads
+from support.ui_samples import POSCAR, SILICON, prediction
 
 if TYPE_CHECKING:
     from pathlib import Path

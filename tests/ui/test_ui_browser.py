@@ -12,16 +12,17 @@ import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
-from ui_samples import BROKEN, DESCRIPTION, PEROVSKITE, POSCAR, SILICON
 
 from hsegap.ui.examples import load_examples
+from support.ui_samples import BROKEN, DESCRIPTION, PEROVSKITE, POSCAR, SILICON
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     import httpx
-    from conftest import Visit
+
+    from support.visits import Visit
 
     Open = Callable[..., Visit]
 

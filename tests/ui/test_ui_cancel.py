@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from ui_samples import PEROVSKITE, SILICON
+
+from support.ui_samples import PEROVSKITE, SILICON
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import httpx
-    from conftest import Visit
-    from serving_fixtures import RunningServer
+
+    from support.serving import RunningServer
+    from support.visits import Visit
 
     Open = Callable[..., Visit]
 

@@ -6,10 +6,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from ui_samples import PEROVSKITE, ROCK_SALT, SILICON
 
 from hsegap.structures import Crystal, read
 from hsegap.ui.crystal_view import MAX_DRAWN, bonds_between, drawn_atoms, scene
+from support.ui_samples import PEROVSKITE, ROCK_SALT, SILICON
 
 
 def bonds_of(view: dict, atom: int) -> int:

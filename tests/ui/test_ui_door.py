@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from ui_samples import ROCK_SALT, SILICON
+
+from support.ui_samples import ROCK_SALT, SILICON
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from serving_fixtures import RunningServer
+    from support.serving import RunningServer
 
 pytestmark = pytest.mark.timeout(300)
 

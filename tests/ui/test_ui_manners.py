@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from ui_samples import DESCRIPTION, PEROVSKITE
+
+from support.ui_samples import DESCRIPTION, PEROVSKITE
 
 if TYPE_CHECKING:
-    from conftest import Visit
+    from support.visits import Visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 

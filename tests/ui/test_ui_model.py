@@ -9,19 +9,18 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ui_samples import PEROVSKITE, SILICON, prediction
 
 from hsegap.prediction.schemas import Description
 from hsegap.ui.answer import answer_html
 from hsegap.ui.model_card import model_card, pictures_of
+from support.ui_samples import PEROVSKITE, SILICON, prediction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from serving_fixtures import RunningServer
-
     from hsegap.artifact.artifact import Artifact
+    from support.serving import RunningServer
 
 pytestmark = pytest.mark.timeout(400)
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from ui_samples import SILICON
 
 from hsegap.ui.door import files_in, guard_events, visitor_of
 from hsegap.ui.uploads import UploadError, Uploads
+from support.ui_samples import SILICON
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,6 @@ import io
 import re
 
 import pytest
-from ui_samples import PEROVSKITE, atom, prediction
 
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.schemas import Description, Warn
@@ -17,6 +16,7 @@ from hsegap.ui.actions import cif_with_maps, make_request, table_csv
 from hsegap.ui.answer import answer_html, error_html, formula_html
 from hsegap.ui.maps import NEARLY_FLAT, NOISE, atom_table, maps_of
 from hsegap.ui.scale import LANDMARKS, edge_in_words, scale_end, scale_html, wavelength_nm
+from support.ui_samples import PEROVSKITE, atom, prediction
 
 
 def test_the_gap_is_said_as_it_is() -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from networks import random_network
-
 from hsegap.export.onnx import export_onnx
 from hsegap.export.torchscript import export_torchscript
+from support.networks import random_network
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -34,15 +34,15 @@ class Link:
         return self.connection.fileno()
 
 
-class Nursery:
+class ForkServer:
     """Forks workers; starts its process when the first one is asked for, and again should it have died.
 
     Args:
-        setup: What :func:`hsegap.batch.nursery_main.open_predictor` takes.
+        setup: What :func:`hsegap.batch.fork_server_main.open_predictor` takes.
     """
 
     #: What the process runs.
-    module = "hsegap.batch.nursery_main"
+    module = "hsegap.batch.fork_server_main"
 
     def __init__(self, setup: Mapping[str, Any]) -> None:
         self._setup = dict(setup)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textbook.prototypes import PROTOTYPES, build
+from support.textbook.prototypes import PROTOTYPES, build
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

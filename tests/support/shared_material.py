@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 
 if TYPE_CHECKING:
     from hsegap.models import GraphBatch
     from hsegap.structures import CrystalGraph
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+SHARED = Path(__file__).resolve().parents[3] / "shared"
 #: The configurations whose outputs stand in ../shared/reference.
 REFERENCES = ("recommended", "no_middle_concat", "fine_grained_adaptive")
+
+
+def load_rows(name: str, *, count: int | None = None) -> list[dict[str, Any]]:
+    """The first rows of a file of ../shared/data/hse; the test is skipped where that isn't there."""
+    path = SHARED / "data" / "hse" / name
+    if not path.exists():
+        pytest.skip(f"needs ../shared/data/hse/{name}, which is not beside this repository")
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        return [json.loads(line) for _, line in zip(range(count or 10**9), file, strict=False)]
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from networks import TOLD, random_network
-from service_samples import NACL
+from support.networks import TOLD, random_network
+from support.service_samples import NACL
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,6 +1,6 @@
 """The process workers are forked from, with one change: some inputs do to a worker what a bug in compiled code would do.
 
-Run as ``python -m poisoned_nursery FD`` in place of ``hsegap.batch.nursery_main``.
+Run as ``python -m support.poisoned_fork_server FD`` in place of ``hsegap.batch.fork_server_main``.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hsegap.batch import nursery_main
+from hsegap.batch import fork_server_main
 
-real_answer = nursery_main.answer
+real_answer = fork_server_main.answer
 
 
 def answer(predictor: Any, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -33,5 +33,5 @@ def answer(predictor: Any, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    nursery_main.answer = answer
-    nursery_main.main()
+    fork_server_main.answer = answer
+    fork_server_main.main()

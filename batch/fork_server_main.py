@@ -1,6 +1,6 @@
 """The process that workers are forked from: it loads the artifact once, and every worker then shares its memory pages.
 
-Started as ``python -P -m hsegap.batch.nursery_main FD`` with one end of a socket pair. It forks a worker on request, tells how a
+Started as ``python -P -m hsegap.batch.fork_server_main FD`` with one end of a socket pair. It forks a worker on request, tells how a
 worker ended, and ends with the run. ONNX Runtime is given one thread per run and so starts no pool of threads, which a fork would lose.
 """
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import json
+import warnings
+
 import numpy as np
 
 from hsegap.structures import Crystal
@@ -65,3 +69,28 @@ def simple(lattice, frac_coords, numbers=None) -> Crystal:
     frac_coords = np.asarray(frac_coords, dtype=float)
     numbers = np.full(len(frac_coords), 14) if numbers is None else np.asarray(numbers)
     return Crystal(lattice=np.asarray(lattice, dtype=float), frac_coords=frac_coords, atomic_numbers=numbers)
+
+
+def texts_of(crystal: Crystal) -> dict[str, str]:
+    """The crystal written by the libraries people use, in every format."""
+    from ase import Atoms as AseAtoms
+    from ase.io import write as ase_write
+    from jarvis.core.atoms import Atoms as JarvisAtoms
+    from pymatgen.io.cif import CifWriter
+    from pymatgen.io.vasp.inputs import Poscar
+
+    structure = crystal.to_pymatgen()
+    jarvis = JarvisAtoms(
+        lattice_mat=crystal.lattice.tolist(), coords=crystal.frac_coords.tolist(), elements=crystal.symbols, cartesian=False
+    )
+    buffer = io.StringIO()
+    ase_write(buffer, AseAtoms(crystal.symbols, cell=crystal.lattice, scaled_positions=crystal.frac_coords, pbc=True), format="extxyz")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return {
+            "cif": str(CifWriter(structure, significant_figures=12)),
+            "poscar": Poscar(structure).get_str(significant_figures=14),
+            "xyz": buffer.getvalue(),
+            "pymatgen": json.dumps(structure.as_dict()),
+            "jarvis": json.dumps(jarvis.to_dict()),
+        }

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from hsegap.prediction.errors import STATUS, Failure
+
+if TYPE_CHECKING:
+    import httpx
+
 CELL = """data_{name}
 _symmetry_space_group_name_H-M 'P 1'
 _cell_length_a {a}
@@ -78,3 +85,15 @@ def supercell(n: int) -> str:
     edge = 5.64 * n
     header = f"NaCl\n1.0\n{edge} 0 0\n0 {edge} 0\n0 0 {edge}\nNa Cl\n{4 * n**3} {4 * n**3}\nDirect\n"
     return header + "\n".join(rows) + "\n"
+
+
+def failure(response: httpx.Response, code: str, status: int | None = None) -> Failure:
+    """Check that an answer is the named error in the shape of all our errors and nothing else."""
+    assert response.headers["content-type"] == "application/json"
+    found = Failure.model_validate_json(response.text)
+    assert (found.error.code, response.status_code) == (code, status or STATUS[code]), response.text
+    assert found.error.message
+    assert found.error.hint
+    assert "Traceback" not in response.text
+    assert ("retry-after" in response.headers) == (code in {"overloaded", "not_ready"})
+    return found

@@ -1,0 +1,69 @@
+"""What kind of test each is, told from its folder and its fixtures, and how the tests are shared out to processes that run at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.processes import watch_this_run
+
+TESTS = Path(__file__).resolve().parents[1]
+#: The kind of a folder's or a file's tests where their fixtures don't say more; others run in the test's own process.
+PROCESS = (
+    "batch/test_pipelines.py",
+    "batch/test_known_gaps.py",
+    "batch/test_pool.py",
+    "batch/test_score_",
+    "cli/",
+    "examples/",
+    "prediction/test_workers.py",
+    "service/",
+    "test_packaging.py",
+    "test_quiet.py",
+    "test_wheel.py",
+    "training/test_front_door.py",
+    "training/test_resume.py",
+    "training/test_training_benchmark.py",
+)
+CLUSTER = ("batch/test_score_ray.py",)
+#: Fixtures that start something.
+BROWSER_FIXTURES = {"browser", "visit", "shared_context"}
+PROCESS_FIXTURES = {"start_server", "server", "server_url", "client", "hsegap", "score", "predictor"}
+
+
+def kind_of(path: str, fixtures: set[str]) -> str:
+    """The kind of a test.
+
+    Args:
+        path: Its file, below tests/.
+        fixtures: Names of all fixtures that it uses, directly or by way of others.
+
+    Returns:
+        ``unit``: all in one process. ``process``: starts servers, workers or commands. ``browser``: drives Chromium. ``cluster``: starts Ray.
+    """
+    if fixtures & BROWSER_FIXTURES:
+        return "browser"
+    if path.startswith(CLUSTER):
+        return "cluster"
+    return "process" if fixtures & PROCESS_FIXTURES or path.startswith(PROCESS) else "unit"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # The descriptor stays open as long as this process lives.
+    config.stash[WATCHER] = watch_this_run()
+
+
+WATCHER = pytest.StashKey[int]()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test with its kind; tests of one file, and all those of the shared server, stay together under ``--dist loadgroup``."""
+    for item in items:
+        path = item.path.relative_to(TESTS).as_posix() if item.path.is_relative_to(TESTS) else item.path.name
+        fixtures = set(getattr(item, "fixturenames", ()))
+        marked = {mark.name for mark in item.iter_markers()} & {"browser", "cluster", "process", "unit"}
+        if not marked:
+            item.add_marker(kind_of(path, fixtures))
+        item.add_marker(pytest.mark.xdist_group("server" if "server" in fixtures else path))

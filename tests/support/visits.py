@@ -1,0 +1,40 @@
+"""A visitor's page in a real browser, and what the visitor waits for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+
+@dataclass
+class Visit:
+    """One visitor's page and what was noticed on it."""
+
+    page: Page
+    foreign: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def example(self, name: str) -> None:
+        """Click an example and wait for its answer and picture."""
+        self.page.click(f'.hs-chip[data-name="{name}"]')
+        self.page.wait_for_selector(f'.hs-chip[data-name="{name}"][aria-pressed="true"]')
+        self.answered()
+
+    def answered(self) -> float:
+        """Wait for an answer and its picture; the gap in eV."""
+        self.page.wait_for_selector("#hs-answer .hs-gap")
+        self.page.wait_for_selector("#hs-maps [data-role=picture][data-drawn]")
+        return self.gap()
+
+    def gap(self) -> float:
+        return float(self.page.locator("#hs-answer .hs-gap").get_attribute("data-gap") or "nan")
+
+    def drawn(self) -> str:
+        """What the picture shows: map/layer/repeats."""
+        return self.page.locator("#hs-maps [data-role=picture]").get_attribute("data-drawn") or ""
+
+    def wait_drawn(self, start: str) -> None:
+        self.page.wait_for_selector(f'#hs-maps [data-role=picture][data-drawn^="{start}"]')
