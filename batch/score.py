@@ -19,6 +19,7 @@ from hsegap.batch.progress import progress_on, summary
 from hsegap.batch.sources import InputOptions, Inputs, count_inputs
 from hsegap.batch.tables import TableOptions, is_table
 from hsegap.batch.target import target_of
+from hsegap.prediction.prepared import configured_layers
 from hsegap.processors import usable_processors
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class ScoreOptions:
         descriptions: Texts by identifier or file name.
         describe: Generate a text where none is given.
         without_text: Use no text, not even a table's own.
+        without_known: Use no known gap, not even a table's own.
         atoms: Write the per-atom maps to a second file.
         format: Format of every structure; None recognises each.
         table: Columns of tables.
@@ -65,6 +67,7 @@ class ScoreOptions:
     descriptions: Path | None = None
     describe: bool = False
     without_text: bool = False
+    without_known: bool = False
     atoms: bool = False
     format: str | None = None
     table: TableOptions = field(default_factory=TableOptions)
@@ -109,11 +112,12 @@ def score(options: ScoreOptions, *, stdout: TextIO | None = None, stderr: TextIO
         table=options.table,
         descriptions=options.descriptions,
         without_text=options.without_text,
+        without_known=options.without_known,
         limit=options.limit,
         fetch=options.engine == "local",
     )
     said = stderr or sys.stderr
-    layers = [f"layer_{layer}" for layer in sorted(artifact.manifest.config.get("middle_fusion_layers", ()))] if options.atoms else None
+    layers = configured_layers(artifact.manifest.config) if options.atoms else None
     listeners: list[Callable[[str], None]] = []
 
     def note(text: str) -> None:
@@ -194,6 +198,8 @@ def _settings(options: ScoreOptions, artifact: Artifact, size: int) -> dict[str,
         "descriptions": descriptions,
         "describe": options.describe,
         "without_text": options.without_text,
+        # Not named where it is off: a run begun before there were known gaps goes on.
+        **({"without_known": True} if options.without_known else {}),
         "atoms": options.atoms,
         "format": options.format,
         "columns": json.dumps(table) if table else None,

@@ -49,6 +49,7 @@ class InputOptions:
         table: Columns of tables.
         descriptions: Table of texts by identifier or file name.
         without_text: Leave texts out, those of tables too.
+        without_known: Leave known gaps out, those of tables too (those of texts are texts).
         limit: Only the first so many.
         fetch: Read objects of a store here, rather than hand their addresses to whoever scores them.
     """
@@ -58,6 +59,7 @@ class InputOptions:
     table: TableOptions = field(default_factory=TableOptions)
     descriptions: Path | None = None
     without_text: bool = False
+    without_known: bool = False
     limit: int | None = None
     fetch: bool = True
 
@@ -108,6 +110,8 @@ class Inputs:
             item = replace(item, description=None)
         elif self._texts is not None:
             item = replace(item, description=self._texts.find(item.id) or item.description)
+        if self.options.without_known and item.pbe_gap_ev is not None:
+            item = replace(item, pbe_gap_ev=None)
         name = seen.unique(item.id)
         if name != item.id:
             self.duplicates += 1

@@ -32,12 +32,14 @@ class Named(NamedTuple):
         text: Of the structure, or why there is none.
         format: Where the place it was found in says it.
         description: Given with it, in a table.
+        pbe_gap_ev: PBE gap given with it, eV.
     """
 
     name: str
     text: str | Problem
     format: StructureFormat | None = None
     description: str | None = None
+    pbe_gap_ev: float | None = None
 
 
 def named(names: Iterable[str]) -> Iterator[Named]:
@@ -75,7 +77,8 @@ def _inside(name: str) -> Iterator[Named]:
         for item in Inputs(InputOptions(names=(name,)), note=output.note):
             found = True
             text = item.problem or decode((item.structure or "").encode(), item.id)
-            yield Named(item.id, text, item.format, item.description)  # type: ignore[arg-type]  # a format of a table's column is one of ours
+            # A format of a table's column is one of ours.
+            yield Named(item.id, text, item.format, item.description, item.pbe_gap_ev)  # type: ignore[arg-type]
     except ScoringError as error:
         yield Named(name, error.problem)
         return

@@ -62,6 +62,12 @@ def predict(
         str | None,
         typer.Option("--text", "-t", metavar="TEXT", help="Description of the crystal, used for every file.", show_default=False),
     ] = None,
+    pbe_gap: Annotated[
+        float | None,
+        typer.Option(
+            "--pbe-gap", metavar="EV", help="Known PBE (GGA) band gap in eV, 0 for a metal, used for every file.", show_default=False
+        ),
+    ] = None,
     describe: Annotated[
         bool, typer.Option("--describe", help="Let the description be generated from each structure (seconds per crystal).")
     ] = False,
@@ -82,8 +88,8 @@ def predict(
 ) -> None:
     """Predict the HSE06 band gap of each structure.
 
-    One structure is answered at length, several as a table. Without --text and --describe the gap is predicted from the structure alone
-    (or with the text that a table has for it).
+    One structure is answered at length, several as a table. Without --text, --describe and --pbe-gap the gap is predicted from the
+    structure alone (or with the text and the PBE gap that a table has for it). A PBE gap that the text states counts as well.
     Exit status: 0 if every structure was predicted, 1 if any failed, 2 for a command that cannot be understood.
 
     \b
@@ -92,24 +98,39 @@ def predict(
       hsegap predict examples/ --sort gap --min-gap 1 --max-gap 3
       hsegap predict 'runs/**/CONTCAR' --csv > gaps.csv
       hsegap predict POSCAR --text "GaAs is Zincblende structured."
+      hsegap predict examples/GaAs.cif --pbe-gap 0.19
       hsegap predict examples/GaAs.cif --describe --json
       cat examples/GaAs.cif | hsegap predict - --json --no-atoms
     """
+    from hsegap.text.facts import MAX_GAP_EV
+
     check_stdin_once(files)
     if text is not None and describe:
         raise typer.BadParameter("give --text or --describe, not both", param_hint="--text")
+    if pbe_gap is not None and not 0 <= pbe_gap <= MAX_GAP_EV:  # not a number fails both
+        raise typer.BadParameter(f"a gap lies between 0 and {MAX_GAP_EV:g} eV", param_hint="--pbe-gap")
     if json and csv:
         raise typer.BadParameter("give --json or --csv, not both", param_hint="--csv")
     if min_gap is not None and max_gap is not None and min_gap > max_gap:
         raise typer.BadParameter("no gap is above --min-gap and below --max-gap", param_hint="--min-gap")
-    shown = Shown(json, csv, verbose, sort, descending, min_gap, max_gap)
-    raise typer.Exit(run(files, text=text, describe=describe, shown=shown, atoms=atoms, artifact=artifact, file_format=format_name(format)))
+    status = run(
+        files,
+        text=text,
+        pbe_gap_ev=pbe_gap,
+        describe=describe,
+        shown=Shown(json, csv, verbose, sort, descending, min_gap, max_gap),
+        atoms=atoms,
+        artifact=artifact,
+        file_format=format_name(format),
+    )
+    raise typer.Exit(status)
 
 
 def run(
     names: Sequence[str],
     *,
     text: str | None,
+    pbe_gap_ev: float | None,
     describe: bool,
     shown: Shown,
     atoms: bool,
@@ -121,6 +142,7 @@ def run(
     Args:
         names: Paths, folders, patterns, or ``-`` for standard input.
         text: Description used for every structure; None for none.
+        pbe_gap_ev: PBE gap known of every structure; None for none.
         describe: Generate descriptions.
         shown: What is printed, and how.
         atoms: With the per-atom values.
@@ -131,17 +153,19 @@ def run(
         Exit status: 0 if every structure was predicted, else 1.
     """
     from hsegap.commands.overview import chosen
-    from hsegap.prediction.schemas import PredictRequest
+    from hsegap.prediction.schemas import Known, PredictRequest
 
     # A table shows no atoms, so none are asked for where there will be one.
     atoms = atoms and (shown.as_json or shown.verbose or len(names) == 1)
 
     def request(given: inputs.Named, structure: str) -> PredictRequest:
+        gap = given.pbe_gap_ev if pbe_gap_ev is None else pbe_gap_ev
         return PredictRequest(
             structure=structure,
             format=file_format or given.format,
             description=given.description if text is None else text,
             describe=describe,
+            known=None if gap is None else Known(pbe_gap_ev=gap),
             atoms=atoms,
         )
 

@@ -55,6 +55,9 @@ DescribeOption = Annotated[
     bool, typer.Option("--describe", help="Generate a description where there is none (seconds per crystal, kept for the next time).")
 ]
 WithoutTextOption = Annotated[bool, typer.Option("--without-text", help="Use no text, not even a table's description column.")]
+WithoutKnownOption = Annotated[
+    bool, typer.Option("--without-known", help="Use no known PBE gap of a table. Gaps that texts state are left out with the texts.")
+]
 AtomsOption = Annotated[bool, typer.Option("--atoms", help="Write per-atom maps to a second file: gaps.csv, gaps.atoms.csv.")]
 FormatOption = Annotated[Format | None, typer.Option("--format", help="Read every structure as this format.", show_default=False)]
 ColumnOption = Annotated[
@@ -65,6 +68,9 @@ IdColumnOption = Annotated[
 ]
 TextColumnOption = Annotated[
     str | None, typer.Option(metavar="NAME", help="A table's column with descriptions; else description, text.", show_default=False)
+]
+PbeColumnOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="A table's column with PBE gaps in eV; else pbe_gap_ev.", show_default=False)
 ]
 WorkersOption = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Worker processes, one core each; all cores if left out.", show_default=False)
@@ -102,6 +108,7 @@ Examples:
   hsegap score 'relaxed/**/CONTCAR' -o gaps.parquet --workers 8 --resume
   hsegap score crystals.zip -o gaps.jsonl --descriptions texts.csv
   hsegap score crystals.csv --column cif --id-column material_id -o gaps.csv
+  hsegap score crystals.csv --pbe-column mp_gap -o gaps.csv
   hsegap score crystals.jsonl.gz -o gaps.parquet --atoms --limit 1000
   hsegap score crystals.db -o gaps.csv --describe --batch-size 4
   find . -name '*.cif' | hsegap score - -o - | jq -r '[.id, .gap_ev] | @tsv'
@@ -116,11 +123,13 @@ def score(
     descriptions: DescriptionsOption = None,
     describe: DescribeOption = False,
     without_text: WithoutTextOption = False,
+    without_known: WithoutKnownOption = False,
     atoms: AtomsOption = False,
     format: FormatOption = None,  # noqa: A002 - the option is called so
     column: ColumnOption = None,
     id_column: IdColumnOption = None,
     text_column: TextColumnOption = None,
+    pbe_column: PbeColumnOption = None,
     artifact: ArtifactOption = None,
     workers: WorkersOption = None,
     batch_size: BatchSizeOption = None,
@@ -143,9 +152,10 @@ def score(
         descriptions=descriptions,
         describe=describe,
         without_text=without_text,
+        without_known=without_known,
         atoms=atoms,
         format=None if format is None else format.value,
-        table=TableOptions(structure=column, id=id_column, text=text_column),
+        table=TableOptions(structure=column, id=id_column, text=text_column, pbe=pbe_column),
         artifact=artifact,
         workers=workers,
         batch_size=batch_size,

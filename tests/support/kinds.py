@@ -12,6 +12,7 @@ TESTS = Path(__file__).resolve().parents[1]
 #: The kind of a folder's or a file's tests where their fixtures don't say more; others run in the test's own process.
 PROCESS = (
     "batch/test_pipelines.py",
+    "batch/test_known_gaps.py",
     "batch/test_pool.py",
     "batch/test_score_",
     "cli/",
