@@ -73,7 +73,7 @@ def server_environment(
     environment = {**ENVIRONMENT, **(os.environ if base is None else base)}
     environment["PYTHONPATH"] = python_path(environment)
     if artifact is not None:
-        environment["HSEGAP_ARTIFACT"] = str(Path(artifact).resolve())
+        environment["HSEGAP_ARTIFACT"] = str(Path(artifact).absolute())  # a link may point elsewhere when it is loaded again
     if workers is not None:
         environment["HSEGAP_WORKERS"] = str(workers)
     if not page:
