@@ -148,6 +148,7 @@ def main() -> None:
 
     from hsegap.service.bento import RUNTIME, HsegapService
     from hsegap.service.connections import bounds_for, protocol
+    from hsegap.service.logs import write_request_lines
 
     # One process, so its counters need no files shared between processes.
     BentoMLContainer.metrics_client.set(PrometheusClient(multiproc=False))
@@ -156,6 +157,8 @@ def main() -> None:
         logging.getLogger("bentoml.access").setLevel(logging.INFO)
     RUNTIME.owns_signals = True
     settings = RUNTIME.settings
+    if settings.request_log:
+        write_request_lines()
     bounds = bounds_for(settings.max_connections, workers=settings.workers)
     config = uvicorn.Config(
         without_timers(HsegapService.to_asgi()),  # type: ignore[attr-defined]  # BentoML's decorator is typed as returning the class
