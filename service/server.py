@@ -92,7 +92,7 @@ class Server(uvicorn.Server):
             await begin()
             await asyncio.to_thread(self._early.stop)
 
-        self.lifespan.startup = begin_then_take_over  # type: ignore[method-assign]
+        self.lifespan.startup = begin_then_take_over
         await super().startup(sockets)
 
     def _stop(self) -> None:
