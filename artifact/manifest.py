@@ -142,6 +142,7 @@ class GoldenCase(_Section):
         id: Name of the crystal.
         structure: Text of its structure file.
         description: Its description; None predicts without text.
+        known: What is known beside, such as ``{"pbe_gap_ev": 1.17}``; None for nothing.
         expected: What comes out.
     """
 
@@ -149,6 +150,7 @@ class GoldenCase(_Section):
     structure: str
     format: str | None = None
     description: str | None = None
+    known: dict[str, float] | None = None
     expected: GoldenValues
 
 

@@ -29,6 +29,7 @@ class Item:
         problem: Why there is no structure.
         format: Format of the structure; None recognises it.
         description: Text given with it.
+        pbe_gap_ev: PBE gap given with it, eV.
         notices: Warnings that the row will carry, (code, message).
         address: Where a node of a cluster fetches the structure itself.
         stamp: Identifies the content without reading it (size and version of a remote object).
@@ -39,6 +40,7 @@ class Item:
     problem: Problem | None = None
     format: str | None = None
     description: str | None = None
+    pbe_gap_ev: float | None = None
     notices: tuple[tuple[str, str], ...] = ()
     address: str | None = None
     stamp: str = ""
@@ -107,6 +109,8 @@ def chain(previous: str, items: Sequence[Item]) -> str:
     for item in items:
         # The stamp first: an object of a store has one whether or not its content has been fetched.
         content = item.stamp or (item.structure if item.structure is not None else repr(item.problem))
+        if item.pbe_gap_ev is not None:
+            content += f"\npbe_gap_ev={item.pbe_gap_ev!r}"
         for part in (item.id, content, item.description or ""):
             # The length in front: two neighbouring parts must not be able to trade characters.
             raw = part.encode("utf-8", "surrogatepass")

@@ -167,7 +167,9 @@ class Pool:
             "structure": item.structure,
             "format": item.format,
             "description": item.description,
-            "describe": self.options.describe and not item.description,
+            # Nothing is generated where a text describes the crystal; one that states facts alone does not.
+            "describe": self.options.describe,
+            "known": None if item.pbe_gap_ev is None else {"pbe_gap_ev": item.pbe_gap_ev},
             "atoms": self.options.atoms,
         }
 

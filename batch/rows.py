@@ -30,10 +30,14 @@ COLUMNS: dict[str, str] = {
     "n_atoms": "integer",
     "gap_ev": "number",
     "gap_raw_ev": "number",
+    "gap_without_text_ev": "number",
     "interval_ev_low": "number",
     "interval_ev_high": "number",
     "coverage": "number",
     "kind": "text",
+    "pbe_gap_ev": "number",
+    "pbe_gap_effect_ev": "number",
+    "pbe_gap_estimate_ev": "number",
     "description_text": "text",
     "description_origin": "text",
     "modality_weights_graph": "number",
@@ -101,8 +105,13 @@ def flat(row: Mapping[str, Any]) -> dict[str, Any]:
     interval = row.get("interval_ev") or (None, None)
     description, weights = row.get("description") or {}, row.get("modality_weights") or {}
     model, error = row.get("model") or {}, row.get("error") or {}
+    # The PBE gap that the network was told; JSON lines list all facts.
+    fact: Mapping[str, Any] = next((fact for fact in row.get("facts") or () if fact["used"] and fact["name"] == "pbe_gap_ev"), {})
+    plain = ("id", "index", "status", "formula", "n_atoms", "gap_ev", "gap_raw_ev", "gap_without_text_ev", "coverage", "kind")
     values = {
-        **{name: row.get(name) for name in ("id", "index", "status", "formula", "n_atoms", "gap_ev", "gap_raw_ev", "coverage", "kind")},
+        **{name: row.get(name) for name in (*plain, "pbe_gap_estimate_ev")},
+        "pbe_gap_ev": fact.get("value"),
+        "pbe_gap_effect_ev": fact.get("effect_ev"),
         "interval_ev_low": interval[0],
         "interval_ev_high": interval[1],
         "description_text": description.get("text"),

@@ -19,6 +19,7 @@ from hsegap.batch.progress import progress_on, summary
 from hsegap.batch.sources import InputOptions, Inputs, count_inputs
 from hsegap.batch.tables import TableOptions, is_table
 from hsegap.batch.target import target_of
+from hsegap.prediction.prepared import configured_layers
 from hsegap.processors import usable_processors
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from hsegap.batch.tally import Tally
 
 Engine = Literal["local", "ray"]
-#: Exit statuses: every row is ok; the run could not start or go on; some rows are errors.
-OK, COULD_NOT_RUN, SOME_FAILED = 0, 1, 2
+#: Exit statuses: every row is ok; some rows are errors, or the run could not start or go on.
+OK, FAILED = 0, 1
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class ScoreOptions:
         descriptions: Texts by identifier or file name.
         describe: Generate a text where none is given.
         without_text: Use no text, not even a table's own.
+        without_known: Use no known gap, not even a table's own.
         atoms: Write the per-atom maps to a second file.
         format: Format of every structure; None recognises each.
         table: Columns of tables.
@@ -65,6 +67,7 @@ class ScoreOptions:
     descriptions: Path | None = None
     describe: bool = False
     without_text: bool = False
+    without_known: bool = False
     atoms: bool = False
     format: str | None = None
     table: TableOptions = field(default_factory=TableOptions)
@@ -89,7 +92,7 @@ def score(options: ScoreOptions, *, stdout: TextIO | None = None, stderr: TextIO
         stderr: Gets progress and summary.
 
     Returns:
-        0 if every row is ok, 2 if some are errors.
+        0 if every row is ok, 1 if some are errors.
 
     Raises:
         ScoringError: If the run cannot start or go on.
@@ -109,11 +112,12 @@ def score(options: ScoreOptions, *, stdout: TextIO | None = None, stderr: TextIO
         table=options.table,
         descriptions=options.descriptions,
         without_text=options.without_text,
+        without_known=options.without_known,
         limit=options.limit,
         fetch=options.engine == "local",
     )
     said = stderr or sys.stderr
-    layers = [f"layer_{layer}" for layer in sorted(artifact.manifest.config.get("middle_fusion_layers", ()))] if options.atoms else None
+    layers = configured_layers(artifact.manifest.config) if options.atoms else None
     listeners: list[Callable[[str], None]] = []
 
     def note(text: str) -> None:
@@ -140,16 +144,12 @@ def score(options: ScoreOptions, *, stdout: TextIO | None = None, stderr: TextIO
             raise ScoringError("no_inputs", "There is no structure among the inputs.", hint)
         if stopped is not None:
             hint = "Run it again with --resume to go on behind it, without --fail-fast to let failed rows be."
-            raise FailedFastError("failed_fast", f"Stopped at {stopped['id']}: {stopped['error']['message']}", hint)
+            raise ScoringError("failed_fast", f"Stopped at {stopped['id']}: {stopped['error']['message']}", hint)
         output.finish()
     if not options.quiet:
         rate = (tally.rows - before) / max(time.monotonic() - started, 1e-9)
         said.write(summary(tally, seconds=output.seconds, rate=rate, output=output.name, record=output.record))
-    return SOME_FAILED if tally.failed else OK
-
-
-class FailedFastError(ScoringError):
-    """A row failed and the run was told to stop there; its exit status is that of failed rows."""
+    return FAILED if tally.failed else OK
 
 
 def _run(scored: Iterable[Scored], output: Output, advance: Callable[[Tally], None], *, fail_fast: bool) -> dict[str, Any] | None:
@@ -198,6 +198,8 @@ def _settings(options: ScoreOptions, artifact: Artifact, size: int) -> dict[str,
         "descriptions": descriptions,
         "describe": options.describe,
         "without_text": options.without_text,
+        # Not named where it is off: a run begun before there were known gaps goes on.
+        **({"without_known": True} if options.without_known else {}),
         "atoms": options.atoms,
         "format": options.format,
         "columns": json.dumps(table) if table else None,

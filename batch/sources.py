@@ -34,6 +34,11 @@ STRUCTURE_NAME = re.compile(
 _PATTERN = re.compile(r"[*?\[]")
 
 
+def is_pattern(name: str) -> bool:
+    """Whether a name is a pattern, and not that of a file with such characters."""
+    return _PATTERN.search(name) is not None and not os.path.lexists(name)
+
+
 @dataclass(frozen=True)
 class InputOptions:
     """How inputs are read.
@@ -44,6 +49,7 @@ class InputOptions:
         table: Columns of tables.
         descriptions: Table of texts by identifier or file name.
         without_text: Leave texts out, those of tables too.
+        without_known: Leave known gaps out, those of tables too (those of texts are texts).
         limit: Only the first so many.
         fetch: Read objects of a store here, rather than hand their addresses to whoever scores them.
     """
@@ -53,6 +59,7 @@ class InputOptions:
     table: TableOptions = field(default_factory=TableOptions)
     descriptions: Path | None = None
     without_text: bool = False
+    without_known: bool = False
     limit: int | None = None
     fetch: bool = True
 
@@ -74,7 +81,7 @@ class Inputs:
         self._texts: Descriptions | None = None
         self.duplicates = 0
         plain = [name for name in map(remote.local_name, options.names) if name != STDIN and not remote.is_address(name)]
-        if plain and len(plain) == len(options.names) and not any(os.path.lexists(name) or _PATTERN.search(name) for name in plain):
+        if plain and len(plain) == len(options.names) and not any(os.path.lexists(name) or is_pattern(name) for name in plain):
             several = f" (nor any of the other {len(plain) - 1})" if len(plain) > 1 else ""
             raise ScoringError("no_inputs", f"There is no file or folder {safe_name(plain[0])}{several}.", "Check the path.")
         if options.descriptions is not None:
@@ -103,6 +110,8 @@ class Inputs:
             item = replace(item, description=None)
         elif self._texts is not None:
             item = replace(item, description=self._texts.find(item.id) or item.description)
+        if self.options.without_known and item.pbe_gap_ev is not None:
+            item = replace(item, pbe_gap_ev=None)
         name = seen.unique(item.id)
         if name != item.id:
             self.duplicates += 1
@@ -117,7 +126,7 @@ class Inputs:
                     path = os.fsdecode(line.rstrip(b"\r\n"))
                     if path:
                         yield from self._named(path)
-            elif _PATTERN.search(name) and not os.path.lexists(name) and not remote.is_address(name):
+            elif is_pattern(name) and not remote.is_address(name):
                 found = False
                 for match in sorted_names(_matches(name)):
                     found = True
@@ -269,7 +278,7 @@ def count_inputs(names: Iterable[str], *, limit: int | None = None) -> int | Non
         if name == STDIN or remote.is_address(name):
             return None
         path = Path(name)
-        if _PATTERN.search(name) and not os.path.lexists(name):
+        if is_pattern(name):
             total += sum(1 for _ in _matches(name))
         elif path.is_dir():
             total += _count_folder(path)

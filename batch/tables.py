@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import re
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from hsegap.batch.batches import Item
 from hsegap.batch.problems import ScoringError, need, reason_of, unreadable
-from hsegap.batch.streams import UNPACKING_ERRORS, csv_dicts, open_plain, text_lines
+from hsegap.batch.streams import UNPACKING_ERRORS, csv_dicts, open_plain, safe_name, text_lines
 from hsegap.errors import Problem
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _SUFFIX = re.compile(r"\.((csv|tsv|jsonl|ndjson)(\.(gz|bz2|xz))?|parquet|pq|db)$
 STRUCTURE_COLUMNS = ("structure", "cif", "poscar", "contcar", "xyz", "extxyz", "atoms", "pymatgen", "jarvis")
 ID_COLUMNS = ("id", "material_id", "jid", "name", "file", "filename")
 TEXT_COLUMNS = ("description", "text")
+PBE_COLUMNS = ("pbe_gap_ev",)
 #: A column of this name says what format its values have.
 _FORMAT_OF_COLUMN = {
     "cif": "cif",
@@ -34,6 +36,8 @@ _FORMAT_OF_COLUMN = {
     "pymatgen": "pymatgen",
     "jarvis": "jarvis",
 }
+#: What stands in a cell of a table that has no value there.
+MISSING = frozenset(("", "nan", "na", "n/a", "none", "null", "-"))
 #: Rows of a Parquet file held at once.
 PARQUET_ROWS = 64
 
@@ -46,11 +50,13 @@ class TableOptions:
         structure: Column with the text of a structure file.
         id: Column with the identifier.
         text: Column with the description.
+        pbe: Column with the PBE gap, eV.
     """
 
     structure: str | None = None
     id: str | None = None
     text: str | None = None
+    pbe: str | None = None
 
 
 def is_table(name: str) -> bool:
@@ -80,7 +86,7 @@ def table_items(
     plain = re.sub(r"\.(gz|bz2|xz)$", "", name.lower())
     with opener() as stream:
         if plain.endswith(".db"):
-            yield from _ase_items(stream, name, path)
+            yield from _ase_items(stream, name, path, options)
             return
         if plain.endswith((".jsonl", ".ndjson")):
             rows = _json_rows(stream)
@@ -112,12 +118,27 @@ def _item(row: Mapping[str, Any] | Problem, fallback: str, *, options: TableOpti
     column, value = found
     structure = value if isinstance(value, str) else json.dumps(value)
     text = _first(row, TEXT_COLUMNS if options.text is None else (options.text,))
+    gap = _gap(_first(row, PBE_COLUMNS if options.pbe is None else (options.pbe,)))
+    if isinstance(gap, Problem):
+        return Item(name, problem=gap)
     return Item(
         name,
         structure=structure,
         format=format_ or (_FORMAT_OF_COLUMN.get(column.lower()) if options.structure is None else None),
         description=str(text[1]) if text is not None else None,
+        pbe_gap_ev=gap,
     )
+
+
+def _gap(cell: tuple[str, Any] | None) -> float | Problem | None:
+    """A known gap; whether it can be one is checked with the request."""
+    if cell is None or (isinstance(cell[1], str) and cell[1].strip().lower() in MISSING):
+        return None
+    with contextlib.suppress(TypeError, ValueError):
+        if not isinstance(cell[1], bool):
+            return float(cell[1])
+    message = f"The row's {safe_name(cell[0])} is {safe_name(str(cell[1])[:40])!r}, which is no number."
+    return Problem("invalid_request", message, "Give the gap in eV with a decimal point, or leave the cell empty.")
 
 
 def _first(row: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, Any] | None:
@@ -150,6 +171,7 @@ def _parquet_rows(stream: BinaryIO, name: str, options: TableOptions) -> Iterato
         *((options.structure,) if options.structure else STRUCTURE_COLUMNS),
         *((options.id,) if options.id else ID_COLUMNS),
         *((options.text,) if options.text else TEXT_COLUMNS),
+        *((options.pbe,) if options.pbe else PBE_COLUMNS),
     }
     # Only what is needed: a table of crystals may have hundreds of features beside them.
     columns = [column for column in file.schema_arrow.names if column.lower() in {str(entry).lower() for entry in wanted}]
@@ -159,7 +181,7 @@ def _parquet_rows(stream: BinaryIO, name: str, options: TableOptions) -> Iterato
         yield from group.to_pylist()
 
 
-def _ase_items(stream: BinaryIO, name: str, path: Path | None) -> Iterator[Item]:
+def _ase_items(stream: BinaryIO, name: str, path: Path | None, options: TableOptions) -> Iterator[Item]:
     """Crystals of an ASE database, by its own row numbers."""
     database: Any = need("ase.db", purpose=f"Reading {name}")
     with tempfile.NamedTemporaryFile(suffix=".db") as copy:
@@ -175,7 +197,7 @@ def _ase_items(stream: BinaryIO, name: str, path: Path | None) -> Iterator[Item]
             with database.connect(str(path or copy.name), type="db", append=True) as connection:
                 for row in connection.select(sort="id"):
                     last = row.id
-                    yield _ase_item(row, f"{name}#{row.id}")
+                    yield _ase_item(row, f"{name}#{row.id}", options=options)
         except ScoringError:
             raise
         except Exception as error:  # a damaged database raises whatever the library stumbles over
@@ -184,7 +206,7 @@ def _ase_items(stream: BinaryIO, name: str, path: Path | None) -> Iterator[Item]
             yield Item(f"{name}#{last + 1}" if last else name, problem=unreadable(message, "Check that it is complete: ase db FILE"))
 
 
-def _ase_item(row: Any, identifier: str) -> Item:
+def _ase_item(row: Any, identifier: str, *, options: TableOptions) -> Item:
     """One row of an ASE database, as JARVIS's JSON, which keeps every digit."""
     if not all(row.pbc):
         message = "The row is not periodic in all directions; gaps are predicted for crystals."
@@ -197,8 +219,13 @@ def _ase_item(row: Any, identifier: str) -> Item:
         "elements": [chemical_symbols[number] for number in row.numbers],
         "cartesian": True,
     }
-    text = row.get("description")
-    return Item(identifier, structure=json.dumps(structure), format="jarvis", description=text if isinstance(text, str) else None)
+    text = row.get(options.text or TEXT_COLUMNS[0])
+    column = options.pbe or PBE_COLUMNS[0]
+    gap = _gap((column, row.get(column)) if row.get(column) is not None else None)
+    if isinstance(gap, Problem):
+        return Item(identifier, problem=gap)
+    description = text if isinstance(text, str) else None
+    return Item(identifier, structure=json.dumps(structure), format="jarvis", description=description, pbe_gap_ev=gap)
 
 
 def count_rows(path: Path) -> int | None:

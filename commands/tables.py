@@ -57,12 +57,15 @@ def show_prediction(entry: Mapping[str, Any], *, out: TextIO) -> None:
     if entry["interval_ev"] is not None:
         low, high = entry["interval_ev"]
         grid.add_row(f"{entry['coverage']:.0%} interval", f"{low:.2f} – {high:.2f} eV")
+    _add_facts(grid, entry)
     origin, text = entry["description"]["origin"], entry["description"]["text"]
     if text:
         shortened = text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT].rstrip()} … ({len(text)} characters)"
         grid.add_row(f"{origin} text", Text(shortened))
         weights = entry["modality_weights"]
         grid.add_row("weights", f"structure {weights['graph']:.2f}, text {weights['text']:.2f}")
+    elif any(fact["used"] for fact in entry["facts"]):
+        grid.add_row("text", "none")
     else:
         grid.add_row("text", "none: predicted from the structure alone")
     for warning in entry["warnings"]:
@@ -77,6 +80,19 @@ def show_prediction(entry: Mapping[str, Any], *, out: TextIO) -> None:
     count = f"{entry['n_atoms']} atom{'' if entry['n_atoms'] == 1 else 's'}"
     title = f"[bold]{escape(str(entry.get('id', '')))}[/bold]  {escape(entry['formula'])}, {count}"
     console(out).print(Panel(Group(*parts), title=title, title_align="left", box=ROUNDED))
+
+
+def _add_facts(grid: Table, entry: Mapping[str, Any]) -> None:
+    """What the network was told beside a text, and what it makes of the structure alone."""
+    used = [fact for fact in entry["facts"] if fact["used"]]
+    for fact in used:
+        moved = "" if fact["effect_ev"] is None else f", which moves the gap by {fact['effect_ev']:+.2f} eV"
+        place = "as given" if fact["origin"] == "request" else "read in the text"
+        grid.add_row("known", f"PBE gap {fact['value']:.2f} eV, {place}{moved}")
+    if used or entry["description"]["text"]:
+        grid.add_row("structure alone", f"{entry['gap_without_text_ev']:.2f} eV")
+    if entry["pbe_gap_estimate_ev"] is not None:
+        grid.add_row("PBE gap, estimate", f"{entry['pbe_gap_estimate_ev']:.2f} eV")
 
 
 def atom_table(atoms: list[dict[str, Any]]) -> Table:

@@ -23,13 +23,11 @@ from hsegap.commands import (
     transfer,
     verify,
 )
-from hsegap.commands.options import CouldNotRun
 from hsegap.commands.setting_flags import WithSettings
 
 app = typer.Typer(
     name="hsegap",
     no_args_is_help=True,
-    add_completion=False,
     # Plain help: the same text in a terminal, in a log and in docs/cli.md.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -65,8 +63,8 @@ app.command(cls=WithSettings)(serve.serve)
 app.command()(key.key)
 app.command()(evaluate.evaluate)
 app.command()(verify.verify)
-app.command(cls=CouldNotRun, help=score.HELP)(score.score)
-app.command(cls=CouldNotRun)(report.report)
+app.command(help=score.HELP)(score.score)
+app.command()(report.report)
 app.command()(train.train)
 app.command()(export.export)
 app.command()(ablate.ablate)

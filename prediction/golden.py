@@ -99,7 +99,7 @@ def verify(artifact: Artifact, *, predictor: Predictor | None = None) -> VerifyR
     requests: list[PredictRequest | Failure] = []
     for case in cases:
         try:
-            requests.append(PredictRequest.model_validate(case.model_dump(include={"structure", "format", "description"})))
+            requests.append(PredictRequest.model_validate(case.model_dump(include={"structure", "format", "description", "known"})))
         except ValidationError:
             requests.append(Failure.make("invalid_request", "The golden crystal is not a valid request."))
     answers = predictor.predict(requests)

@@ -7,6 +7,7 @@ crystal's last digits then depend on its neighbours. Alone, they never do.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,6 +15,8 @@ import numpy as np
 from hsegap.structures.batch import collate_arrays
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from onnxruntime import InferenceSession
 
     from hsegap.artifact.artifact import Artifact
@@ -24,24 +27,32 @@ if TYPE_CHECKING:
 MOST_KEPT = 10_000
 
 
-class NetworkInput(NamedTuple):
+@dataclass(frozen=True)
+class NetworkInput:
     """One crystal, ready for the network.
 
     Attributes:
         graph: Its crystal graph.
         tokens: Text vectors ``[tokens, width]`` float32; zeros ``[1, width]`` without text.
         has_text: Whether ``tokens`` come from a text.
+        facts: What is known beside, by the names in :attr:`Network.facts`, eV.
     """
 
     graph: CrystalGraph
     tokens: np.ndarray
     has_text: bool
+    facts: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def told(self) -> bool:
+        """Whether anything is said about the crystal."""
+        return self.has_text or bool(self.facts)
 
 
 class NetworkResult(NamedTuple):
     """What the network says about one crystal (``atoms`` rows, one column per fusion layer in ascending order).
 
-    The field names are the output names of ``network.onnx``.
+    The field names are the output names of ``network.onnx``; those with a default are not there in every network.
     """
 
     gap: float
@@ -50,6 +61,16 @@ class NetworkResult(NamedTuple):
     text_share: np.ndarray
     modality_weights: np.ndarray
     graph_embedding: np.ndarray
+    gap_without: float | None = None
+    embedding_without: np.ndarray | None = None
+    pbe_gap: float | None = None
+
+
+#: Outputs with one row per crystal.
+_PER_CRYSTAL = {"gap", "modality_weights", "graph_embedding", "gap_without", "embedding_without", "pbe_gap"}
+_NUMBERS = {"gap", "gap_without", "pbe_gap"}
+#: Inputs by which a network is told facts.
+FACT_INPUTS = ("fact_values", "fact_known")
 
 
 class Network:
@@ -59,7 +80,11 @@ class Network:
         artifact: A checked artifact.
 
     Raises:
-        ValueError: If the file does not have the outputs it must have.
+        ValueError: If the file does not have the inputs and outputs it must have.
+
+    Attributes:
+        facts: Names of the facts it can be told, in the order of its inputs.
+        reads_all_tokens: Whether it reads more of a text than the pooled vector.
     """
 
     def __init__(self, artifact: Artifact) -> None:
@@ -77,9 +102,14 @@ class Network:
         path = artifact.path("network.onnx")
         self._session: InferenceSession = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         self._inputs = {node.name: node.type for node in self._session.get_inputs()}
-        missing = set(NetworkResult._fields) - {node.name for node in self._session.get_outputs()}
+        there = {node.name for node in self._session.get_outputs()}
+        missing = [name for name in NetworkResult._fields if name not in {*there, *NetworkResult._field_defaults}]
         if missing:
-            raise ValueError(f"network.onnx has no output {', '.join(sorted(missing))}")
+            raise ValueError(f"network.onnx has no output {', '.join(missing)}")
+        self._outputs = [name for name in NetworkResult._fields if name in there]
+        self.facts: tuple[str, ...] = tuple(artifact.manifest.config.get("facts", ()))
+        if self.facts and (absent := [name for name in FACT_INPUTS if name not in self._inputs]):
+            raise ValueError(f"network.onnx has no input {', '.join(absent)}, though the manifest says that it takes facts")
         self.reads_all_tokens = bool(artifact.manifest.config.get("use_fine_grained_attention", False))
 
     def run(self, item: NetworkInput) -> NetworkResult:
@@ -87,6 +117,10 @@ class Network:
         feeds = collate_arrays([item.graph])._asdict()
         tokens = np.ascontiguousarray(item.tokens, dtype=np.float32)[None]
         feeds.update(tokens=tokens, mask=np.ones(tokens.shape[:2], dtype=np.int64), has_text=np.array([item.has_text]))
+        if self.facts:
+            known = [[name in item.facts for name in self.facts]]
+            feeds["fact_values"] = np.array([[item.facts.get(name, 0.0) for name in self.facts]], dtype=np.float32)
+            feeds["fact_known"] = np.array(known, dtype=bool)
         # The exporter drops inputs that a configuration does not use, and a mask may be exported as bool.
         taken = {
             name: value.astype(bool) if self._inputs[name] == "tensor(bool)" else value
@@ -94,5 +128,9 @@ class Network:
             if name in self._inputs
         }
         options = self._run_options if len(item.graph.line_src) > MOST_KEPT else None
-        gap, gates, importance, share, weights, embedding = self._session.run(list(NetworkResult._fields), taken, options)
-        return NetworkResult(float(np.asarray(gap)[0]), gates, importance, share, np.asarray(weights)[0], np.asarray(embedding)[0])
+        read = dict(zip(self._outputs, self._session.run(self._outputs, taken, options), strict=True))
+        for name in _PER_CRYSTAL & read.keys():
+            read[name] = np.asarray(read[name])[0]
+        for name in _NUMBERS & read.keys():
+            read[name] = float(read[name])
+        return NetworkResult(**read)

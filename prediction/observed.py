@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: Where the logarithm of a gap, and of a difference of two gaps, is cut off, eV.
 GAP_FLOOR_EV = 0.1
@@ -30,11 +34,12 @@ class Observation(NamedTuple):
     Attributes:
         symbols: Element of each atom.
         gap_raw_ev: The network's number as answered, eV.
-        gap_without_text_ev: Its number for the same crystal without the text, eV; the same number where there is no text.
-        graph_embedding: Of the crystal without text, ``[hidden]``: it depends on the crystal alone.
+        gap_without_text_ev: Its number for the same crystal with nothing told, eV; the same number where nothing is told.
+        graph_embedding: Of the crystal with nothing told, ``[hidden]``: it depends on the crystal alone.
         fingerprint: :func:`hsegap.structures.fingerprint.fingerprint` of the crystal.
-        text: Its description; None without one.
+        text: Its description as encoded; None without one.
         text_vector: Pooled vector of the description ``[width]``; None without one.
+        facts: Known facts that the network was told, eV.
     """
 
     symbols: list[str]
@@ -44,6 +49,7 @@ class Observation(NamedTuple):
     fingerprint: np.ndarray
     text: str | None
     text_vector: np.ndarray | None
+    facts: Mapping[str, float] = MappingProxyType({})
 
 
 class Reference(NamedTuple):

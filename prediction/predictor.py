@@ -162,16 +162,16 @@ class Predictor:
         calibration = self._reporter.calibration
         compare = calibration is not None and calibration.model is not None
         ran = run_network(item, self.loaded, expires_at=expires_at, compare=compare)
-        return ran if isinstance(ran, Failure) else self._reporter.report(item, *ran)
+        return ran if isinstance(ran, Failure) else self._reporter.report(item, ran)
 
     def observe(self, request: PredictRequest) -> Observation | Failure:
         """What is seen of a crystal on the way to its prediction: what calibration is fitted to. Never raises."""
         try:
             prepared = self._preparer.prepare(request, index=None, expires_at=time.monotonic() + LONGEST_S)
-            seen = prepared if isinstance(prepared, Failure) else run_network(prepared, self.loaded, expires_at=math.inf, compare=True)
+            ran = prepared if isinstance(prepared, Failure) else run_network(prepared, self.loaded, expires_at=math.inf, compare=True)
         except Exception as error:  # the boundary where a surprise becomes a named error
             return internal_error(error, "observing a crystal")
-        return seen if isinstance(seen, Failure) else seen[1]
+        return ran if isinstance(ran, Failure) else ran.seen
 
     def describe(
         self, request: DescribeRequest, *, expires_at: float = math.inf, abandoned: threading.Event | None = None

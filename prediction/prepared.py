@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
+    from hsegap.prediction.known import Told
     from hsegap.prediction.network import NetworkInput
     from hsegap.prediction.schemas import Description, Timings, Warn
 
@@ -23,11 +24,18 @@ class Prepared:
     lattice: np.ndarray
     network_input: NetworkInput
     description: Description
+    told: Told
     text_vector: np.ndarray | None
     warnings: list[Warn]
     timings: Timings
     want_atoms: bool
     started: float
+
+
+def configured_layers(config: dict[str, Any]) -> list[str]:
+    """Names of the fusion layers of a configuration, ascending: ``layer_N``, GCN layers counted behind the ALIGNN layers."""
+    behind = (config.get("alignn_layers", 4) + layer for layer in config.get("middle_fusion_gcn_layers", ()))
+    return [f"layer_{layer}" for layer in (*sorted(config.get("middle_fusion_layers", ())), *sorted(behind))]
 
 
 def fusion_layer_names(config: dict[str, Any], *, columns: int) -> list[str]:
@@ -40,7 +48,7 @@ def fusion_layer_names(config: dict[str, Any], *, columns: int) -> list[str]:
     Raises:
         ValueError: If the configuration names another number of layers.
     """
-    layers = sorted(config.get("middle_fusion_layers", ())) if columns else []
+    layers = configured_layers(config) if columns else []
     if len(layers) != columns:
         raise ValueError(f"the network gives {columns} columns of maps for the fusion layers {layers}")
-    return [f"layer_{layer}" for layer in layers]
+    return layers

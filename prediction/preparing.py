@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from hsegap.prediction.errors import Failure
+from hsegap.prediction.known import gather
 from hsegap.prediction.messages import DescribeAnswer, Job, ReadAnswer
 from hsegap.prediction.network import NetworkInput
 from hsegap.prediction.prepared import Prepared
@@ -51,20 +53,23 @@ class Preparer:
         if given is not None and len(given) > limits.max_text_chars:
             message = f"The description has {len(given)} characters; this model reads up to {limits.max_text_chars}."
             return Failure.make("text_too_long", message)
+        told = gather(given, request.known, takes=self._artifact.manifest.config.get("facts", ()))
         answer = self._readers.run(self._job("read", request), expires_at=expires_at)
         if isinstance(answer, Failure):
             return answer
         read = ReadAnswer.of(*answer)
         timings = Timings(read=read.read_ms, graph=read.graph_ms)
-        warnings = _warnings(read)
+        warnings = [*_warnings(read), *told.warnings]
         description = Description(text=given, origin="given" if given is not None else "none")
-        if given is None and request.describe:
+        # A text that states facts and nothing else describes nothing.
+        if told.text is None and request.describe:
             described = self._describe(request, expires_at, abandoned)
             if isinstance(described, Failure):
                 return described
             timings.describe = described.describe_ms
             description = Description(text=described.text, origin="generated")
-        encoded = self._loaded.encode(description.text)
+            told = replace(told, text=described.text)
+        encoded = self._loaded.encode(told.text)
         timings.text = encoded.ms
         if encoded.truncated:
             most = self._artifact.manifest.text_encoder.max_tokens
@@ -75,8 +80,9 @@ class Preparer:
             symbols=read.symbols,
             frac_coords=read.frac_coords,
             lattice=read.lattice,
-            network_input=NetworkInput(read.graph, encoded.tokens, has_text=description.text is not None),
+            network_input=NetworkInput(read.graph, encoded.tokens, has_text=told.text is not None, facts=told.values),
             description=description,
+            told=told,
             text_vector=encoded.vector,
             warnings=warnings,
             timings=timings,

@@ -18,6 +18,7 @@ from pydantic import (
 
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.limits import MAX_DESCRIPTION_CHARS, MAX_ITEMS, MAX_STRUCTURE_CHARS
+from hsegap.text.facts import MAX_GAP_EV
 
 #: A gap below this is reported as a metal before an artifact is calibrated; calibration chooses a threshold on validation rows. A semilocal
 #: or hybrid calculation on a finite k-mesh resolves no smaller gap.
@@ -42,6 +43,18 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+class Known(_Strict):
+    """What is known of a crystal beside its structure. A fact stated here counts before the same fact in the description."""
+
+    pbe_gap_ev: float | None = Field(
+        default=None,
+        ge=0,
+        le=MAX_GAP_EV,
+        allow_inf_nan=False,
+        description="Band gap in eV by PBE or a functional like it (GGA), not by PBE+U, LDA, a meta-GGA or a hybrid; 0 for a metal.",
+    )
+
+
 class PredictRequest(_Strict):
     """One crystal to predict."""
 
@@ -56,6 +69,7 @@ class PredictRequest(_Strict):
         description="A description of the crystal in robocrystallographer's wording; null predicts without text (unless `describe`).",
     )
     describe: bool = Field(default=False, description="Generate a description (seconds) when none is given.")
+    known: Known | None = Field(default=None, description="What is known beside the structure, such as the PBE gap.")
     atoms: bool = Field(default=True, description="Report the per-atom maps.")
 
 
@@ -69,7 +83,9 @@ class DescribeRequest(_Strict):
 class Description(BaseModel):
     """The text a prediction used and where it came from."""
 
-    text: str | None = Field(description="The description as used, before normalisation; null without text.")
+    text: str | None = Field(
+        description="The description before normalisation, sentences that state facts included (they are not encoded); null without text."
+    )
     origin: Literal["given", "generated", "none"]
 
 
@@ -88,7 +104,22 @@ class AtomReport(BaseModel):
     frac_coords: list[float] = Field(min_length=3, max_length=3, description="Fractional coordinates as read.")
     gate: dict[str, float] = Field(description='Mean gate over channels, per fusion layer: {"layer_2": value}.')
     importance: dict[str, float] = Field(description="Atom importance per fusion layer; empty without dynamic gating.")
-    text_share: dict[str, float | None] = Field(description="Share of the text in the fused vector per layer; null without text.")
+    text_share: dict[str, float | None] = Field(
+        description="Share of text and known facts in the fused vector per layer; null where neither was given."
+    )
+
+
+class FactReport(BaseModel):
+    """A band gap that the request or the description states, and what became of it."""
+
+    name: str = Field(description="pbe_gap_ev, hse_gap_ev, experimental_gap_ev or other_gap_ev (by no method named, or by another).")
+    value: float | None = Field(description="In `unit`; null where the sentence states none.")
+    unit: str
+    origin: Literal["text", "request"]
+    span: tuple[int, int] | None = Field(description="First character and end of its sentence in the description; null in the request.")
+    used: bool = Field(description="Whether the network was told it.")
+    effect_ev: float | None = Field(description="By how much it moved the gap (`gap_raw_ev`), eV; null where it is not used.")
+    reason: str | None = Field(description="Why it is not used; null where it is.")
 
 
 class Warn(BaseModel):
@@ -126,12 +157,17 @@ class Prediction(BaseModel):
     n_atoms: int = Field(ge=1, description="Atoms in the cell given.")
     gap_ev: float = Field(ge=0, description="Predicted HSE06 band gap, eV; never below 0.")
     gap_raw_ev: float = Field(description="The network's own number, eV; may lie below 0.")
+    gap_without_text_ev: float = Field(ge=0, description="The gap predicted from the structure alone, without text and known facts, eV.")
+    pbe_gap_estimate_ev: float | None = Field(
+        default=None, ge=0, description="PBE gap that the network estimates from the structure alone, eV; null where it makes no estimate."
+    )
     interval_ev: tuple[float, float] | None = Field(description="Split-conformal interval, eV; null before the artifact is calibrated.")
     coverage: float | None = Field(
         description="Share of crystals whose true gap the interval is built to contain; null without an interval."
     )
     kind: Kind = Field(description="metal below the threshold of `kinds` in `GET /model`, insulator from 4 eV on, semiconductor between.")
     description: Description
+    facts: list[FactReport] = Field(default_factory=list, description="Facts stated in the request and in the description.")
     modality_weights: ModalityWeights
     atoms: list[AtomReport] | None = Field(description="Per-atom maps in input order; null when not asked for.")
     warnings: list[Warn]

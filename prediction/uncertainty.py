@@ -125,29 +125,30 @@ def read_calibration(artifact: Artifact) -> Calibration | None:
     return calibration
 
 
-def applicability_warnings(manifest: Manifest, calibration: Calibration | None, seen: Observation) -> list[Warn]:
+def applicability_warnings(manifest: Manifest, calibration: Calibration | None, seen: Observation, *, text: str | None) -> list[Warn]:
     """Name every way in which a crystal or its text lies outside what the network was trained on.
 
     Args:
         manifest: Of the artifact.
         calibration: Its calibration, if any.
         seen: The crystal.
+        text: Its description as given, with the sentences that state facts: they too may speak of another crystal.
     """
     warnings = []
     unseen = sorted(set(seen.symbols) - set(manifest.elements))
     if unseen:
-        text = f"The training set has no {', '.join(unseen)}: the prediction is an extrapolation."
-        warnings.append(Warn(code="element_not_in_training", message=text))
+        message = f"The training set has no {', '.join(unseen)}: the prediction is an extrapolation."
+        warnings.append(Warn(code="element_not_in_training", message=message))
     largest: Any = manifest.training.get("max_atoms")
     if isinstance(largest, int | float) and len(seen.symbols) > largest:
-        text = f"The cell has {len(seen.symbols)} atoms; the largest in the training set has {largest:g}. Try the primitive cell."
-        warnings.append(Warn(code="larger_than_training", message=text))
+        message = f"The cell has {len(seen.symbols)} atoms; the largest in the training set has {largest:g}. Try the primitive cell."
+        warnings.append(Warn(code="larger_than_training", message=message))
     if calibration is not None and (reason := calibration.unlike(seen)):
         warnings.append(Warn(code="crystal_unlike_training", message=f"The crystal is unlike those of the training set ({reason})."))
-    if seen.text is not None and (reason := contradiction(seen.text, seen.symbols)):
-        text = f"The text {reason}; check that it belongs to this crystal, or predict without text."
-        warnings.append(Warn(code="text_contradicts_crystal", message=text))
+    if text is not None and (reason := contradiction(text, seen.symbols)):
+        message = f"The text {reason}; check that it belongs to this crystal, or predict without text."
+        warnings.append(Warn(code="text_contradicts_crystal", message=message))
     if calibration is not None and seen.text_vector is not None and calibration.far_text(seen.text_vector):
-        text = "The text is unlike the descriptions of the training set; generate one, or predict without text, and compare."
-        warnings.append(Warn(code="text_unlike_training", message=text))
+        message = "The text is unlike the descriptions of the training set; generate one, or predict without text, and compare."
+        warnings.append(Warn(code="text_unlike_training", message=message))
     return warnings

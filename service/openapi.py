@@ -82,7 +82,7 @@ def openapi_document(settings: Settings) -> dict[str, Any]:
         settings: Tell whether a token is asked for.
     """
     secured = settings.secured
-    one = {"structure": SILICON, "format": "cif", "description": None, "describe": False, "atoms": True}
+    one = {"structure": SILICON, "format": "cif", "description": None, "describe": False, "known": None, "atoms": True}
     paths: dict[str, Any] = {
         "/predict": _post(
             "predict",

@@ -62,6 +62,8 @@ def refuse_other_dimensions(block: Block) -> None:
     """
     names = block.names()
     dimensions = block.first("_cell_modulation_dimension")
+    if not any(name.startswith(_MODULATED + _MAGNETIC) for name in names) and dimensions is None:
+        return
     if any(name.startswith(_MODULATED) for name in names) or (dimensions is not None and dimensions != "0"):
         message = "The CIF describes a modulated structure: its symmetry operations act in superspace."
         hint = "Send the average structure, or a commensurate supercell, as an ordinary CIF."
@@ -116,7 +118,7 @@ def _listed(block: Block, notices: list[Notice]) -> list[Reading]:
             message = f"The CIF lists symmetry operations twice ({shown}); each was used once."
             notices.append(Notice("symmetry_contradiction", message))
         count = len(group.symmetry) - group.missing
-        said = f"the list of {count} symmetry operation{'s' if count != 1 else ''}"
+        said = f"the list of {count} symmetry operations" if count != 1 else f"the only symmetry operation listed ({column[0][:40]})"
         return [Reading((group.symmetry,), "operations", said, exact=True, missing=group.missing)]
     return []
 

@@ -55,6 +55,8 @@ _PART = re.compile(rf"({_SYMBOL})({_COUNT})|(\()|\)({_COUNT})")
 _FORMULA = re.compile(rf"(?:{_SYMBOL}{_COUNT}|[()]\d*)+")
 #: How a description starts that names its crystal: "MgO is Halite, Rock Salt structured and crystallizes in …".
 _START = re.compile(r"\s*([A-Z][A-Za-z0-9.()]*)\s+(is|has|adopts|crystalli[sz]es)\b")
+#: Names of functionals that are spelt like formulas.
+_METHODS = {"PW91", "B3PW91"}
 #: One-symbol formulas that are English words as well; "As crystallizes in" is no English, "As is" may be.
 _WORDS = {"I", "In", "As", "At", "Be", "He", "No", "Am"}
 #: Names of structure types and of space groups, with the elements that stand in them. Bounded, so that no text takes long.
@@ -125,7 +127,7 @@ def mentioned(text: str) -> Mentioned:
     found = {*counts, *_LABEL.findall(rest), *_ION.findall(rest)}
     for token in _TOKEN.findall(rest):
         # BCC, UV and SOC are spelt like formulas; without a digit or a small letter nothing tells them apart.
-        if re.search(r"[a-z0-9]", token) and (parsed := parse_formula(token)) and len(parsed) > 1:
+        if token not in _METHODS and re.search(r"[a-z0-9]", token) and (parsed := parse_formula(token)) and len(parsed) > 1:
             found.update(parsed)
     # Not TiN, which is no tin.
     found.update(_NAMES[word.lower()] for word in _WORD.findall(rest) if word.lower() in _NAMES and (word.islower() or word.istitle()))

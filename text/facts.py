@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from hsegap.text.fact_reading import Context, Statement, context_of, read_statements
+from hsegap.text.fact_reading import MAX_GAP_EV, Context, Statement, context_of, read_statements
 from hsegap.text.fact_tables import read_table
 from hsegap.text.fact_vocabulary import PBE, may_state_a_gap
 from hsegap.text.folding import fold
@@ -28,7 +28,9 @@ SAME_EV = 0.1
 #: Longest heading that is read for what stands under it.
 _MAX_HEADING = 400
 
-Code = Literal["", "fact_not_used", "fact_conflict"]
+__all__ = ["MAX_GAP_EV", "SAME_EV", "Fact", "FactReading", "extract_facts"]
+
+Code = Literal["", "fact_not_used", "fact_not_taken", "fact_conflict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ class Fact:
         span: First character and end of the sentence in the text as given; None for a fact of the request.
         used: Whether the network may get it.
         reason: Why it is not used, as the end of a sentence; empty where it is.
-        code: Code of the warning it is worth; empty where it is used or only repeats a fact.
+        code: Kind of the warning it is worth (``fact_not_taken``: the network has no input for it); empty where it is used or only
+            repeats a fact.
     """
 
     name: str

@@ -43,8 +43,8 @@ def test_the_answer_is_as_documented(predictor: Predictor, artifact: Artifact) -
     answer = predicted(predictor.predict([ask(NACL, description=TEXT)])[0])
     data = json.loads(answer.model_dump_json())
     assert list(data) == [
-        *("index", "formula", "n_atoms", "gap_ev", "gap_raw_ev", "interval_ev", "coverage", "kind", "description", "modality_weights"),
-        *("atoms", "warnings", "model", "timings_ms"),
+        *("index", "formula", "n_atoms", "gap_ev", "gap_raw_ev", "gap_without_text_ev", "pbe_gap_estimate_ev"),
+        *("interval_ev", "coverage", "kind", "description", "facts", "modality_weights", "atoms", "warnings", "model", "timings_ms"),
     ]
     assert (data["index"], data["formula"], data["n_atoms"]) == (0, "NaCl", 8)
     assert data["description"] == {"text": TEXT, "origin": "given"}

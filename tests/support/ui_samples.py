@@ -115,6 +115,7 @@ def prediction(
         "n_atoms": 3,
         "gap_ev": gap,
         "gap_raw_ev": gap if raw is None else raw,
+        "gap_without_text_ev": gap,
         "interval_ev": interval,
         "coverage": 0.9 if interval else None,
         "kind": kind_of(gap),
