@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from support.service_samples import NACL
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from support.service_samples import MGO, NACL
 
 from hsegap.artifact.artifact import Artifact
 from hsegap.prediction.golden import verify
 from hsegap.prediction.known import MOST_LISTED, MOST_WARNINGS, far_from_estimate, gather
 from hsegap.prediction.predictor import Predictor
 from hsegap.prediction.schemas import Known, Prediction, PredictRequest
+from support.service_samples import MGO, NACL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

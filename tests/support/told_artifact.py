@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+
 from support.networks import TOLD, random_network
 from support.service_samples import NACL
 
