@@ -6,8 +6,10 @@ import gzip
 import itertools
 import json
 import math
-from statistics import fmean
+import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +87,8 @@ def strained_rows(path: Path, *, limit: int | None = None) -> list[dict[float, s
     """POSCAR texts of the crystals of a file by strain: 0, ±0.01 and ±0.02."""
     from pymatgen.core import Structure
 
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
+    with gzip.open(path, "rt", encoding="utf-8") as lines, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # coordinates such as 0.3333 become 1/3
         cells = [Structure.from_str(json.loads(line)["cif"], fmt="cif") for line in itertools.islice(lines, limit)]
     strains = (0.0, -0.02, -0.01, 0.01, 0.02)
     return [{strain: cell.apply_strain(strain, inplace=False).to(fmt="poscar") for strain in strains} for cell in cells]
@@ -96,15 +99,16 @@ def moved(rest: Sequence[float], changed: Sequence[Sequence[float]]) -> dict[str
 
     Args:
         rest: Gaps without strain, eV.
-        changed: Gaps of the same crystals under each strain, eV.
+        changed: Gaps of the same crystals under each strain, eV; NaN for one without an answer, whose row is counted apart.
     """
-    moves = [[abs(gap - before) for before, gap in zip(rest, gaps, strict=True)] for gaps in changed]
-    every = [move for some in moves for move in some]
+    moves = np.abs(np.array(changed) - np.array(rest))
+    answered = moves[:, ~np.isnan(moves).any(0)]
     return {
-        "share": fmean(move > MOVED_EV for move in every),
-        "share_of_rows": fmean(max(row) > MOVED_EV for row in zip(*moves, strict=True)),
-        "mean_ev": fmean(every),
-        "most_ev": max(every),
+        "share": float((answered > MOVED_EV).mean()),
+        "share_of_rows": float((answered.max(0) > MOVED_EV).mean()),
+        "mean_ev": float(answered.mean()),
+        "most_ev": float(answered.max()),
+        "unanswered": moves.shape[1] - answered.shape[1],
     }
 
 

@@ -112,11 +112,12 @@ def figures_of(answered: Sequence[Answered]) -> dict[str, Any]:
     gapped = [one for one in scored if one.crystal.hse_gap_ev > 0]
     metals = [one for one in scored if one.crystal.hse_gap_ev == 0]
     clear = [one for one in answered if one.crystal.hse_gap_ev > FALSE_METAL_EV[0]]
+    new = [one for one in gapped if not one.crystal.in_training]
     groups = {
         "scored, with a gap": gapped,
         "formula in the training rows": [one for one in gapped if one.crystal.in_training],
-        "formula not in the training rows": [one for one in gapped if not one.crystal.in_training],
-        "row in the test file": [one for one in gapped if one.crystal.file == "test"],
+        "formula not in the training rows": new,
+        "the same, row not in the validation file": [one for one in new if one.crystal.file != "val"],
         "gaps of borlido": [one for one in gapped if one.crystal.source == "borlido"],
         "gaps of snumat": [one for one in gapped if one.crystal.source == "snumat"],
         "cubic": [one for one in gapped if one.crystal.space_group >= 195],

@@ -9,6 +9,7 @@ import typer
 
 from hsegap.commands import inputs, output
 from hsegap.commands.options import Files, FormatOption, JsonOption, check_stdin_once, format_name
+from hsegap.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,15 +75,15 @@ def run(names: Sequence[str], *, target: Path | None, as_json: bool, file_format
     with output.answers_only() as out:
         for index, name in enumerate(names):
             crystal = _crystal(name, file_format)
-            if isinstance(crystal, inputs.Problem):
-                entry: dict[str, Any] = crystal.entry(name, index)
+            if isinstance(crystal, Problem):
+                entry: dict[str, Any] = crystal.entry(name=name, index=index)
             else:
                 from hsegap.structures.summary import summary_of
 
                 entry = {"id": name, "index": index, "format": crystal.format, **summary_of(crystal).as_dict()}
                 if target is not None:
                     problem = _write(crystal, name, target, several=len(names) > 1, taken=taken, out=out)
-                    entry = problem.entry(name, index) if problem is not None else entry
+                    entry = problem.entry(name=name, index=index) if problem is not None else entry
             entries.append(entry)
             if not as_json and not (str(target) == "-" and "error" not in entry):
                 _show(entry, out)
@@ -91,21 +92,21 @@ def run(names: Sequence[str], *, target: Path | None, as_json: bool, file_format
     return int(any("error" in entry for entry in entries))
 
 
-def _crystal(name: str, file_format: StructureFormat | None) -> Crystal | inputs.Problem:
+def _crystal(name: str, file_format: StructureFormat | None) -> Crystal | Problem:
     """Read one file."""
     from hsegap.structures import StructureError
     from hsegap.structures import read as read_structure
 
     text = inputs.read_file(name)
-    if isinstance(text, inputs.Problem):
+    if isinstance(text, Problem):
         return text
     try:
         return read_structure(text, format=file_format)
     except StructureError as error:
-        return inputs.Problem(error.code, error.message, error.hint)
+        return error.problem
 
 
-def _write(crystal: Crystal, name: str, target: Path, *, several: bool, taken: set[str], out: TextIO) -> inputs.Problem | None:
+def _write(crystal: Crystal, name: str, target: Path, *, several: bool, taken: set[str], out: TextIO) -> Problem | None:
     """Write one crystal; what hinders it takes the place of the answer."""
     from hsegap.structures.summary import to_cif
 
@@ -123,11 +124,11 @@ def _write(crystal: Crystal, name: str, target: Path, *, several: bool, taken: s
         path = target / file_name
     try:
         if name != inputs.STDIN and path.exists() and path.samefile(name):
-            return inputs.Problem("invalid_request", f"{path} is the file that was read.", "Give --cif another name or folder.")
+            return Problem("invalid_request", f"{path} is the file that was read.", "Give --cif another name or folder.")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        return inputs.Problem("invalid_request", f"{path} could not be written: {error.strerror}.", "Choose another path for --cif.")
+        return Problem("invalid_request", f"{path} could not be written: {error.strerror}.", "Choose another path for --cif.")
     output.note(f"{name}: written to {path}")
     return None
 

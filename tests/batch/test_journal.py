@@ -17,6 +17,7 @@ from hsegap.batch.rows import row_of
 from hsegap.batch.target import target_of
 from support.commands import csv_rows, json_rows
 from support.journals import SETTINGS, SIZE, N, answer, items, open_journal, run
+from support.needs import needed
 
 
 def outputs(out: Path) -> tuple[bytes, bytes]:
@@ -39,7 +40,7 @@ def test_every_way_to_the_end_gives_the_same_bytes(tmp_path: Path, suffix: str) 
 
 
 def test_csv_and_parquet_hold_the_fields_of_the_json(tmp_path: Path) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet = needed("pyarrow.parquet")
     from hsegap.batch.rows import flat
 
     for suffix in ("csv", "jsonl", "parquet"):

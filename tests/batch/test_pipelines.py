@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.commands import COMMAND, ROOT, csv_rows, environment
+from support.needs import needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +38,7 @@ def python(script: str, *arguments: object, cwd: Path) -> str:
 
 
 def test_a_column_of_a_pandas_frame(tmp_path: Path, crystals: dict[str, str]) -> None:
-    pandas = pytest.importorskip("pandas")
+    pandas = needed("pandas")
     rows = [{"id": name, "cif": text, "description": f"About {name}." if name == "Si" else None} for name, text in crystals.items()]
     rows.insert(3, {"id": "broken", "cif": "nothing", "description": None})
     pandas.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
@@ -50,7 +51,7 @@ def test_a_column_of_a_pandas_frame(tmp_path: Path, crystals: dict[str, str]) ->
 
 
 def test_objects_of_ase_and_pymatgen(tmp_path: Path) -> None:
-    pytest.importorskip("ase")
+    needed("ase")
     lines = python("structure_objects.py", cwd=tmp_path).splitlines()
     assert [line.split(",")[0] for line in lines] == ["Si", "GaAs", "MgO"]
     assert all(re.search(r"\d\.\d\d eV$", line) for line in lines)

@@ -10,6 +10,7 @@ import pytest
 from hsegap.batch import remote
 from hsegap.batch.problems import ScoringError
 from hsegap.batch.sources import InputOptions, Inputs
+from support.needs import needed
 from support.s3_server import Store
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from support.commands import Outcome
 
-pytest.importorskip("fsspec")
+needed("fsspec")
 
 
 @pytest.fixture
@@ -66,10 +67,10 @@ def test_from_a_store_into_a_store(
 def test_parquet_and_tables_and_the_cluster(
     store: Store, access: dict[str, str], crystals: dict[str, str], tmp_path: Path, score: Callable[..., Outcome]
 ) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet = needed("pyarrow.parquet")
     import pyarrow as pa
 
-    pytest.importorskip("ray")
+    needed("ray")
     fill(store, crystals)
     arguments = ("s3://bucket/cifs/*.cif", "--batch-size", 3)
     assert score(*arguments, "-o", tmp_path / "local.csv", "--quiet", env=access).status == 2

@@ -18,6 +18,7 @@ from hsegap.batch.rows import COLUMNS
 from hsegap.prediction.predictor import Predictor
 from hsegap.prediction.schemas import PredictRequest
 from support.commands import COMMAND, csv_rows, environment, json_rows
+from support.needs import needed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,7 +115,7 @@ def test_a_list_on_standard_input_and_lines_on_standard_output(cifs: Path, score
 
 def test_everything_at_once_in_one_file(cifs: Path, tmp_path: Path, score: Callable[..., Outcome]) -> None:
     """A file, an archive, a table and a database, scored in their order into Parquet."""
-    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet = needed("pyarrow.parquet")
     from ase.build import bulk
     from ase.db import connect
 
@@ -184,7 +185,7 @@ def test_a_failure_known_at_once_waits_for_the_rows_before_it(cifs: Path, tmp_pa
 
 
 def test_descriptions_are_generated_once_and_kept(cifs: Path, tmp_path: Path, score: Callable[..., Outcome]) -> None:
-    pytest.importorskip("robocrys")
+    needed("robocrys")
     outcome = score(cifs / "MgO.cif", "-o", "a.jsonl", "--describe")
     assert outcome.status == 0, outcome.stderr
     (row,) = json_rows(tmp_path / "a.jsonl")

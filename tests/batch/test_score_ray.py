@@ -14,6 +14,7 @@ import pytest
 from hsegap.batch.problems import ScoringError
 from support.broken_files import write_broken
 from support.commands import COMMAND, environment
+from support.needs import needed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +29,7 @@ GOOD = 200
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """A head node and a second node, one core each."""
-    pytest.importorskip("ray")
+    needed("ray")
     from ray.cluster_utils import Cluster
 
     with pytest.MonkeyPatch.context() as patch:

@@ -15,6 +15,7 @@ from hsegap.batch.sources import InputOptions, Inputs, count_inputs
 from hsegap.batch.streams import MAX_LINE_BYTES
 from hsegap.batch.tables import TableOptions
 from hsegap.structures import read as read_structure
+from support.needs import needed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +39,7 @@ def write(path: Path, rows: list[dict[str, str]]) -> Path:
             writer.writeheader()
             writer.writerows(rows)
     elif kind == "parquet":
-        parquet = pytest.importorskip("pyarrow.parquet")
+        parquet = needed("pyarrow.parquet")
         import pyarrow as pa
 
         parquet.write_table(pa.Table.from_pylist(rows), path)
@@ -149,7 +150,7 @@ def test_a_file_that_is_not_what_its_name_says(tmp_path: Path, name: str) -> Non
 
 
 def test_an_ase_database_keeps_every_digit(tmp_path: Path) -> None:
-    ase_db = pytest.importorskip("ase.db")
+    ase_db = needed("ase.db")
     from ase import Atoms
     from ase.build import bulk, molecule
 

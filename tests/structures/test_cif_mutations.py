@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from cif_texts import ROCK_SALT, cif, operations, symbol
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hsegap.structures import read
+from support.cell_settings import cif_of, expected, holds, sites_of
+from support.cif_texts import ROCK_SALT, cif, operations, symbol
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -138,8 +139,6 @@ SYMBOLS = {
 @pytest.mark.parametrize(("meant", "written"), [(meant, written) for meant, forms in SYMBOLS.items() for written in forms])
 def test_a_symbol_in_its_spellings(meant, written):
     import gemmi
-    from settings import cif_of, expected, sites_of
-    from test_cif_settings import holds
 
     setting = gemmi.find_spacegroup_by_name(meant)
     sites = sites_of(setting)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import gemmi
 import pytest
-from other_readers import agreed, by_others, content_of, files_in
-from settings import cif_of, sites_of, ways_to_say
 
 from hsegap.structures import StructureError, read
+from support.cell_settings import cif_of, sites_of, ways_to_say
+from support.other_readers import agreed, by_others, content_of, files_in
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED_CASES = ROOT.parent / "shared" / "cases" / "reading"

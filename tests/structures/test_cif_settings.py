@@ -10,24 +10,11 @@ import pytest
 
 from hsegap.structures import Crystal, StructureError, read
 from hsegap.structures.cif_symbols import settings_of_number
-from support.cell_settings import UNITS, Site, cif_of, expected, sites_of, ways_to_say
+from support.cell_settings import UNITS, Site, cif_of, expected, holds, sites_of, ways_to_say
 
 SETTINGS = list(gemmi.spacegroup_table())
 #: Ways that state the setting itself; for these a refusal is as wrong as another crystal.
 EXACT = ("symbol with suffix", "Hall symbol", "operations", "operations and symbol")
-
-
-def holds(crystal: Crystal, atoms: dict[str, np.ndarray]) -> bool:
-    """Whether a crystal has just these atoms, in any order."""
-    symbols = np.array(crystal.symbols)
-    if len(symbols) != sum(map(len, atoms.values())):
-        return False
-    for element, positions in atoms.items():
-        apart = crystal.frac_coords[symbols == element][:, None] - positions[None]
-        near = (np.abs(apart - np.rint(apart)) < 2e-5).all(axis=2)
-        if near.shape[0] != near.shape[1] or not (near.any(axis=0).all() and near.any(axis=1).all()):
-            return False
-    return True
 
 
 def shortest(crystal: Crystal) -> float:

@@ -14,6 +14,7 @@ import pytest
 from hsegap.structures import DescriptionError, describe, plain_numbers, read
 from hsegap.structures.errors import DESCRIPTION_ERROR_CODES
 from support.crystals import GAAS_CIF, silicon, simple
+from support.needs import needed
 from support.shared_material import load_rows
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,7 +30,7 @@ def fresh(code: str, **environment: str) -> str:
 
 @pytest.fixture(scope="module")
 def robocrys():
-    return pytest.importorskip("robocrys", reason="needs the extra describe")
+    return needed("robocrys")
 
 
 @pytest.fixture(scope="module")

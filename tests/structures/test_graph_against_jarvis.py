@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hsegap.structures import build_graph, read
+from support.needs import needed_dgl
 
 pytestmark = pytest.mark.shared_data
 
@@ -75,12 +76,7 @@ def test_reference_graphs_of_the_published_network(reference):
 @pytest.fixture(scope="module")
 def jarvis_graphs(val_rows):
     """(crystal, DGL graph, DGL line graph) of 210 real crystals."""
-    try:
-        from hsegap.training.dgl import import_dgl
-
-        import_dgl()
-    except ImportError as error:
-        pytest.skip(f"jarvis.core.graphs needs DGL: {error}")
+    needed_dgl()  # which jarvis.core.graphs needs
     from jarvis.core.atoms import Atoms
     from jarvis.core.graphs import Graph
 

@@ -7,9 +7,9 @@ import time
 
 import numpy as np
 import pytest
-from crystals import GAAS_CIF, SI_POSCAR
 
 from hsegap.structures import FORMATS, StructureError, read
+from support.crystals import GAAS_CIF, SI_POSCAR
 
 XSF = "CRYSTAL\nPRIMVEC\n0 2.82 2.82\n2.82 0 2.82\n2.82 2.82 0\nPRIMCOORD\n2 1\n11 0 0 0\n17 2.82 2.82 2.82\n"
 SHELX = "TITL NaCl in Fm-3m\nCELL 0.71073 5.64 5.64 5.64 90 90 90\nZERR 4 0 0 0 0 0 0\nLATT 4\nSFAC NA CL\nUNIT 4 4\nNA1 1 0 0 0\nCL1 2 0.5 0.5 0.5\nHKLF 4\nEND\n"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from crystals import GAAS_CIF, SI_POSCAR, simple
 
 from hsegap.structures import read, summary_of, to_cif
+from support.crystals import GAAS_CIF, SI_POSCAR, simple
 
 
 def test_gallium_arsenide():

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import gemmi
 import numpy as np
+
+if TYPE_CHECKING:
+    from hsegap.structures import Crystal
 
 #: Positions are whole numbers of this part of a cell vector, which holds decimals and the translations of all operations.
 UNITS = 240_000
@@ -103,3 +106,16 @@ def ways_to_say(setting: gemmi.SpaceGroup) -> dict[str, str]:
         "operations": f"loop_\n_space_group_symop_operation_xyz\n{operations}",
         "operations and symbol": f"_space_group_name_H-M_alt '{setting.hm}'\nloop_\n_symmetry_equiv_pos_as_xyz\n{operations}",
     }
+
+
+def holds(crystal: Crystal, atoms: dict[str, np.ndarray]) -> bool:
+    """Whether a crystal has just these atoms, in any order."""
+    symbols = np.array(crystal.symbols)
+    if len(symbols) != sum(map(len, atoms.values())):
+        return False
+    for element, positions in atoms.items():
+        apart = crystal.frac_coords[symbols == element][:, None] - positions[None]
+        near = (np.abs(apart - np.rint(apart)) < 2e-5).all(axis=2)
+        if near.shape[0] != near.shape[1] or not (near.any(axis=0).all() and near.any(axis=1).all()):
+            return False
+    return True

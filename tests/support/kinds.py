@@ -57,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
 WATCHER = pytest.StashKey[int]()
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)  # before `-m` picks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test with its kind; tests of one file, and all those of the shared server, stay together under ``--dist loadgroup``."""
     for item in items:

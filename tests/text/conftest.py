@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hsegap.text import TextEncoder
+from support.needs import needed
 
 DESCRIPTIONS = {
     "MgO": "MgO is Halite, Rock Salt structured and crystallizes in the cubic Fm-3m space group. Mg(1)2+ is bonded to six equivalent "
@@ -31,7 +32,7 @@ def descriptions() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def encoder_folder(tmp_path_factory):
-    pytest.importorskip("torch", reason="exporting the encoder needs the training extra")
+    needed("torch")
     from hsegap.export.text_encoder import default_encoder_folder
 
     # Below the session's own folder, so that no stale export is tested and every test directory shares one.

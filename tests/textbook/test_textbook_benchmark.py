@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from benchmarks.fitted import fit_of
 from benchmarks.strained import DEFORMATIONS, Deformation, moved, slope_of
 from benchmarks.textbook_figures import Answered, figures_of, line_of
 from support.shared_material import SHARED
@@ -50,6 +51,18 @@ def test_the_lattice_of_test_rows_is_changed(tmp_path):
     printed, figures = run("--parts", "strain", "--limit", "2", figures=tmp_path / "figures.json")
     assert "lattice of 2 rows of test.jsonl.gz changed" in printed
     assert 0 < figures["strain"]["1%"]["mean_ev"] < figures["strain"]["2%"]["most_ev"]
+
+
+def test_training_rows_are_told_apart_and_the_unanswered_counted():
+    def row(gap, **changes):
+        return {"hse_gap_ev": gap, "source": "mf", "spacegroup": 225, "label_confidence": "high", "n_sites": 2} | changes
+
+    rows = [row(5.0, source="borlido"), row(0.0), row(2.0, spacegroup=194, source="borlido"), row(3.0, n_sites=40), row(1.0)]
+    fit = fit_of(rows, [0.1, 0.2, 2.5, 3.0, math.nan])
+    assert (fit["source borlido"]["n"], fit["source borlido"]["false_metals"]) == (2, 1)
+    assert fit["source borlido"]["mae"] == pytest.approx((4.9 + 0.5) / 2)
+    assert (fit["cubic"]["n"], fit["cubic"]["unanswered"], fit["cubic"]["with_gap"]) == (4, 1, 2)
+    assert fit["cubic, at most 5 atoms"]["mae"] == pytest.approx((4.9 + 0.2) / 2)
 
 
 def test_an_unknown_part_is_refused():
@@ -103,6 +116,9 @@ def test_moves_count_answers_and_rows():
     assert found["share"] == pytest.approx(1 / 4)
     assert found["share_of_rows"] == pytest.approx(1 / 2)
     assert found["most_ev"] == pytest.approx(0.6)
+    assert found["unanswered"] == 0
+    assert moved([1.0, 2.0], [[1.6, math.nan]])["unanswered"] == 1
+    assert moved([1.0, 2.0], [[1.6, math.nan]])["share"] == 1, "a row without an answer is no row that stayed"
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,10 @@ import torch
 
 from hsegap.structures import build_graph
 from hsegap.training.errors import DataError
+from support.needs import needed_dgl
 from support.networks import some_crystals, some_graphs
 
-dgl_module = pytest.importorskip("hsegap.training.dgl")
-try:
-    dgl = dgl_module.import_dgl()
-except ImportError as error:
-    pytest.skip(f"needs DGL: {error}", allow_module_level=True)
+dgl = needed_dgl()
 
 from hsegap.training.dgl import batch_to_dgl, from_dgl, to_dgl, unbatch_dgl  # noqa: E402 - after the check that DGL is there
 from hsegap.training.saved_graphs import SavedGraphs, save_graphs, saved_folder  # noqa: E402 - as above

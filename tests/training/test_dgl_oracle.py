@@ -6,17 +6,14 @@ import pytest
 import torch
 
 from hsegap.models import collate
+from support.needs import needed_dgl
 from support.networks import FULL_MIDDLE, random_network, some_graphs
 
-try:
-    from hsegap.training.dgl import batch_to_dgl, import_dgl
+needed_dgl()
 
-    dgl = import_dgl()
-except ImportError as error:
-    pytest.skip(f"needs DGL: {error}", allow_module_level=True)
-
-from hsegap.models.network import _angle_cosine
-from support.dgl_network import Weights, add_angles, edge_gated, whole_network
+from hsegap.models.network import _angle_cosine  # noqa: E402 - after the check that DGL is there
+from hsegap.training.dgl import batch_to_dgl  # noqa: E402 - as above
+from support.dgl_network import Weights, add_angles, edge_gated, whole_network  # noqa: E402 - as above
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 BATCHES = ([0], [3], [4, 1], [0, 1, 2, 3, 4], [4, 0, 0, 3, 2, 1, 4, 3])

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from support.needs import needed
 from support.visits import Visit
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ PERMISSIONS = ["clipboard-read", "clipboard-write"]
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium, installed by the system."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (extra dev)")
+    playwright = needed("playwright.sync_api")
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("needs Chromium (`apt-get install chromium`)")

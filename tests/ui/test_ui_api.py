@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.needs import needed
 from support.ui_samples import BROKEN, DESCRIPTION, PEROVSKITE, SILICON
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture(scope="module")
 def remote(server_url: str):
-    gradio_client = pytest.importorskip("gradio_client")
+    gradio_client = needed("gradio_client")
     return gradio_client.Client(f"{server_url}/ui/", verbose=False, analytics_enabled=False, httpx_kwargs={"timeout": 120})
 
 

@@ -8,6 +8,7 @@ rhombohedral crystals; origin at a centre of inversion where there are two choic
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -139,15 +140,21 @@ def build(prototype: str, species: Sequence[str], constants: Mapping[str, float]
     Raises:
         KeyError: If there is no such prototype, or a constant or an element is missing.
     """
+    return _built(prototype, tuple(species), tuple(sorted(constants.items()))).copy()
+
+
+@cache
+def _built(prototype: str, species: tuple[str, ...], constants: tuple[tuple[str, float], ...]) -> Structure:
+    """The primitive cell, built once: expanding a large group takes a second."""
     from pymatgen.core import Structure
 
-    kind = PROTOTYPES[prototype]
+    kind, free = PROTOTYPES[prototype], dict(constants)
     elements = dict(zip("ABCD", species, strict=False))
     cell = Structure.from_spacegroup(
         AT_INVERSION.get(kind.space_group, kind.space_group),
-        lattice(kind.space_group, constants),
+        lattice(kind.space_group, free),
         [elements[letter] for letter, _ in kind.sites],
-        [[_number(part, constants) for part in position] for _, position in kind.sites],
+        [[_number(part, free) for part in position] for _, position in kind.sites],
         tol=1e-4,
     )
     return cell.get_primitive_structure()

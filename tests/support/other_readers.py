@@ -1,7 +1,7 @@
 """Structure files as pymatgen, ASE and gemmi read them beside us.
 
-    python tests/structures/other_readers.py                   # the structure files that come with installed packages
-    python tests/structures/other_readers.py FOLDER … [--list]  # those of folders
+    python tests/support/other_readers.py                   # the structure files that come with installed packages
+    python tests/support/other_readers.py FOLDER … [--list]  # those of folders
 
 Closing figures: files answered, refused by code, and disagreements: files for which two of the others have the same atoms and we answer
 other ones. ``--list`` names the refused files with their messages.

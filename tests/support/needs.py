@@ -1,0 +1,36 @@
+"""Libraries of the extras: what is missing fails, so that a skipped test never hides an install that went wrong."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any
+
+import pytest
+
+#: Environment variable with the libraries that are known to be missing on this machine, e.g. ``dgl,ray``: their tests are skipped.
+WITHOUT = "TESTS_WITHOUT"
+
+
+def skip_without(library: str) -> None:
+    """Skip the test, or the file that is being collected, where ``TESTS_WITHOUT`` names the library."""
+    if library in os.environ.get(WITHOUT, "").split(","):
+        pytest.skip(f"{WITHOUT} names {library}", allow_module_level=True)
+
+
+def needed(module: str) -> Any:
+    """Import a library that `make test` installs.
+
+    Raises:
+        ImportError: It is missing, or can't be loaded.
+    """
+    skip_without(module.split(".", maxsplit=1)[0])
+    return importlib.import_module(module)
+
+
+def needed_dgl() -> Any:
+    """DGL, imported the way training imports it; see `needed`."""
+    skip_without("dgl")
+    from hsegap.training.dgl import import_dgl
+
+    return import_dgl()
