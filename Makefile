@@ -1,24 +1,26 @@
 # hsegap's front door. `make serve` and `make test` need Debian (or a relative), Python 3.11 and make; the rest is installed into ./.venv.
 #
 #   make serve    core and description generator into ./.venv, then the page and the API on http://127.0.0.1:3000
-#   make test     every extra into ./.venv (upgrading what `make serve` left there), then the tests
+#   make test     every extra into ./.venv (upgrading what `make serve` left there), then the tests, JOBS files at once
+#   make check    ruff, mypy and the quick tests: what to run before every commit
 #   make lesser   the tests that compare with stored outcomes again, as on a processor with fewer instructions
 #   make lint     ruff check, ruff format --check, mypy
 #   make venv     what `make test` installs, without running anything
 #   make docs     docs/cli.md again from the commands' own help
 #
-# Variables: VENV=.venv  HOST=127.0.0.1  PORT=3000  ARGS="-k cli" (for pytest, or for `hsegap serve`)  PYTHON=/path/to/python3.11
+# Variables: VENV=.venv  HOST=127.0.0.1  PORT=3000  JOBS=2  ARGS="-k cli" (for pytest, or for `hsegap serve`)  PYTHON=/path/to/python3.11
 # pip's own settings (pip.conf, PIP_* variables) are respected, so a mirror or a CPU-only torch index is chosen there.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help serve test lesser lint format docs venv serve-venv tools clean
+.PHONY: help serve test check lesser lint format docs venv serve-venv tools clean
 
 VENV ?= .venv
 HOST ?= 127.0.0.1
 PORT ?= 3000
 ARGS ?=
+JOBS ?= 2
 BIN := $(VENV)/bin
 
 # One thread per process and sleeping waiters: with spinning threads a busy two-core machine runs hundreds of times slower.
@@ -38,13 +40,19 @@ STORED := tests/structures/test_graph_against_jarvis.py tests/models/test_publis
 	tests/artifact/test_artifact.py tests/export/test_small_gates.py tests/text/test_encoder.py
 
 help:
-	@sed -n '3,11s/^# \{0,3\}//p' Makefile
+	@sed -n '3,12s/^# \{0,3\}//p' Makefile
 
 serve: serve-venv
 	@exec $(BIN)/hsegap serve --host $(HOST) --port $(PORT) $(ARGS)
 
+# Several at once: files stay together, and what uses the shared server too. With ARGS one process runs what they pick, so that --pdb and -s work.
+SPREAD := -n $(JOBS) --dist loadgroup --no-loadscope-reorder
+
 test: venv tools
-	@exec $(BIN)/python -m pytest $(ARGS)
+	@exec $(BIN)/python -m pytest $(or $(ARGS),$(SPREAD) --durations=20)
+
+check: lint
+	@exec $(BIN)/python -m pytest -m "unit and not slow" $(SPREAD) -q $(ARGS)
 
 lesser: venv
 	@exec env $(LESSER) $(BIN)/python -m pytest $(STORED) $(ARGS)

@@ -126,6 +126,8 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     control.settimeout(None)
     setup = wire.receive(control)
+    if setup is None:  # the run is gone
+        return
     try:
         predictor = open_predictor(setup)
     except Exception as error:  # the run says it in its own words
@@ -153,7 +155,7 @@ def _fork_on_request(predictor: ScoringPredictor, control: socket.socket) -> Non
                 wire.send(control, {"pid": _fork(predictor, control, connection)})
         else:
             # How a worker ended; the engine asks only for those whose connection has closed.
-            (pid,) = wire.receive(control) or [0]
+            pid = (wire.receive(control) or {"pid": 0})["pid"]
             code = -signal.SIGKILL
             with contextlib.suppress(ChildProcessError):
                 code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

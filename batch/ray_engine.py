@@ -19,10 +19,10 @@ import socket
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from hsegap import __version__
 from hsegap.batch.batches import Batch, Item, Scored
 from hsegap.batch.problems import ScoringError, need, reason_of
 from hsegap.errors import Problem
@@ -103,8 +103,8 @@ class Scorer:
         from hsegap.artifact.artifact import Artifact
         from hsegap.batch.pool import Pool
 
-        if version != _version():
-            msg = f"this node has hsegap {_version()}, the driver {version}: install the same on both"
+        if version != __version__:
+            msg = f"this node has hsegap {__version__}, the driver {version}: install the same on both"
             raise RuntimeError(msg)
         self._folder = Path(tempfile.mkdtemp(prefix="hsegap-artifact-"))
         ray: Any = need("ray", purpose="--engine ray")
@@ -141,12 +141,6 @@ def _fetch(item: Item) -> Item:
 
     found = fetched(item.address, format_=item.format)
     return replace(item, structure=found.structure, problem=found.problem)
-
-
-def _version() -> str:
-    with contextlib.suppress(metadata.PackageNotFoundError):
-        return metadata.version("hsegap")
-    return "unknown"
 
 
 def _item(data: dict[str, Any]) -> Item:
@@ -260,7 +254,7 @@ class RayEngine:
         stream = data.read_datasource(_source(self._feeder), override_num_blocks=1, **self._reading_options(data.read_datasource))
         return stream.map_batches(
             Scorer,
-            fn_constructor_args=(self._feeder, self._options, _version()),
+            fn_constructor_args=(self._feeder, self._options, __version__),
             batch_size=1,
             batch_format="numpy",
             num_cpus=CORE_SHARE,

@@ -127,6 +127,20 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
         raise ScoringError("unreadable_input", f"{path} cannot be read: {reason_of(error)}.", "Check the file.") from error
 
 
+def largest_gaps(path: Path, most: int) -> list[dict[str, Any]]:
+    """The answered rows with the largest gaps, the largest first; of equal gaps those that come first.
+
+    Args:
+        path: An output of `hsegap score`.
+        most: How many.
+
+    Raises:
+        ScoringError: If it cannot be read or holds no such rows.
+    """
+    answered = ((row["gap_ev"], -place, row) for place, row in enumerate(read_rows(path)) if row["status"] == "ok")
+    return [row for _, _, row in heapq.nlargest(most, answered, key=lambda entry: entry[:2])]
+
+
 def _foreign(path: Path) -> ScoringError:
     return ScoringError("usage", f"{path} is not an output of `hsegap score`.", "Name the file that was given with -o.")
 

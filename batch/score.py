@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from hsegap.batch.tally import Tally
 
 Engine = Literal["local", "ray"]
-#: Exit statuses: every row is ok; the run could not start or go on; some rows are errors.
-OK, COULD_NOT_RUN, SOME_FAILED = 0, 1, 2
+#: Exit statuses: every row is ok; some rows are errors, or the run could not start or go on.
+OK, FAILED = 0, 1
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def score(options: ScoreOptions, *, stdout: TextIO | None = None, stderr: TextIO
         stderr: Gets progress and summary.
 
     Returns:
-        0 if every row is ok, 2 if some are errors.
+        0 if every row is ok, 1 if some are errors.
 
     Raises:
         ScoringError: If the run cannot start or go on.
@@ -144,16 +144,12 @@ def score(options: ScoreOptions, *, stdout: TextIO | None = None, stderr: TextIO
             raise ScoringError("no_inputs", "There is no structure among the inputs.", hint)
         if stopped is not None:
             hint = "Run it again with --resume to go on behind it, without --fail-fast to let failed rows be."
-            raise FailedFastError("failed_fast", f"Stopped at {stopped['id']}: {stopped['error']['message']}", hint)
+            raise ScoringError("failed_fast", f"Stopped at {stopped['id']}: {stopped['error']['message']}", hint)
         output.finish()
     if not options.quiet:
         rate = (tally.rows - before) / max(time.monotonic() - started, 1e-9)
         said.write(summary(tally, seconds=output.seconds, rate=rate, output=output.name, record=output.record))
-    return SOME_FAILED if tally.failed else OK
-
-
-class FailedFastError(ScoringError):
-    """A row failed and the run was told to stop there; its exit status is that of failed rows."""
+    return FAILED if tally.failed else OK
 
 
 def _run(scored: Iterable[Scored], output: Output, advance: Callable[[Tally], None], *, fail_fast: bool) -> dict[str, Any] | None:

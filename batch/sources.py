@@ -34,6 +34,11 @@ STRUCTURE_NAME = re.compile(
 _PATTERN = re.compile(r"[*?\[]")
 
 
+def is_pattern(name: str) -> bool:
+    """Whether a name is a pattern, and not that of a file with such characters."""
+    return _PATTERN.search(name) is not None and not os.path.lexists(name)
+
+
 @dataclass(frozen=True)
 class InputOptions:
     """How inputs are read.
@@ -76,7 +81,7 @@ class Inputs:
         self._texts: Descriptions | None = None
         self.duplicates = 0
         plain = [name for name in map(remote.local_name, options.names) if name != STDIN and not remote.is_address(name)]
-        if plain and len(plain) == len(options.names) and not any(os.path.lexists(name) or _PATTERN.search(name) for name in plain):
+        if plain and len(plain) == len(options.names) and not any(os.path.lexists(name) or is_pattern(name) for name in plain):
             several = f" (nor any of the other {len(plain) - 1})" if len(plain) > 1 else ""
             raise ScoringError("no_inputs", f"There is no file or folder {safe_name(plain[0])}{several}.", "Check the path.")
         if options.descriptions is not None:
@@ -121,7 +126,7 @@ class Inputs:
                     path = os.fsdecode(line.rstrip(b"\r\n"))
                     if path:
                         yield from self._named(path)
-            elif _PATTERN.search(name) and not os.path.lexists(name) and not remote.is_address(name):
+            elif is_pattern(name) and not remote.is_address(name):
                 found = False
                 for match in sorted_names(_matches(name)):
                     found = True
@@ -273,7 +278,7 @@ def count_inputs(names: Iterable[str], *, limit: int | None = None) -> int | Non
         if name == STDIN or remote.is_address(name):
             return None
         path = Path(name)
-        if _PATTERN.search(name) and not os.path.lexists(name):
+        if is_pattern(name):
             total += sum(1 for _ in _matches(name))
         elif path.is_dir():
             total += _count_folder(path)

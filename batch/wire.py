@@ -1,43 +1,42 @@
-"""Messages between the processes of a run: one JSON value each, its length in front. No pickle, as everywhere on the serving side."""
+"""Messages between the processes of a run, over sockets: the frames of :mod:`hsegap.prediction.messages`, without arrays."""
 
 from __future__ import annotations
 
-import json
-import struct
 from typing import TYPE_CHECKING, Any
+
+from hsegap.prediction.messages import PREFIX, pack, unpack
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Mapping
 
-_LENGTH = struct.Struct("<Q")
 #: Far above what a batch can hold; a larger number means that the two sides no longer understand each other.
 MAX_MESSAGE_BYTES = 2**30
 
 
-def send(connection: socket.socket, value: Any) -> None:
+def send(connection: socket.socket, message: Mapping[str, Any]) -> None:
     """Send one message; blocks until the other side has taken it.
 
     Raises:
         OSError: If the other side is gone.
     """
-    body = json.dumps(value, separators=(",", ":")).encode()
-    connection.sendall(_LENGTH.pack(len(body)) + body)
+    connection.sendall(pack(message))
 
 
-def receive(connection: socket.socket) -> Any:
+def receive(connection: socket.socket) -> dict[str, Any] | None:
     """Wait for one message.
 
     Returns:
-        The value, or None if the other side ended (before or amid a message).
+        The message, or None if the other side ended (before or amid a message).
     """
-    head = _exactly(connection, _LENGTH.size)
-    if head is None:
+    prefix = _exactly(connection, PREFIX.size)
+    if prefix is None:
         return None
-    (size,) = _LENGTH.unpack(head)
-    if size > MAX_MESSAGE_BYTES:
+    head_bytes, body_bytes = PREFIX.unpack(prefix)
+    if head_bytes + body_bytes > MAX_MESSAGE_BYTES:
         return None
-    body = _exactly(connection, size)
-    return None if body is None else json.loads(body)
+    frame = _exactly(connection, head_bytes + body_bytes)
+    return None if frame is None else unpack(bytes(frame[:head_bytes]), bytes(frame[head_bytes:]))[0]
 
 
 def _exactly(connection: socket.socket, count: int) -> bytearray | None:

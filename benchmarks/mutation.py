@@ -176,6 +176,7 @@ class Driver:
         self.results: list[dict[str, Any]] = []
         self.covered: dict[str, dict[int, list[int]]] = {}
         self.seconds: dict[int, float] = {}
+        self.counts: dict[str, int] = {}
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """In place of running each test once."""
@@ -185,8 +186,9 @@ class Driver:
         seen = [fault for fault in faults if self.covered.get(fault.path, {}).get(fault.line)]
         print(f"{len(items)} tests, {len(faults)} possible faults, {len(seen)} on lines that these tests run", flush=True)
         random.Random(self.given.seed).shuffle(seen)
+        self.counts = {"possible": len(faults), "on_lines": len(seen)}
         self.hunt(items, seen)
-        write(self.given.out, self.results, possible=len(faults), on_lines=len(seen))
+        show(self.results)
         return True
 
     def learn(self, items: list[pytest.Item]) -> None:
@@ -247,6 +249,7 @@ class Driver:
                 os.close(descriptor)
                 outcome = {0: "survived", 3: "not tried"}.get(status, "noticed")
                 self.results.append(asdict(fault) | {"outcome": outcome, "status": status})
+                self.given.out.write_text(json.dumps(self.counts | {"faults": self.results}, indent=1))
                 if outcome == "survived":
                     print(f"survived  {fault.path}:{fault.line}  {fault.what}", flush=True)
 
@@ -270,9 +273,8 @@ def try_out(fault: Fault, items: list[pytest.Item]) -> int:
     return 0
 
 
-def write(out: Path, results: list[dict[str, Any]], *, possible: int, on_lines: int) -> None:
-    """The results as JSON, and the score by room on the screen."""
-    out.write_text(json.dumps({"possible": possible, "on_lines": on_lines, "faults": results}, indent=1))
+def show(results: list[dict[str, Any]]) -> None:
+    """The score by room."""
     by_room: dict[str, Counter[str]] = defaultdict(Counter)
     for result in results:
         by_room[result["path"].split("/")[0]][result["outcome"]] += 1

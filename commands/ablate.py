@@ -68,7 +68,7 @@ def run(config: Path, *, out: Path, seeds: Sequence[int], only: Sequence[str], j
         results, failed = run_ablation(runs, load_encoder=load_training_encoder, jobs=jobs or default_jobs(), report=output.note)
     except HsegapError as error:
         output.note(f"hsegap: {error}")
-        return 1
+        return output.status_of(error)
     except KeyboardInterrupt:
         output.note("stopped; the same command goes on from here")
         return 1

@@ -59,7 +59,7 @@ def run(names: Sequence[str], *, as_json: bool, file_format: StructureFormat | N
             else:
                 # One file: the bare text, ready for `hsegap predict --text "$(hsegap describe FILE)"`.
                 text = entry["description"]["text"]
-                out.write(f"{text}\n" if len(names) == 1 else f"{entry['id']}: {text}\n")
+                out.write(f"{text}\n" if list(names) == [entry["id"]] else f"{entry['id']}: {text}\n")
                 out.flush()
         if as_json:
             output.write_json(entries, out)
@@ -73,8 +73,8 @@ def answers(names: Sequence[str], *, file_format: StructureFormat | None) -> Ite
     from hsegap.prediction.errors import Failure
     from hsegap.prediction.schemas import DescribeRequest
 
-    def request(structure: str) -> DescribeRequest:
-        return DescribeRequest(structure=structure, format=file_format)
+    def request(given: inputs.Named, structure: str) -> DescribeRequest:
+        return DescribeRequest(structure=structure, format=file_format or given.format)
 
     try:
         # The same process with the same deadline as a server's, and so the same words.
@@ -84,13 +84,13 @@ def answers(names: Sequence[str], *, file_format: StructureFormat | None) -> Ite
             yield error.problem.entry(name=name, index=index)
         return
     with predictor:
-        for index, name in enumerate(names):
-            item = inputs.request_from(name, request)
+        for index, given in enumerate(inputs.named(names)):
+            item = inputs.request_of(given, request)
             if isinstance(item, Problem):
-                yield item.entry(name=name, index=index)
+                yield item.entry(name=given.name, index=index)
                 continue
             answer = item if isinstance(item, Failure) else predictor.describe(item)
             if isinstance(answer, Failure):
-                yield {"id": name, **answer.at(index).model_dump(mode="json")}
+                yield {"id": given.name, **answer.at(index).model_dump(mode="json")}
             else:
-                yield {"id": name, "index": index, **answer.model_dump(mode="json")}
+                yield {"id": given.name, "index": index, **answer.model_dump(mode="json")}

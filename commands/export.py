@@ -182,7 +182,7 @@ def run(
         )
     except (HsegapError, ValueError, OSError) as error:
         output.note(f"hsegap: {error}")
-        return 1
+        return output.status_of(error)
 
     from hsegap.commands import verify
 

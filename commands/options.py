@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperCommand
 
 if TYPE_CHECKING:
     from hsegap.prediction.schemas import StructureFormat
@@ -24,7 +23,12 @@ class Format(StrEnum):
 
 
 Files = Annotated[
-    list[str], typer.Argument(metavar="FILE", help="Structure files; - reads one structure from standard input.", show_default=False)
+    list[str],
+    typer.Argument(
+        metavar="FILE",
+        help="Structure files, folders (searched through), patterns, archives, tables; - reads one structure from standard input.",
+        show_default=False,
+    ),
 ]
 ArtifactOption = Annotated[
     Path | None,
@@ -53,16 +57,3 @@ def check_stdin_once(files: list[str]) -> None:
 def split_paths(values: list[str] | None) -> list[Path]:
     """Paths of a repeatable option that also takes several with commas between."""
     return [Path(part.strip()) for value in values or [] for part in value.split(",") if part.strip()]
-
-
-class CouldNotRun(TyperCommand):
-    """A command whose exit status 2 means something else than a misspelt option: that is 1 here, "could not run"."""
-
-    def make_context(self, *arguments: Any, **options: Any) -> Any:
-        """Parse the command line."""
-        try:
-            return super().make_context(*arguments, **options)
-        except Exception as error:
-            if getattr(error, "exit_code", None) == 2:
-                error.exit_code = 1  # type: ignore[attr-defined]  # only errors that have one come here
-            raise

@@ -59,6 +59,11 @@ def note(message: str) -> None:
     sys.stderr.write(f"{message}\n")
 
 
+def status_of(error: Exception) -> int:
+    """Exit status of a command that ends with an error: 2 where it was called wrongly, as for an option that is not there, else 1."""
+    return 2 if getattr(error, "code", None) == "usage" else 1
+
+
 def training_is_missing(doing: str) -> bool:
     """Whether the extra that trains and exports is not installed; says in words how to install it.
 

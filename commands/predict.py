@@ -1,15 +1,19 @@
-"""`hsegap predict`: files in, one prediction or named error per file out, in order."""
+"""`hsegap predict`: structures in, one prediction or named error per structure out."""
 
 from __future__ import annotations
 
+import itertools
 import logging
+import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
 from hsegap.commands import inputs, output
 from hsegap.commands.options import ArtifactOption, Files, FormatOption, JsonOption, check_stdin_once, format_name
+from hsegap.commands.overview import Sort
 from hsegap.errors import Problem
 
 if TYPE_CHECKING:
@@ -21,6 +25,34 @@ if TYPE_CHECKING:
 #: Files answered together; small enough that a long list shows its first answers soon.
 CHUNK = 64
 logger = logging.getLogger("hsegap.cli")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is printed of the answers, and how.
+
+    Attributes:
+        as_json: One JSON array.
+        as_csv: The columns of `hsegap score`.
+        verbose: Each answer at length, however many there are.
+        sort: By what; None leaves the order of the inputs.
+        descending: The largest first.
+        min_gap: Smallest gap shown, eV.
+        max_gap: Largest gap shown, eV.
+    """
+
+    as_json: bool = False
+    as_csv: bool = False
+    verbose: bool = False
+    sort: Sort | None = None
+    descending: bool = False
+    min_gap: float | None = None
+    max_gap: float | None = None
+
+    @property
+    def at_once(self) -> bool:
+        """Whether each answer is printed as soon as it is there."""
+        return self.verbose and self.sort is None and not (self.as_json or self.as_csv)
 
 
 def predict(
@@ -39,19 +71,32 @@ def predict(
     describe: Annotated[
         bool, typer.Option("--describe", help="Let the description be generated from each structure (seconds per crystal).")
     ] = False,
+    sort: Annotated[Sort | None, typer.Option("--sort", help="Sort by this; errors come last.", show_default=False)] = None,
+    descending: Annotated[bool, typer.Option("--descending", help="With --sort: the largest first.")] = False,
+    min_gap: Annotated[
+        float | None, typer.Option("--min-gap", metavar="EV", help="Show no smaller gap than this.", show_default=False)
+    ] = None,
+    max_gap: Annotated[
+        float | None, typer.Option("--max-gap", metavar="EV", help="Show no larger gap than this.", show_default=False)
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show each answer at length, however many there are.")] = False,
     json: JsonOption = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV with the columns of `hsegap score`.")] = False,
     atoms: Annotated[bool, typer.Option("--atoms/--no-atoms", help="With or without the per-atom values.")] = True,
     artifact: ArtifactOption = None,
     format: FormatOption = None,  # noqa: A002 - the option is called so
 ) -> None:
     """Predict the HSE06 band gap of each structure.
 
-    Without --text, --describe and --pbe-gap the gap is predicted from the structure alone. A PBE gap that the text states counts as well.
-    Exit status: 0 if every file was predicted, 1 if any failed, 2 for a command that cannot be understood.
+    One structure is answered at length, several as a table. Without --text, --describe and --pbe-gap the gap is predicted from the
+    structure alone (or with the text and the PBE gap that a table has for it). A PBE gap that the text states counts as well.
+    Exit status: 0 if every structure was predicted, 1 if any failed, 2 for a command that cannot be understood.
 
     \b
     Examples:
-      hsegap predict examples/*.cif
+      hsegap predict examples/GaAs.cif
+      hsegap predict examples/ --sort gap --min-gap 1 --max-gap 3
+      hsegap predict 'runs/**/CONTCAR' --csv > gaps.csv
       hsegap predict POSCAR --text "GaAs is Zincblende structured."
       hsegap predict examples/GaAs.cif --pbe-gap 0.19
       hsegap predict examples/GaAs.cif --describe --json
@@ -64,12 +109,16 @@ def predict(
         raise typer.BadParameter("give --text or --describe, not both", param_hint="--text")
     if pbe_gap is not None and not 0 <= pbe_gap <= MAX_GAP_EV:  # not a number fails both
         raise typer.BadParameter(f"a gap lies between 0 and {MAX_GAP_EV:g} eV", param_hint="--pbe-gap")
+    if json and csv:
+        raise typer.BadParameter("give --json or --csv, not both", param_hint="--csv")
+    if min_gap is not None and max_gap is not None and min_gap > max_gap:
+        raise typer.BadParameter("no gap is above --min-gap and below --max-gap", param_hint="--min-gap")
     status = run(
         files,
         text=text,
         pbe_gap_ev=pbe_gap,
         describe=describe,
-        as_json=json,
+        shown=Shown(json, csv, verbose, sort, descending, min_gap, max_gap),
         atoms=atoms,
         artifact=artifact,
         file_format=format_name(format),
@@ -83,72 +132,112 @@ def run(
     text: str | None,
     pbe_gap_ev: float | None,
     describe: bool,
-    as_json: bool,
+    shown: Shown,
     atoms: bool,
     artifact: Path | None,
     file_format: StructureFormat | None,
 ) -> int:
-    """Predict each file and print what came out.
+    """Predict each structure and print what came out.
 
     Args:
-        names: Paths, or ``-`` for standard input.
-        text: Description used for every file; None for none.
-        pbe_gap_ev: PBE gap known of every file; None for none.
+        names: Paths, folders, patterns, or ``-`` for standard input.
+        text: Description used for every structure; None for none.
+        pbe_gap_ev: PBE gap known of every structure; None for none.
         describe: Generate descriptions.
-        as_json: One JSON array instead of tables.
+        shown: What is printed, and how.
         atoms: With the per-atom values.
         artifact: Artifact folder; None takes the default one.
-        file_format: Format of every file; None recognises it.
+        file_format: Format of every structure; None recognises it.
 
     Returns:
-        Exit status: 0 if every file was predicted, else 1.
+        Exit status: 0 if every structure was predicted, else 1.
     """
+    from hsegap.commands.overview import chosen
     from hsegap.prediction.schemas import Known, PredictRequest
 
-    known = None if pbe_gap_ev is None else Known(pbe_gap_ev=pbe_gap_ev)
+    # A table shows no atoms, so none are asked for where there will be one.
+    atoms = atoms and (shown.as_json or shown.verbose or len(names) == 1)
 
-    def request(structure: str) -> PredictRequest:
-        return PredictRequest(structure=structure, format=file_format, description=text, describe=describe, known=known, atoms=atoms)
+    def request(given: inputs.Named, structure: str) -> PredictRequest:
+        gap = given.pbe_gap_ev if pbe_gap_ev is None else pbe_gap_ev
+        return PredictRequest(
+            structure=structure,
+            format=file_format or given.format,
+            description=given.description if text is None else text,
+            describe=describe,
+            known=None if gap is None else Known(pbe_gap_ev=gap),
+            atoms=atoms,
+        )
 
     entries: list[dict[str, Any]] = []
     with output.answers_only() as out:
-        # A description takes seconds, so each file is then shown as soon as it is done.
-        for entry in answers(names, request=request, artifact=artifact, chunk=1 if describe and not as_json else CHUNK):
+        # A description takes seconds, so each structure is then shown as soon as it is done.
+        for entry in answers(names, request=request, artifact=artifact, chunk=1 if describe else CHUNK):
             entries.append(entry)
-            if not as_json:
-                from hsegap.commands.tables import show_prediction
-
-                show_prediction(entry, out=out)
-        if as_json:
-            output.write_json(entries, out)
+            if shown.at_once:
+                _show(chosen([entry], min_gap=shown.min_gap, max_gap=shown.max_gap), shown, out=out, at_length=True)
+            elif describe:
+                output.note(f"{len(entries)}: {entry['id']}")
+        kept = chosen(entries, sort=shown.sort, descending=shown.descending, min_gap=shown.min_gap, max_gap=shown.max_gap)
+        if not shown.at_once:
+            _show(kept, shown, out=out, at_length=shown.verbose or len(entries) == 1)
+        if len(kept) < len(entries):
+            output.note(f"{len(entries) - len(kept)} of {len(entries)} have gaps outside the bounds")
     return int(any("error" in entry for entry in entries))
 
 
+def _show(entries: list[dict[str, Any]], shown: Shown, *, out: TextIO, at_length: bool) -> None:
+    """Print answers in the form asked for."""
+    if shown.as_json:
+        output.write_json(entries, out)
+    elif shown.as_csv:
+        from hsegap.commands.overview import write_csv
+
+        write_csv(entries, out)
+    elif at_length:
+        from hsegap.commands.tables import show_prediction
+
+        for entry in entries:
+            show_prediction(entry, out=out)
+    else:
+        from hsegap.commands.overview import show_overview
+
+        show_overview(entries, out=out)
+
+
 def answers(
-    names: Sequence[str], *, request: Callable[[str], PredictRequest], artifact: Path | None, chunk: int = CHUNK
+    names: Sequence[str],
+    *,
+    request: Callable[[inputs.Named, str], PredictRequest],
+    artifact: Path | None,
+    chunk: int = CHUNK,
 ) -> Iterator[dict[str, Any]]:
-    """One JSON-ready entry per file, in order; a bad file costs none of its neighbours.
+    """One JSON-ready entry per structure, in order; a bad file costs none of its neighbours.
 
     Args:
-        names: Paths, or ``-``.
-        request: Makes a request of a file's text.
+        names: Paths, folders, patterns, or ``-``.
+        request: Makes a request of a structure and its text.
         artifact: Artifact folder; None takes the default one.
-        chunk: Files answered together.
+        chunk: Structures answered together.
 
     Yields:
-        A prediction or an error object, each with the file's name as ``id``.
+        A prediction or an error object, each with the structure's name as ``id``.
     """
     from hsegap.artifact.artifact import ArtifactError
 
     try:
-        predictor = open_predictor(artifact, jobs=len(names))
+        # One name may stand for any number of files; readers that are not needed are not started.
+        predictor = open_predictor(artifact, jobs=len(names) if all(map(os.path.isfile, names)) else CHUNK)
     except ArtifactError as error:
         for index, name in enumerate(names):
             yield error.problem.entry(name=name, index=index)
         return
     with predictor:
-        for start in range(0, len(names), chunk):
-            yield from _chunk(names[start : start + chunk], start=start, request=request, predictor=predictor)
+        found = iter(inputs.named(names))
+        start = 0
+        while some := list(itertools.islice(found, chunk)):
+            yield from _chunk(some, start=start, request=request, predictor=predictor)
+            start += len(some)
 
 
 def open_predictor(artifact: Path | None, *, jobs: int) -> Predictor:
@@ -168,11 +257,13 @@ def open_predictor(artifact: Path | None, *, jobs: int) -> Predictor:
     return Predictor(Artifact.load(artifact), workers=max(1, min(jobs, usable_processors(), 4)), remember_descriptions=True)
 
 
-def _chunk(names: Sequence[str], *, start: int, request: Callable[[str], PredictRequest], predictor: Predictor) -> Iterator[dict[str, Any]]:
-    """Answer some files together."""
+def _chunk(
+    some: Sequence[inputs.Named], *, start: int, request: Callable[[inputs.Named, str], PredictRequest], predictor: Predictor
+) -> Iterator[dict[str, Any]]:
+    """Answer some structures together."""
     from hsegap.prediction.errors import Failure
 
-    items = [inputs.request_from(name, request) for name in names]
+    items = [inputs.request_of(given, request) for given in some]
     asked = [item for item in items if not isinstance(item, Problem)]
     try:
         answered = iter(predictor.predict(asked))
@@ -180,12 +271,12 @@ def _chunk(names: Sequence[str], *, start: int, request: Callable[[str], Predict
         logger.exception("prediction failed")
         failure = Failure.make("internal", "The prediction failed unexpectedly; the reason stands on standard error.")
         answered = iter([failure] * len(asked))
-    for index, (name, item) in enumerate(zip(names, items, strict=True), start):
+    for index, (given, item) in enumerate(zip(some, items, strict=True), start):
         if isinstance(item, Problem):
-            yield item.entry(name=name, index=index)
+            yield item.entry(name=given.name, index=index)
             continue
         answer = next(answered)
         if isinstance(answer, Failure):
-            yield {"id": name, **answer.at(index).model_dump(mode="json")}
+            yield {"id": given.name, **answer.at(index).model_dump(mode="json")}
         else:
-            yield answer.model_copy(update={"id": name, "index": index}).model_dump(mode="json")
+            yield answer.model_copy(update={"id": given.name, "index": index}).model_dump(mode="json")

@@ -38,7 +38,7 @@ def read(
     json: JsonOption = False,
     format: FormatOption = None,  # noqa: A002 - the option is called so
 ) -> None:
-    """Show what is read of each structure file.
+    """Show what is read of each structure.
 
     Formula, cell, space group as found from the atoms, density, atoms, and what was repaired or assumed: to be looked at before a gap is
     trusted. No gap is predicted. Exit status: 0 if every file was read, else 1.
@@ -73,8 +73,8 @@ def run(names: Sequence[str], *, target: Path | None, as_json: bool, file_format
     entries: list[dict[str, Any]] = []
     taken: set[str] = set()
     with output.answers_only() as out:
-        for index, name in enumerate(names):
-            crystal = _crystal(name, file_format)
+        for index, given in enumerate(inputs.named(names)):
+            name, crystal = given.name, _crystal(given, file_format)
             if isinstance(crystal, Problem):
                 entry: dict[str, Any] = crystal.entry(name=name, index=index)
             else:
@@ -82,7 +82,7 @@ def run(names: Sequence[str], *, target: Path | None, as_json: bool, file_format
 
                 entry = {"id": name, "index": index, "format": crystal.format, **summary_of(crystal).as_dict()}
                 if target is not None:
-                    problem = _write(crystal, name, target, several=len(names) > 1, taken=taken, out=out)
+                    problem = _write(crystal, name, target, several=list(names) != [name], taken=taken, out=out)
                     entry = problem.entry(name=name, index=index) if problem is not None else entry
             entries.append(entry)
             if not as_json and not (str(target) == "-" and "error" not in entry):
@@ -92,16 +92,15 @@ def run(names: Sequence[str], *, target: Path | None, as_json: bool, file_format
     return int(any("error" in entry for entry in entries))
 
 
-def _crystal(name: str, file_format: StructureFormat | None) -> Crystal | Problem:
-    """Read one file."""
+def _crystal(given: inputs.Named, file_format: StructureFormat | None) -> Crystal | Problem:
+    """Read one structure."""
     from hsegap.structures import StructureError
     from hsegap.structures import read as read_structure
 
-    text = inputs.read_file(name)
-    if isinstance(text, Problem):
-        return text
+    if isinstance(given.text, Problem):
+        return given.text
     try:
-        return read_structure(text, format=file_format)
+        return read_structure(given.text, format=file_format or given.format)
     except StructureError as error:
         return error.problem
 

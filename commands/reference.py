@@ -16,14 +16,16 @@ piped as it is.
 
 | exit status | meaning |
 |---|---|
-| 0 | every input was answered |
-| 1 | at least one was not: its place is taken by an error object with `code`, `message` and `hint` (the codes are those of the HTTP API) |
-| 2 | the command line was not understood |
+| 0 | every input was answered, every row is ok |
+| 1 | at least one was not: an error with `code`, `message` and `hint` takes its place, as over HTTP; or the command could not work |
+| 2 | the command line was not understood, or its options contradict each other |
 
-`hsegap score` has statuses of its own, named in its help.
+`hsegap score` that was interrupted ends with 128 and the signal's number: 130 after Ctrl-C, 143 after SIGTERM.
 
-`hsegap score` writes its errors into rows and says more with its status: 0 if every row is ok, 2 if some are errors, 1 if it could not run
-(a command line that was not understood included).
+Atoms are numbered from 0, in tables as in JSON, CSV and on the page, and as in pymatgen and ASE.
+
+`hsegap --install-completion` lets the Tab key complete commands, options and their values (bash, zsh, fish), from the next shell on.
+
 """
 #: Width of the help in the page; a terminal's own width is used there.
 WIDTH = 100

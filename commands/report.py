@@ -39,7 +39,7 @@ def run(rows: Path, *, out: Path | None, title: str | None) -> int:
         title: Heading; None takes the file's name.
 
     Returns:
-        Exit status: 0, or 1 if the rows cannot be read or the page cannot be written.
+        Exit status: 0, 1 if the rows cannot be read or the page cannot be written, 2 for a file that is no run's output.
     """
     from hsegap.batch.page import render
     from hsegap.batch.problems import ScoringError, reason_of
@@ -52,7 +52,7 @@ def run(rows: Path, *, out: Path | None, title: str | None) -> int:
         write_whole(page, render(report, title=title), sync=False)
     except ScoringError as error:
         output.note(f"hsegap report: {error}")
-        return 1
+        return output.status_of(error)
     except OSError as error:
         output.note(f"hsegap report: {page} cannot be written: {reason_of(error)}.")
         return 1

@@ -8,7 +8,7 @@ import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -85,6 +85,10 @@ ResumeOption = Annotated[bool, typer.Option("--resume", help="Continue an earlie
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Replace OUT; with --resume, go on although inputs, options or model have changed.")
 ]
+TopOption = Annotated[
+    int | None,
+    typer.Option(min=1, max=10_000, metavar="N", help="In the end, show the N rows with the largest gaps as a table.", show_default=False),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary.")]
 EngineOption = Annotated[EngineName, typer.Option(help="Processes on this machine, or actors on a Ray cluster.")]
 RayAddressOption = Annotated[
@@ -95,11 +99,11 @@ HELP = """Score any number of crystals, one row each.
 
 Rows come in the order of the inputs, with status ok or error; a broken file costs its own row. Killed at any moment, the same
 command with --resume goes on where it was and gives the same file.
-Exit status: 0 if every row is ok, 2 if some are errors, 1 if the run could not start or go on.
+Exit status: 0 if every row is ok, 1 if some are errors or the run could not start or go on, 2 for a command that cannot be understood.
 
 \b
 Examples:
-  hsegap score cifs/ -o gaps.csv
+  hsegap score cifs/ -o gaps.csv --top 20
   hsegap score GaAs.cif POSCAR more.tar.gz -o gaps.csv --fail-fast --quiet
   hsegap score 'relaxed/**/CONTCAR' -o gaps.parquet --workers 8 --resume
   hsegap score crystals.zip -o gaps.jsonl --descriptions texts.csv
@@ -133,6 +137,7 @@ def score(
     fail_fast: FailFastOption = False,
     resume: ResumeOption = False,
     force: ForceOption = False,
+    top: TopOption = None,
     quiet: QuietOption = False,
     engine: EngineOption = EngineName.local,
     ray_address: RayAddressOption = None,
@@ -162,40 +167,71 @@ def score(
         engine=engine.value,
         ray_address=ray_address,
     )
-    raise typer.Exit(run(options))
+    if top is not None and out == "-":
+        raise typer.BadParameter("the rows take standard output; give a file with -o", param_hint="--top")
+    raise typer.Exit(run(options, top=top))
 
 
-def run(options: ScoreOptions) -> int:
+def run(options: ScoreOptions, *, top: int | None = None) -> int:
     """Score, and say why not where that fails.
 
     Args:
         options: The run.
+        top: How many of the rows with the largest gaps are shown in the end.
 
     Returns:
-        Exit status: 0 if every row is ok, 2 if some are errors, 1 if the run could not start or go on, 128 and the signal's number if it
-        was interrupted.
+        Exit status: 0 if every row is ok, 1 if some are errors or the run could not start or go on, 2 if its options contradict each other,
+        128 and the signal's number if it was interrupted.
     """
     from hsegap.artifact.artifact import ArtifactError
     from hsegap.batch.problems import ScoringError, harmless
-    from hsegap.batch.score import COULD_NOT_RUN, SOME_FAILED, FailedFastError, score
+    from hsegap.batch.score import FAILED, score
 
     logging.basicConfig(level=logging.ERROR if options.quiet else logging.WARNING, format="hsegap score: %(message)s", stream=sys.stderr)
     # Each reading process that had to be ended has its own row to say so.
     logging.getLogger("hsegap.workers").setLevel(logging.CRITICAL)
     with output.answers_only() as out, _stoppable() as caught:
         try:
-            return score(options, stdout=out, stderr=sys.stderr)
+            status = score(options, stdout=out, stderr=sys.stderr)
+            if top is not None:
+                _show_top(options.out, top, out=out)
         except (ScoringError, ArtifactError) as error:
             output.note(harmless(f"hsegap score: {error}"))
-            return SOME_FAILED if isinstance(error, FailedFastError) else COULD_NOT_RUN
+            return output.status_of(error)
         except Exception:
             logging.getLogger("hsegap.cli").exception("the run ended unexpectedly")
             output.note("hsegap score: rows written so far are kept; report the lines above, and go on with --resume.")
-            return COULD_NOT_RUN
+            return FAILED
         except (_Stopped, KeyboardInterrupt):
             if options.out != "-":
                 output.note("hsegap score: stopped; the same command with --resume goes on where it was.")
             return 128 + (caught[0] if caught else signal.SIGINT)
+        else:
+            return status
+
+
+def _show_top(name: str, top: int, *, out: TextIO) -> None:
+    """Print the rows of a finished run that have the largest gaps."""
+    from hsegap.batch.remote import is_address
+    from hsegap.batch.report import largest_gaps
+    from hsegap.commands.overview import Line, show_lines
+
+    if is_address(name):
+        output.note(f"hsegap score: --top reads no store; fetch {name} and look at `hsegap report`.")
+        return
+    lines = [
+        Line(
+            name=row["id"],
+            formula=row["formula"],
+            n_atoms=row["n_atoms"],
+            gap_ev=row["gap_ev"],
+            interval_ev=None if row["interval_ev_low"] is None else (row["interval_ev_low"], row["interval_ev_high"]),
+            kind=row["kind"],
+            warnings=tuple(warning["code"] for warning in row["warnings"]),
+        )
+        for row in largest_gaps(Path(name), top)
+    ]
+    show_lines(lines, out=out, title=f"the {len(lines)} largest gaps of {name}")
 
 
 @contextlib.contextmanager

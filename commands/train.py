@@ -54,7 +54,7 @@ def run(recipe: Path, *, only: Sequence[str]) -> int:
         run_recipe(read_recipe(recipe), load_encoder=load_training_encoder, report=output.note, only=only)
     except HsegapError as error:
         output.note(f"hsegap: {error}")
-        return 1
+        return output.status_of(error)
     except subprocess.CalledProcessError as error:
         output.note(f"hsegap: step failed: {' '.join(error.cmd[2:])} ended with {error.returncode}")
         return 1

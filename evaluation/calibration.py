@@ -119,7 +119,7 @@ def learn(
     settings = {
         "method": "split conformal, scaled per crystal by a log-linear model of the error",
         "coverage": coverage,
-        # The widths of an interval that is the same for all crystals: what a reader of the first kind of calibration uses.
+        # The widths of an interval that is the same for all crystals: what an hsegap that knows no other reads.
         "half_width_ev": plain[True],
         "half_width_no_text_ev": plain[False],
         "metal_below_ev": threshold,

@@ -2,7 +2,8 @@
 
     >>> import hsegap
     >>> hsegap.predict("examples/GaAs.cif").gap_ev
-    >>> hsegap.load("my-artifact").predict([...])
+    >>> hsegap.predict(["examples/GaAs.cif", structure, atoms])  # a table
+    >>> hsegap.load("my-artifact").predict("examples/GaAs.cif")
 
 The rooms of the repository are this package's subpackages: ``structures/`` is ``hsegap.structures`` and so on. Importing this file loads
 none of them.

@@ -13,6 +13,7 @@ from hsegap.commands import (
     describe,
     evaluate,
     export,
+    key,
     predict,
     read,
     report,
@@ -22,12 +23,10 @@ from hsegap.commands import (
     transfer,
     verify,
 )
-from hsegap.commands.options import CouldNotRun
 
 app = typer.Typer(
     name="hsegap",
     no_args_is_help=True,
-    add_completion=False,
     # Plain help: the same text in a terminal, in a log and in docs/cli.md.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -60,10 +59,11 @@ app.command()(predict.predict)
 app.command()(describe.describe)
 app.command()(read.read)
 app.command()(serve.serve)
+app.command()(key.key)
 app.command()(evaluate.evaluate)
 app.command()(verify.verify)
-app.command(cls=CouldNotRun, help=score.HELP)(score.score)
-app.command(cls=CouldNotRun)(report.report)
+app.command(help=score.HELP)(score.score)
+app.command()(report.report)
 app.command()(train.train)
 app.command()(export.export)
 app.command()(ablate.ablate)

@@ -1,7 +1,7 @@
 """What a calibrated artifact adds to a prediction: an interval, and warnings where a crystal or a text lies far from training.
 
 An artifact without calibration (``manifest.calibration`` null) gets no interval, which is better than an invented one, and only those
-warnings that need none. Calibrations of the first kind (one width for every crystal) stay readable next to those of today, whose widths
+warnings that need none. Calibrations with one width for every crystal (artifact 0.1.0) stay readable next to those of today, whose widths
 come from :mod:`hsegap.prediction.scale`.
 """
 
@@ -52,10 +52,10 @@ class Calibration(BaseModel):
         coverage: Share of crystals whose true gap lies inside the interval.
         half_width_ev: Split-conformal half width with a description, eV.
         half_width_no_text_ev: The same without one; None takes the other.
-        embedding: Where graph embeddings of training crystals lie (calibrations of the first kind).
+        embedding: Where graph embeddings of training crystals lie (only where there is one width for all).
         text: Where pooled text vectors of training descriptions lie (likewise).
         metal_below_ev: Predicted gap below which a crystal is called a metal, eV.
-        scaled: Settings of the widths per crystal, whose arrays stand in a file of their own; None in calibrations of the first kind.
+        scaled: Settings of the widths per crystal, whose arrays stand in a file of their own; None where there is one width for all.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -71,7 +71,7 @@ class Calibration(BaseModel):
 
     @property
     def model(self) -> Scaled | None:
-        """Widths and distances per crystal; None in calibrations of the first kind."""
+        """Widths and distances per crystal; None where there is one width for all."""
         return self._model
 
     def with_model(self, model: Scaled) -> Calibration:

@@ -2,6 +2,9 @@
 
 A parser can hang on a near-zero cell volume, ask for all memory, or crash in compiled code. Each such job costs its own answer and one
 process, which is replaced; nobody else notices.
+
+`hsegap score` has worker processes of another kind around these (:mod:`hsegap.batch.fork_server` says why there are two, and why neither
+is a library's): it gives whole crystals away, while a server keeps the network, once, in its own threads.
 """
 
 from __future__ import annotations
@@ -214,6 +217,8 @@ class WorkerPool:
         for slot in self._all:
             self._slots.put(slot)
         self._closed = threading.Event()
+        #: Processes that had to be ended and started anew.
+        self.replaced = 0
 
     def start(self) -> None:
         """Start one process without waiting for it, so that its imports overlap with the caller's own."""
@@ -229,6 +234,11 @@ class WorkerPool:
     def pids(self) -> list[int]:
         """Process ids of the workers that run now."""
         return [worker.pid for slot in self._all if (worker := slot[0]) is not None and worker.alive]
+
+    @property
+    def busy(self) -> int:
+        """Jobs under way."""
+        return len(self._all) - self._slots.qsize()
 
     def run(
         self, job: Job, *, expires_at: float, abandoned: threading.Event | None = None
@@ -307,6 +317,7 @@ class WorkerPool:
     def _replace(self, slot: list[Worker | None]) -> int:
         """End a worker and start the next one at once, so that the next job does not wait for its imports."""
         code = self._discard(slot)
+        self.replaced += 1
         if not self._closed.is_set():
             slot[0] = self._spawn()
         return code

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -13,6 +14,9 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 
 from hsegap.prediction.errors import Failure
+from hsegap.service.budgets import Budgets
+from hsegap.service.logs import quiet_logs
+from hsegap.service.observe import start_metrics
 from hsegap.service.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,11 +33,12 @@ logger = logging.getLogger("hsegap.service")
 class Runtime:
     """What one server process shares between its routes; empty until the service starts."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings | None = None) -> None:
         self.core: Core | None = None
         self.has_page = False
+        self.draining = False
         self._limits: set[asyncio.Timeout] = set()
-        self._settings: Settings | None = None
+        self._settings = settings
 
     @property
     def settings(self) -> Settings:
@@ -41,6 +46,11 @@ class Runtime:
         if self._settings is None:
             self._settings = Settings.from_env()
         return self._settings
+
+    @cached_property
+    def budgets(self) -> Budgets:
+        """Places for work, shared by the API and the page."""
+        return Budgets.from_settings(self.settings)
 
     def start(self) -> Core:
         """Check the artifact and begin verifying it; the server answers meanwhile that it is not ready.
@@ -54,7 +64,8 @@ class Runtime:
             self.core = Core.open(settings=self.settings)
             self.core.start_in_background()
             self._drain_on_signals()
-            logging.getLogger("bentoml._internal.server.http_app").addFilter(_without_client_errors)
+            start_metrics(self)
+            quiet_logs()
         return self.core
 
     def _drain_on_signals(self) -> None:
@@ -92,21 +103,26 @@ class Runtime:
 
     def drain(self) -> None:
         """Take no new work; what is under way gets the drain time to finish."""
+        self.draining = True
         if self.core is not None:
             self.core.drain()
         for limit in self._limits:
             end = asyncio.get_running_loop().time() + self.settings.drain_s
             limit.reschedule(min(end, limit.when() or end))
 
+    def ready_core(self) -> Core:
+        """The core that answers now; a request keeps the one it began with.
+
+        Raises:
+            RuntimeError: If the service has not been started.
+        """
+        if self.core is None:
+            raise RuntimeError("the service has not been started")
+        return self.core
+
     def not_ready(self) -> Failure | None:
         """The failure to answer with while nothing can be predicted; None when it can."""
         return self.core.not_ready() if self.core is not None else Failure.make("not_ready", "The service is starting.")
-
-
-def _without_client_errors(record: logging.LogRecord) -> bool:
-    """Keep a client's typing mistake (which BentoML logs with a traceback) out of the log: it is answered, not an event."""
-    kind = record.exc_info[0] if record.exc_info else None
-    return kind is None or kind.__name__ != "ValidationError"
 
 
 def json_answer(result: BaseModel) -> Response:
@@ -139,8 +155,8 @@ def edge_app(runtime: Runtime) -> Starlette:
     """
     page = _Page()
 
-    async def root(_: Request) -> Response:
-        return RedirectResponse("/ui/", status_code=307)
+    async def root(request: Request) -> Response:
+        return RedirectResponse(request.scope.get("root_path", "") + "/ui/", status_code=307)
 
     async def model(_: Request) -> Response:
         if runtime.core is None:
@@ -157,9 +173,10 @@ def edge_app(runtime: Runtime) -> Starlette:
         async with contextlib.AsyncExitStack() as stack:
             if runtime.settings.page and runtime.core is not None:
                 try:
+                    from hsegap.service.page_backend import PageBackend
                     from hsegap.ui.mount import ui_app
 
-                    page.app = ui_app(runtime.core)
+                    page.app = ui_app(PageBackend(runtime))
                     router = getattr(page.app, "router", None)
                     if router is not None:
                         await stack.enter_async_context(router.lifespan_context(page.app))

@@ -9,6 +9,7 @@ from hsegap.prediction.schemas import BatchRequest, BatchResponse, DescribeReque
 from hsegap.service.app import Runtime, edge_app, json_answer
 from hsegap.service.guard import Guard
 from hsegap.service.metrics import label_by_route
+from hsegap.service.observe import note
 
 RUNTIME = Runtime()
 label_by_route()
@@ -25,22 +26,28 @@ class HsegapService:
     """HSE06 band gaps of crystals from a structure and an optional description."""
 
     def __init__(self) -> None:
-        self.core = RUNTIME.start()
+        RUNTIME.start()
 
     @bentoml.api(route="/predict")
     async def predict(self, request: PredictRequest, /) -> Prediction:
         """Predict the band gap of one crystal."""
-        return _answer(json_answer(await self.core.predict_one_async(request)))
+        answer = await RUNTIME.ready_core().predict_one_async(request)
+        note([answer])
+        return _answer(json_answer(answer))
 
     @bentoml.api(route="/predict_batch")
     async def predict_batch(self, batch: BatchRequest, /) -> BatchResponse:
         """Predict many crystals: one result or error per item, in order."""
-        return _answer(json_answer(BatchResponse(items=await self.core.predict_many_async(batch.items))))
+        answers = await RUNTIME.ready_core().predict_many_async(batch.items)
+        note(answers)
+        return _answer(json_answer(BatchResponse(items=answers)))
 
     @bentoml.api(route="/describe")
     async def describe(self, request: DescribeRequest, /) -> GeneratedDescription:
         """Describe one crystal in robocrystallographer's wording."""
-        return _answer(json_answer(await self.core.describe_async(request)))
+        answer = await RUNTIME.ready_core().describe_async(request)
+        note([answer])
+        return _answer(json_answer(answer))
 
     @bentoml.on_shutdown
     def stop(self) -> None:

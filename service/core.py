@@ -53,8 +53,12 @@ class Core:
             describe_deadline_s=settings.describe_deadline_s,
             remember_descriptions=settings.remember_descriptions,
         )
-        # Threads of this pool mostly wait for a worker process, so there are as many as requests admitted at once.
+        # Threads mostly wait for a worker process, so there are as many as pieces of work admitted at once; in pools of their own, so
+        # that descriptions, which take seconds, and the items of batches never stand before a single prediction.
+        self._batch_items = max(1, min(settings.max_concurrency // 2, 2 * (settings.workers + settings.threads)))
         self._threads = ThreadPoolExecutor(max_workers=settings.max_concurrency, thread_name_prefix="hsegap-request")
+        self._batch_threads = ThreadPoolExecutor(max_workers=self._batch_items, thread_name_prefix="hsegap-batch")
+        self._describe_threads = ThreadPoolExecutor(max_workers=settings.max_describes, thread_name_prefix="hsegap-describe")
 
     @classmethod
     def open(cls, artifact: str | Path | None = None, *, settings: Settings | None = None) -> Core:
@@ -103,7 +107,8 @@ class Core:
     def close(self) -> None:
         """Stop threads and worker processes."""
         self.state = "draining"
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._batch_threads, self._describe_threads):
+            threads.shutdown(wait=False, cancel_futures=True)
         self.predictor.close()
 
     def not_ready(self) -> Failure | None:
@@ -120,7 +125,8 @@ class Core:
 
     async def predict_one_async(self, request: PredictRequest) -> Prediction | Failure:
         """Predict one crystal without blocking the event loop."""
-        return self.not_ready() or await self._predict_in_thread(request, index=None)
+        threads = self._describe_threads if request.describe and not request.description else self._threads
+        return self.not_ready() or await self._predict_in_thread(request, index=None, threads=threads)
 
     async def predict_many_async(self, requests: Sequence[PredictRequest | Failure]) -> list[Prediction | Failure]:
         """Predict many crystals, in order, without blocking the event loop."""
@@ -131,21 +137,22 @@ class Core:
             if isinstance(request, Failure):
                 return request.at(index)
             async with admitted:
-                return await self._predict_in_thread(request, index=index)
+                return await self._predict_in_thread(request, index=index, threads=self._batch_threads)
 
-        # A batch may not take all threads: single requests must get through beside it.
-        admitted = asyncio.Semaphore(max(1, min(self.settings.max_concurrency // 2, 2 * (self.settings.workers + self.settings.threads))))
+        # One batch asks for no more than the threads of all batches, so that batches take turns.
+        admitted = asyncio.Semaphore(self._batch_items)
         return list(await asyncio.gather(*(one(index, request) for index, request in enumerate(requests))))
 
-    async def _predict_in_thread(self, request: PredictRequest, *, index: int | None) -> Prediction | Failure:
+    async def _predict_in_thread(self, request: PredictRequest, *, index: int | None, threads: ThreadPoolExecutor) -> Prediction | Failure:
         expires_at = time.monotonic() + self.settings.request_timeout_s
-        return await self._in_thread(functools.partial(self.predictor.predict_one, request, index=index, expires_at=expires_at))
+        work = functools.partial(self.predictor.predict_one, request, index=index, expires_at=expires_at)
+        return await self._in_thread(work, threads)
 
-    async def _in_thread(self, work: Callable[..., Answer]) -> Answer:
+    async def _in_thread(self, work: Callable[..., Answer], threads: ThreadPoolExecutor) -> Answer:
         """Run work in a thread; when the waiting task is cancelled, the work is told that nobody waits any more."""
         abandoned = threading.Event()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, functools.partial(work, abandoned=abandoned))
+            return await asyncio.get_running_loop().run_in_executor(threads, functools.partial(work, abandoned=abandoned))
         except asyncio.CancelledError:
             abandoned.set()
             raise
@@ -155,7 +162,7 @@ class Core:
         if failure := self.not_ready():
             return failure
         expires_at = time.monotonic() + self.settings.request_timeout_s
-        return await self._in_thread(functools.partial(self.predictor.describe, request, expires_at=expires_at))
+        return await self._in_thread(functools.partial(self.predictor.describe, request, expires_at=expires_at), self._describe_threads)
 
     def model_info(self) -> ModelInfo:
         """What is known about the artifact that answers."""

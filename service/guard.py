@@ -1,24 +1,29 @@
-"""What every HTTP request passes before BentoML sees it: token, size, type, readiness, number at once, time; and the shape of every error.
+"""What every HTTP request passes before BentoML sees it, the API's and the page's alike.
 
-BentoML has no limit on the body, answers its own errors in another shape and sends no Retry-After; all of that is settled here, so that no
-route can forget it.
+In this order: names (Host, Origin), key, type, size, readiness, the whole body under its own deadline, its structure, a place to work in,
+time. BentoML and Gradio have none of it in this shape; all of it is settled here, so that no route can forget it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import hmac
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hsegap.prediction.errors import RETRY_AFTER_S, STATUS, Failure, internal_error
+from hsegap.prediction.errors import Failure, internal_error
+from hsegap.service.access import Keys
+from hsegap.service.answers import Outgoing, answer, header, is_page, plain
+from hsegap.service.body import BodyError, ClientGoneError, Pending, Replayed, Streamed, read_json
+from hsegap.service.budgets import OverloadedError
+from hsegap.service.cors import Cors
+from hsegap.service.hosts import Hosts, bare_path
+from hsegap.service.json_limits import MAX_VALUES, parsed
+from hsegap.service.observe import Record, observed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
     from hsegap.service.app import Runtime
+    from hsegap.service.budgets import Kind
 
     Scope = MutableMapping[str, Any]
     Message = MutableMapping[str, Any]
@@ -26,13 +31,24 @@ if TYPE_CHECKING:
     Send = Callable[[Message], Awaitable[None]]
     App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-#: Routes that take JSON and work on it; only these count towards the limit of requests at once.
-WORK_ROUTES = frozenset({"/predict", "/predict_batch", "/describe"})
-#: Routes a health check may ask without a token.
+#: Routes that take JSON and work on it, with the budget they draw from.
+WORK_ROUTES: dict[str, Kind] = {"/predict": "single", "/predict_batch": "batch", "/describe": "describe"}
+#: Routes a health check may ask without a token, under any name.
 HEALTH_ROUTES = frozenset({"/livez", "/healthz", "/readyz"})
-PAGE = "/ui"
-#: An answer of an error kept to be put into the shape of all our errors; BentoML's and Starlette's are far shorter.
-MAX_ERROR_BYTES = 64 * 1024
+UPLOAD = "/ui/gradio_api/upload"
+#: The page's events carry tables.
+PAGE_VALUES = 4 * MAX_VALUES
+_CLOSE = [(b"connection", b"close")]
+
+
+class _Exchange(NamedTuple):
+    """One request on its way through the guard."""
+
+    scope: Scope
+    path: str
+    receive: Receive
+    outgoing: Outgoing
+    record: Record
 
 
 class Guard:
@@ -40,70 +56,172 @@ class Guard:
 
     Args:
         app: BentoML's application.
-        runtime: Holds the core and its settings once the service has started.
+        runtime: Holds the core, the budgets and the settings.
     """
 
     def __init__(self, app: App, runtime: Runtime) -> None:
         self._app = app
         self._runtime = runtime
-        self._running = 0
+        settings = runtime.settings
+        self._hosts = Hosts(settings)
+        self._keys = Keys(settings)
+        self._cors = Cors(settings)
+        self._pending = Pending(settings.max_pending_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer or pass on one request."""
         if scope["type"] != "http":
-            if scope["type"] == "websocket" and not self._authorized(scope):
+            if scope["type"] == "websocket":  # nothing here speaks it
                 await send({"type": "websocket.close", "code": 1008})
                 return
             await self._app(scope, receive, send)
             return
-        path = scope["path"]
-        failure = self._refusal(scope, path)
+        scope = self._hosts.placed(scope)
+        path = bare_path(scope["path"], scope.get("root_path", ""))
+        with observed(scope, path, enabled=self._runtime.settings.request_log) as record:
+            await self._answer(scope, path, receive, self._sending(scope, send, record), record)
+
+    def _sending(self, scope: Scope, send: Send, record: Record) -> Send:
+        """A ``send`` that names the request, notes the status, and closes the connection of a stopping server."""
+        cors = self._cors.headers(scope)
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                record.status = message["status"]
+                extra = [(b"x-request-id", record.id.encode()), *cors]
+                known = {name.lower() for name, _ in message.get("headers", [])}
+                if self._runtime.draining and b"connection" not in known:
+                    extra += _CLOSE
+                message = {**message, "headers": [*message.get("headers", []), *extra]}
+            await send(message)
+
+        return sending
+
+    async def _answer(self, scope: Scope, path: str, receive: Receive, send: Send, record: Record) -> None:
+        failure = self._refusal(scope, path, record)
         if failure is not None:
-            await answer(send, failure, scope=scope)
+            record.outcome = failure.error.code
+            await answer(send, failure, scope=scope, headers=_CLOSE if _has_body(scope) else None)
             return
-        if path == "/readyz" and scope["method"] in {"GET", "HEAD"}:
+        if self._cors.is_preflight(scope):
+            await plain(send, 204, b"")
+            return
+        reading = scope["method"] in {"GET", "HEAD"}
+        if path == "/readyz" and reading:
             failure = self._runtime.not_ready()
             await (answer(send, failure, scope=scope) if failure else plain(send, 200, b"ready\n"))
             return
-        outgoing = _Outgoing(scope, send)
-        incoming = _Incoming(receive, self._limit(path), outgoing)
-        if path in WORK_ROUTES and scope["method"] == "POST":
-            await self._work(scope, incoming, outgoing)
+        outgoing = Outgoing(scope, send, path=path)
+        if self._runtime.draining and path not in HEALTH_ROUTES and path != "/metrics":
+            await outgoing.fail(self._runtime.not_ready() or Failure.make("not_ready", "The server is shutting down."))
+        elif scope["method"] == "POST" and (path in WORK_ROUTES or (is_page(path) and path != UPLOAD)):
+            await self._with_body(_Exchange(scope, path, receive, outgoing, record))
         else:
-            await self._pass(scope, incoming, outgoing)
+            settings = self._runtime.settings
+            deadline_s = settings.upload_timeout_s if path == UPLOAD else settings.body_timeout_s
+            await self._pass(scope, Streamed(receive, outgoing, limit=self._limit(path), deadline_s=deadline_s), outgoing)
 
-    async def _work(self, scope: Scope, incoming: _Incoming, outgoing: _Outgoing) -> None:
-        """Pass on a request that costs something: ready, not too many at once, not for too long."""
-        failure = self._runtime.not_ready()
-        settings = self._runtime.settings
-        if failure is None and self._running >= settings.max_concurrency:
-            failure = Failure.make("overloaded", f"The server is working on {self._running} requests and takes no more at once.")
+    async def _with_body(self, exchange: _Exchange) -> None:
+        """Read the whole body, then work on it; what it costs is given back when the answer is out."""
+        _, path, receive, outgoing, record = exchange
+        settings, page = self._runtime.settings, is_page(path)
+        failure = None if page else self._runtime.not_ready()
         if failure is not None:
             await outgoing.fail(failure)
             return
-        self._running += 1
+        try:
+            body = await read_json(
+                receive,
+                limit=settings.max_body_bytes,
+                deadline_s=settings.body_timeout_s,
+                pending=self._pending,
+                max_values=PAGE_VALUES if page else MAX_VALUES,
+            )
+        except BodyError as error:
+            record.outcome = error.failure.error.code
+            await outgoing.fail(error.failure, status=error.status, headers=_CLOSE)
+            return
+        except ClientGoneError:
+            record.outcome = "gone"
+            return
+        try:
+            if page:
+                await self._run(exchange, body)
+            else:
+                await self._work(exchange, body)
+        finally:
+            self._pending.held -= len(body)
+
+    async def _work(self, exchange: _Exchange, body: bytes) -> None:
+        """Pass on a request that costs something: well-formed, not too many at once, not for too long."""
+        _, path, _, outgoing, record = exchange
+        value = parsed(body)
+        if isinstance(value, Failure):
+            await outgoing.fail(value)
+            return
+        settings = self._runtime.settings
         limit = asyncio.timeout(settings.request_timeout_s)
         try:
-            async with limit:
+            async with self._runtime.budgets.place(_kind(path, value)), limit:
                 with self._runtime.shortened_when_draining(limit):
-                    await self._pass(scope, incoming, outgoing)
+                    await self._run(exchange, body)
+        except OverloadedError as error:
+            record.outcome = "overloaded"
+            await outgoing.fail(error.failure)
         except TimeoutError:
+            record.outcome = "timeout"
             took_too_long = Failure.make("timeout", f"The request took longer than {settings.request_timeout_s:g} s.")
             await outgoing.fail(self._runtime.not_ready() or took_too_long)
-        finally:
-            self._running -= 1
 
-    async def _pass(self, scope: Scope, incoming: _Incoming, outgoing: _Outgoing) -> None:
+    async def _run(self, exchange: _Exchange, body: bytes) -> None:
+        """Let the application work for as long as the client waits."""
+        scope, _, receive, outgoing, record = exchange
+        gone = asyncio.Event()
+        work = asyncio.ensure_future(self._pass(scope, Replayed(body, gone), outgoing))
+
+        async def watch() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            if not outgoing.complete:
+                gone.set()
+                work.cancel()
+
+        watching = asyncio.create_task(watch())
+        try:
+            await work
+        except asyncio.CancelledError:
+            if not gone.is_set():
+                raise
+            record.outcome = "gone"
+        finally:
+            watching.cancel()
+
+    async def _pass(self, scope: Scope, incoming: Receive, outgoing: Outgoing) -> None:
         try:
             await self._app(scope, incoming, outgoing)
             await outgoing.finish()
         except Exception as error:  # nothing of it may reach the client
             await outgoing.fail(internal_error(error, f"{scope['method']} {scope['path'][:80]}"))
 
-    def _refusal(self, scope: Scope, path: str) -> Failure | None:
+    def _refusal(self, scope: Scope, path: str, record: Record) -> Failure | None:
         """Why a request is turned away on its headers alone; None when it is not."""
-        if path not in HEALTH_ROUTES and not self._authorized(scope):
+        names = {name for name, _ in scope["headers"]}
+        if b"transfer-encoding" in names and b"content-length" in names:  # what one proxy reads as a body, the next reads as a request
+            return Failure.make("invalid_request", "The request has both Content-Length and Transfer-Encoding.", "Send one of them.")
+        if path not in HEALTH_ROUTES and not (path == "/metrics" and self._runtime.settings.metrics_any_host):
+            changes = is_page(path) or scope["method"] not in {"GET", "HEAD", "OPTIONS"}
+            if failure := self._hosts.refusal(scope, changes=changes):
+                return failure
+        if self._cors.is_preflight(scope):
+            return None
+        holder = "" if path in HEALTH_ROUTES else self._keys.holder(scope)
+        if holder is None:
             return Failure.make("unauthorized", "The token is missing or wrong.")
+        record.key = holder
+        return self._unfit(scope, path)
+
+    def _unfit(self, scope: Scope, path: str) -> Failure | None:
+        """Why the body a request announces is not taken."""
         media_type = header(scope, b"content-type").split(";")[0].strip().lower()
         work = path in WORK_ROUTES and scope["method"] == "POST"
         # BentoML would unpickle a body that says it is one. Nothing here has any use for pickles, whatever the route.
@@ -112,176 +230,23 @@ class Guard:
             return Failure.make("unsupported_media_type", f"The body must be application/json; this request says {named}.")
         if work and header(scope, b"content-encoding").lower() not in {"", "identity"}:
             return Failure.make("unsupported_media_type", "The body must not be compressed.", "Send the JSON without Content-Encoding.")
-        length = header(scope, b"content-length")
-        limit = self._limit(path)
-        if length.isdecimal() and int(length) > limit:
-            return Failure.make("payload_too_large", f"The body has {length} bytes; at most {limit} are taken.")
+        length, limit = header(scope, b"content-length"), self._limit(path)
+        if length.isdecimal() and int(length[:20]) > limit:
+            return Failure.make("payload_too_large", f"The body has {length[:20]} bytes; at most {limit} are taken.")
         return None
 
     def _limit(self, path: str) -> int:
         """Largest body a route takes, bytes."""
         settings = self._runtime.settings
-        return settings.max_upload_bytes if is_page(path) else settings.max_body_bytes
-
-    def _authorized(self, scope: Scope) -> bool:
-        """Whether the request carries the token: as a Bearer token, or as the password of a browser's own login box."""
-        token = self._runtime.settings.token
-        if token is None:
-            return True
-        scheme, _, value = header(scope, b"authorization").partition(" ")
-        if scheme.lower() == "basic":
-            try:
-                value = base64.b64decode(value.strip(), validate=True).decode().partition(":")[2]
-            except (binascii.Error, UnicodeDecodeError):
-                return False
-        elif scheme.lower() != "bearer":
-            return False
-        return hmac.compare_digest(value.strip().encode(), token.encode())
+        return settings.max_upload_bytes if path == UPLOAD else settings.max_body_bytes
 
 
-class _Incoming:
-    """``receive`` that counts the body's bytes, for a client that names no length or a wrong one."""
-
-    def __init__(self, receive: Receive, limit: int, outgoing: _Outgoing) -> None:
-        self._receive = receive
-        self._limit = limit
-        self._outgoing = outgoing
-        self._seen = 0
-
-    async def __call__(self) -> Message:
-        if self._seen > self._limit:
-            return {"type": "http.disconnect"}
-        message = await self._receive()
-        if message["type"] == "http.request":
-            self._seen += len(message.get("body", b""))
-            if self._seen > self._limit:
-                # Answered here and now: whatever the application makes of the broken-off body no longer goes out.
-                await self._outgoing.fail(Failure.make("payload_too_large", f"The body has more than {self._limit} bytes."))
-                return {"type": "http.disconnect"}
-        return message
+def _kind(path: str, value: Any) -> Kind:
+    """The budget of a request; a prediction that has its description generated costs one."""
+    wants_text = isinstance(value, dict) and value.get("describe") is True and not value.get("description")
+    return "describe" if path == "/predict" and wants_text else WORK_ROUTES[path]
 
 
-class _Outgoing:
-    """``send`` that puts every error into the shape of all our errors and keeps at most one answer per request."""
-
-    def __init__(self, scope: Scope, send: Send) -> None:
-        self._scope = scope
-        self._send = send
-        self._started = False
-        self._closed = False
-        self._held: Message | None = None
-        self._body = bytearray()
-        # The page speaks its own protocol with its own errors.
-        self._is_page = is_page(scope["path"])
-
-    async def __call__(self, message: Message) -> None:
-        if self._closed:
-            return
-        if message["type"] == "http.response.start" and message["status"] >= 400 and (not self._is_page or message["status"] == 500):
-            self._held = message
-            return
-        if self._held is not None and message["type"] == "http.response.body":
-            if len(self._body) < MAX_ERROR_BYTES:
-                self._body += message.get("body", b"")
-            if not message.get("more_body", False):
-                await self.finish()
-            return
-        self._started = True
-        await self._send(message)
-
-    async def finish(self) -> None:
-        """Send an error that was held back, in its proper shape."""
-        if self._held is None or self._closed:
-            return
-        status, held = self._held["status"], self._held
-        self._held = None
-        failure, status = shaped(status, bytes(self._body), self._scope)
-        allow = [(name, value) for name, value in held.get("headers", []) if name.lower() == b"allow"]
-        await self.fail(failure, status=status, headers=allow)
-
-    async def fail(self, failure: Failure, *, status: int | None = None, headers: list[tuple[bytes, bytes]] | None = None) -> None:
-        """Answer with a failure, unless an answer is already on its way."""
-        if self._closed:
-            return
-        self._closed = True
-        self._held = None
-        if self._started:
-            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-            return
-        await answer(self._send, failure, status=status, headers=headers, scope=self._scope)
-
-
-def is_page(path: str) -> bool:
-    """Whether a path belongs to the page."""
-    return path == PAGE or path.startswith(f"{PAGE}/")
-
-
-def header(scope: Scope, name: bytes) -> str:
-    """A request header, empty when absent."""
-    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
-
-
-def shaped(status: int, body: bytes, scope: Scope) -> tuple[Failure, int]:
-    """Put an error answer of BentoML or Starlette into the shape of all our errors.
-
-    Args:
-        status: Its status.
-        body: Its body.
-        scope: The request.
-
-    Returns:
-        The failure and the status it goes out with.
-    """
-    try:
-        data = json.loads(body)
-    except (ValueError, RecursionError):
-        data = None
-    if isinstance(data, dict):
-        inner = data.get("error")
-        if isinstance(inner, dict) and inner.get("code") in STATUS:
-            return Failure.model_validate(data), status
-        if status == 400 and isinstance(data.get("detail"), list):
-            failure = Failure.from_validation(data["detail"])
-            return failure, failure.status
-    path = scope["path"][:100]
-    if status == 404:
-        return Failure.make("invalid_request", f"There is nothing at {path}.", "See docs/api.md or /docs.json for the routes."), 404
-    if status == 405:
-        return Failure.make(
-            "invalid_request", f"{path} does not take {scope['method']}.", "See docs/api.md or /docs.json for the routes."
-        ), 405
-    by_status = {413: "payload_too_large", 415: "unsupported_media_type", 429: "overloaded", 503: "not_ready", 504: "timeout"}
-    if status in by_status:
-        return Failure.make(by_status[status], "The request could not be served."), status
-    if status < 500:
-        return Failure.make("invalid_request", "The request is not valid."), status
-    return internal_error(RuntimeError(f"status {status} from {path}"), "answering"), 500
-
-
-async def answer(
-    send: Send, failure: Failure, *, status: int | None = None, headers: list[tuple[bytes, bytes]] | None = None, scope: Scope | None = None
-) -> None:
-    """Send a failure as JSON, with the headers its code asks for."""
-    status = status or failure.status
-    extra = list(headers or [])
-    if failure.error.code in RETRY_AFTER_S:
-        extra.append((b"retry-after", str(RETRY_AFTER_S[failure.error.code]).encode()))
-    if status == 401:
-        # A browser that opens the page gets its login box; a program gets the scheme it should use.
-        wants_html = scope is not None and "text/html" in header(scope, b"accept")
-        extra.append((b"www-authenticate", b'Basic realm="hsegap", charset="UTF-8"' if wants_html else b"Bearer"))
-    await plain(send, status, failure.model_dump_json().encode(), media_type=b"application/json", headers=extra)
-
-
-async def plain(
-    send: Send,
-    status: int,
-    body: bytes,
-    *,
-    media_type: bytes = b"text/plain; charset=utf-8",
-    headers: list[tuple[bytes, bytes]] | None = None,
-) -> None:
-    """Send a whole answer."""
-    start = [(b"content-type", media_type), (b"content-length", str(len(body)).encode()), *(headers or [])]
-    await send({"type": "http.response.start", "status": status, "headers": start})
-    await send({"type": "http.response.body", "body": body})
+def _has_body(scope: Scope) -> bool:
+    """Whether a body follows that nobody will read."""
+    return any(name == b"transfer-encoding" or (name == b"content-length" and value != b"0") for name, value in scope["headers"])

@@ -40,7 +40,16 @@ STRUCTURE_CODES = (
 #: Errors of generating a description.
 DESCRIBE_CODES = ("not_describable", "describe_unavailable")
 #: Errors any route that works on a crystal may answer with.
-WORK_CODES = ("invalid_request", "payload_too_large", "unsupported_media_type", "overloaded", "not_ready", "timeout", "internal")
+WORK_CODES = (
+    "invalid_request",
+    "forbidden",
+    "payload_too_large",
+    "unsupported_media_type",
+    "overloaded",
+    "not_ready",
+    "timeout",
+    "internal",
+)
 
 SILICON = """data_Si
 _symmetry_space_group_name_H-M 'P 1'
@@ -72,7 +81,7 @@ def openapi_document(settings: Settings) -> dict[str, Any]:
     Args:
         settings: Tell whether a token is asked for.
     """
-    secured = settings.token is not None
+    secured = settings.secured
     one = {"structure": SILICON, "format": "cif", "description": None, "describe": False, "known": None, "atoms": True}
     paths: dict[str, Any] = {
         "/predict": _post(
@@ -99,12 +108,12 @@ def openapi_document(settings: Settings) -> dict[str, Any]:
             example={"structure": SILICON, "format": "cif"},
             codes=(*STRUCTURE_CODES, *DESCRIBE_CODES, *WORK_CODES),
         ),
-        "/model": _get("model", "What is known about the artifact that answers.", _json(ModelInfo), ("not_ready",)),
-        "/docs.json": _get("docs", "This document.", {"application/json": {"schema": {"type": "object"}}}, ()),
+        "/model": _get("model", "What is known about the artifact that answers.", _json(ModelInfo), ("forbidden", "not_ready")),
+        "/docs.json": _get("docs", "This document.", {"application/json": {"schema": {"type": "object"}}}, ("forbidden",)),
         "/livez": _get("livez", "200 while the process lives.", _text(), (), open_to_all=True),
         "/healthz": _get("healthz", "The same as /livez.", _text(), (), open_to_all=True),
         "/readyz": _get("readyz", "200 once the artifact is verified, until the server stops.", _text(), ("not_ready",), open_to_all=True),
-        "/metrics": _get("metrics", "Prometheus metrics.", _text(), ()),
+        "/metrics": _get("metrics", "Prometheus metrics.", _text(), ("forbidden",)),
     }
     if secured:
         for path in paths.values():
@@ -144,7 +153,8 @@ def _post(
     name: str, summary: str, *, takes: type[BaseModel], gives: type[BaseModel], example: dict[str, Any], codes: tuple[str, ...]
 ) -> dict[str, Any]:
     body = {"required": True, "content": {"application/json": {"schema": _ref(takes), "examples": {"silicon": {"value": example}}}}}
-    responses = {"200": {"description": "The answer.", "content": _json(gives)}, **_errors(codes)}
+    slow = {"408": {"description": "`timeout`: The body did not arrive in time.", "content": _json(Failure)}}
+    responses = {"200": {"description": "The answer.", "content": _json(gives)}, **_errors(codes), **slow}
     return {"post": {"operationId": name, "summary": summary, "requestBody": body, "responses": responses}}
 
 

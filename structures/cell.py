@@ -28,13 +28,14 @@ def lengths_and_volume(lattice: np.ndarray) -> tuple[list[float], float]:
     return [math.hypot(*a), math.hypot(*b), math.hypot(*c)], abs(a[0] * cross[0] + a[1] * cross[1] + a[2] * cross[2])
 
 
-def thinnest(lattice: np.ndarray) -> float:
-    """Smallest distance between opposite faces of the cell, Å."""
+def face_distances(lattice: np.ndarray) -> list[float]:
+    """Distances between opposite faces of the cell, Å: those along a, b and c."""
     a, b, c = lattice.tolist()
-    faces = [
+    volume = lengths_and_volume(lattice)[1]
+    areas = (
         math.hypot(y[1] * z[2] - y[2] * z[1], y[2] * z[0] - y[0] * z[2], y[0] * z[1] - y[1] * z[0]) for y, z in ((b, c), (c, a), (a, b))
-    ]
-    return lengths_and_volume(lattice)[1] / max(*faces, 1e-300)
+    )
+    return [volume / max(area, 1e-300) for area in areas]
 
 
 def lattice_from_parameters(parameters: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hsegap.structures.cell import affordable_radius, lengths_and_volume, reduced_lattice, thinnest, wrapped
+from hsegap.structures.cell import affordable_radius, face_distances, lengths_and_volume, reduced_lattice, wrapped
 from hsegap.structures.errors import StructureError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ SMALLEST_VOLUME_PER_ATOM = 0.1
 #: Atoms nearer than this (Å) are an error in the file; the shortest bond there is, H–H, has 0.74.
 SHORTEST_DISTANCE = 0.5
 #: Atoms up to which all pairs are looked at; a search is faster for more.
-MOST_PAIRED = 64
+MOST_PAIRED = 400
 #: The network's table of element features ends here (lawrencium).
 LAST_ELEMENT = 103
 
@@ -83,11 +83,11 @@ def check_coordinates(frac_coords: np.ndarray) -> None:
         return
     wrong = ~np.isfinite(frac_coords).all(axis=1)
     if wrong.any():
-        message = f"The position of atom {int(wrong.argmax()) + 1} is not a finite number."
+        message = f"The position of atom {int(wrong.argmax())} (counted from 0) is not a finite number."
         raise StructureError("unreadable_structure", message, "Check the coordinates in the file.")
     far = np.abs(frac_coords).max(axis=1) > LARGEST_FRACTIONAL
     if far.any():
-        message = f"Atom {int(far.argmax()) + 1} lies more than {LARGEST_FRACTIONAL:.0f} cells away from the cell."
+        message = f"Atom {int(far.argmax())} (counted from 0) lies more than {LARGEST_FRACTIONAL:.0f} cells away from the cell."
         raise StructureError("unreadable_structure", message, "Check the coordinates, and whether they are fractional or Cartesian (Å).")
 
 
@@ -128,20 +128,40 @@ def close_pairs(lattice: np.ndarray, frac_coords: np.ndarray, *, shortest: float
     Raises:
         StructureError: ``degenerate_cell`` if an atom overlaps its own image.
     """
-    if len(frac_coords) <= MOST_PAIRED and thinnest(lattice) > 2 * shortest:
-        # Between lattice planes this far apart nothing but the nearest image can be that close, and no atom's own image is.
-        apart = frac_coords[:, None] - frac_coords
-        apart -= np.rint(apart)
-        squares = np.square(apart @ lattice).sum(axis=2)
-        squares.flat[:: len(frac_coords) + 1] = np.inf
-        if squares.min() >= shortest**2:
-            return []
-        first, second = np.nonzero(np.triu(squares < shortest**2))
-        distance = np.sqrt(squares[first, second])
+    heights = face_distances(lattice)
+    if len(frac_coords) <= MOST_PAIRED and min(heights) > 2 * shortest:
+        first, second, distance = _paired(lattice, frac_coords, heights, shortest)
     else:
         first, second, distance = _searched(lattice, frac_coords, shortest)
+    if not len(distance):
+        return []
     order = np.argsort(distance, kind="stable").tolist()
     return [(int(first[index]), int(second[index]), float(distance[index])) for index in order]
+
+
+def _paired(
+    lattice: np.ndarray, frac_coords: np.ndarray, heights: list[float], shortest: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Indices and distances of close pairs by looking at all pairs, axis by axis.
+
+    Between lattice planes more than twice the distance apart nothing but the nearest image can be that close, and no atom's own image is.
+    """
+    axes = sorted(range(3), key=lambda axis: -heights[axis])
+    along = frac_coords[:, axes[0]]
+    apart = along[:, None] - along
+    apart -= np.rint(apart)
+    near = np.abs(apart) < shortest / heights[axes[0]]
+    first, second = np.nonzero(np.triu(near, 1))
+    for axis in axes[1:]:
+        between = frac_coords[first, axis] - frac_coords[second, axis]
+        close = np.abs(between - np.rint(between)) < shortest / heights[axis]
+        first, second = first[close], second[close]
+        if not len(first):
+            return first, second, np.empty(0)
+    apart = frac_coords[first] - frac_coords[second]
+    distance = np.sqrt(np.square((apart - np.rint(apart)) @ lattice).sum(axis=1))
+    close = distance < shortest
+    return first[close], second[close], distance[close]
 
 
 def _searched(lattice: np.ndarray, frac_coords: np.ndarray, shortest: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -176,6 +196,6 @@ def check_distances(lattice: np.ndarray, frac_coords: np.ndarray, symbols: Seque
         return
     a, b, distance = pairs[0]
     more = f" ({len(pairs)} such pairs)" if len(pairs) > 1 else ""
-    message = f"{symbols[a]} (atom {a + 1}) and {symbols[b]} (atom {b + 1}) are only {distance:.3f} Å apart{more}."
+    message = f"{symbols[a]} (atom {a}) and {symbols[b]} (atom {b}, counted from 0) are only {distance:.3f} Å apart{more}."
     hint = "Remove the duplicate atom, or check the cell lengths, the coordinates and the symmetry operations."
     raise StructureError("overlapping_atoms", message, hint)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 SAME_IMAGE = 0.1
 _CELL = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
 _ATOMS = ("_atom_site_fract_x", "_atom_site_label", "_atom_site_type_symbol", "_atom_site_cartn_x")
+_ATOM_TAGS = (*_ATOMS, *(name.replace("_atom_site_", "_atom_site.") for name in _ATOMS))
 
 
 def parse_cif(text: str, *, max_atoms: int | None) -> Parsed:
@@ -70,8 +71,7 @@ def parse_cif(text: str, *, max_atoms: int | None) -> Parsed:
 
 def _first_structure(blocks: Sequence[Any], notices: list[Notice]) -> tuple[Block, bool]:
     """The first data block that lists atoms, and whether it is the last of all."""
-    tags = [*_ATOMS, *(name.replace("_atom_site_", "_atom_site.") for name in _ATOMS)]
-    found = [index for index, block in enumerate(blocks) if any(block.find_values(tag) for tag in tags)]
+    found = [index for index, block in enumerate(blocks) if any(map(block.find_values, _ATOM_TAGS))]
     if not found:
         raise unreadable("The CIF lists no atoms.", "A CIF needs _atom_site_label and _atom_site_fract_x, _y, _z. " + CUT_OFF_HINT)
     if len(found) > 1:
@@ -156,7 +156,7 @@ def _without_images(expanded: Expanded, sites: Sites, lattice: np.ndarray, notic
 def _overlap(sites: Sites, symbols: Sequence[str], atoms: tuple[int, int], rows: tuple[int, int], distance: float) -> StructureError:
     """Two atoms in one place, named by their sites."""
     (one, other), (first, second) = atoms, rows
-    named = f"{symbols[one]} (atom {one + 1}) and {symbols[other]} (atom {other + 1})"
+    named = f"{symbols[one]} (atom {one}) and {symbols[other]} (atom {other}, counted from 0)"
     if first == second:
         message = f"Two symmetry images of the site {sites.labels[first][:20]}, {named}, are only {distance:.3f} Å apart."
         hint = "Check its coordinates, and whether symmetry and setting (origin, axes) are those that the coordinates were given for."

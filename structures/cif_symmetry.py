@@ -62,6 +62,8 @@ def refuse_other_dimensions(block: Block) -> None:
     """
     names = block.names()
     dimensions = block.first("_cell_modulation_dimension")
+    if not any(name.startswith(_MODULATED + _MAGNETIC) for name in names) and dimensions is None:
+        return
     if any(name.startswith(_MODULATED) for name in names) or (dimensions is not None and dimensions != "0"):
         message = "The CIF describes a modulated structure: its symmetry operations act in superspace."
         hint = "Send the average structure, or a commensurate supercell, as an ordinary CIF."

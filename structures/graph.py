@@ -192,7 +192,7 @@ def _refuse_overlap(center: np.ndarray, neighbor: np.ndarray, shift: np.ndarray,
     """
     others = np.flatnonzero((center != neighbor) | (shift != 0).any(axis=1))
     first = others[distance[others].argmin()]
-    message = f"Atoms {center[first] + 1} and {neighbor[first] + 1} are only {distance[first]:.3f} Å apart."
+    message = f"Atoms {center[first]} and {neighbor[first]} (counted from 0) are only {distance[first]:.3f} Å apart."
     raise StructureError("overlapping_atoms", message, "Remove the duplicate atom, or check the cell and the coordinates.")
 
 

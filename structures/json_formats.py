@@ -106,14 +106,14 @@ def _pymatgen_symbols(sites: list[dict[str, Any]], notices: list[Notice]) -> lis
     for index, site in enumerate(sites):
         species = site.get("species")
         if not isinstance(species, list) or not species or not all(_names_element(entry) for entry in species):
-            message = f"Site {index + 1} of the JSON names no element."
+            message = f"Site {index} of the JSON (counted from 0) names no element."
             raise unreadable(message, "Each site needs `species`: [{`element`: `Si`, `occu`: 1}].")
         occupancies = [entry.get("occu", 1) for entry in species]
         if not all(isinstance(value, int | float) for value in occupancies):
-            raise unreadable(f"An occupancy of site {index + 1} is not a number.", "Check the `occu` entries.")
+            raise unreadable(f"An occupancy of site {index} (counted from 0) is not a number.", "Check the `occu` entries.")
         if len(species) > 1 or not abs(occupancies[0] - 1) <= OCCUPANCY_TOLERANCE:  # so that NaN is refused too
             named = ", ".join(f"{entry['element']} {value:g}" for entry, value in zip(species, occupancies, strict=True))
-            partial.append(f"site {index + 1} holds {named}")
+            partial.append(f"site {index} (from 0) holds {named}")
         elif occupancies[0] != 1:
             repaired += 1
         symbols.append(species[0]["element"])

@@ -104,7 +104,9 @@ def numbers_of(symbols: Sequence[str]) -> tuple[np.ndarray, list[Notice]]:
         if symbol not in known:
             meant = symbol.capitalize()
             hint = f"Write {meant} if that is meant." if meant in known else "Use element symbols such as Si or Ga."
-            raise StructureError("unknown_element", f"Atom {index + 1} is called {symbol[:20]!r}, which is no chemical element.", hint)
+            raise StructureError(
+                "unknown_element", f"Atom {index} (counted from 0) is called {symbol[:20]!r}, which is no chemical element.", hint
+            )
     isotopes = sorted(_MASSES_OF_HYDROGEN.intersection(symbols))
     if isotopes:
         notices.append(Notice("deuterium_as_hydrogen", f"{' and '.join(isotopes)} atoms are treated as hydrogen."))

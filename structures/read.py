@@ -41,6 +41,7 @@ MAX_ATOMS = 2_000
 #: Blanks before a name may not reach over line ends: that would take quadratic time on a file of empty lines.
 _CIF = re.compile(r"^[ \t]*(data_\S|loop_[ \t]*$|_cell[_.]length_a\b|_atom_site[_.])", re.MULTILINE | re.IGNORECASE)
 _SUFFIXES = {".cif": "cif", ".mcif": "cif", ".vasp": "poscar", ".poscar": "poscar", ".contcar": "poscar", ".xyz": "xyz", ".extxyz": "xyz"}
+_CONTROL = bytes([0, 1, 2, 3, 4, 5, 6, 7, 8, 14, 15, 16])
 _PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"PK\x03\x04": "zip", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"7z\xbc\xaf": "7z"}
 _FORMAT_HINT = f"Accepted formats: {', '.join(FORMATS)} ({FORMAT_TITLES}); name one with the format option."
 
@@ -128,7 +129,7 @@ def _text_of(raw: bytes, max_bytes: int, notices: list[Notice]) -> str:
         raise unreadable("The file is encoded as UTF-16.", "Save it as UTF-8 (plain text).")
     if not raw.strip():
         raise unreadable("The file is empty.", f"Send the text of a structure file ({FORMAT_TITLES}).")
-    control = sum(raw.count(bytes([code])) for code in (0, 1, 2, 3, 4, 5, 6, 7, 8, 14, 15, 16))
+    control = len(raw) - len(raw.translate(None, _CONTROL))
     if b"\x00" in raw or control > 0.01 * len(raw):
         raise unreadable("The file is binary, not text.", f"Send a text file ({FORMAT_TITLES}).")
     try:

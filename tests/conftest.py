@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from support.once import made_once
 from support.shared_material import SHARED, PublishedNetwork, write_tiny_transformer
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def published_shapes() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def tiny_transformer(tmp_path_factory) -> Path:
     """A random 16-wide BERT as a transformers folder."""
-    return write_tiny_transformer(tmp_path_factory.mktemp("transformer") / "tiny-bert")
+    return made_once(tmp_path_factory, "transformer", lambda folder: write_tiny_transformer(folder / "tiny-bert")) / "tiny-bert"
 
 
 @pytest.fixture(scope="session")
@@ -67,6 +68,5 @@ def tiny_encoder(tiny_transformer, tmp_path_factory) -> Path:
     """The same, exported: what training and serving read texts with."""
     from hsegap.export.text_encoder import export_text_encoder
 
-    folder = tmp_path_factory.mktemp("encoder") / "tiny-bert"
-    export_text_encoder(tiny_transformer, folder, max_tokens=32)
-    return folder
+    made = made_once(tmp_path_factory, "encoder", lambda folder: export_text_encoder(tiny_transformer, folder / "tiny-bert", max_tokens=32))
+    return made / "tiny-bert"

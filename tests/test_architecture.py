@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluation": {"structures", "text", "artifact", "prediction"},
     "ui": {"structures", "text", "artifact", "prediction"},
     "service": {"structures", "text", "artifact", "prediction", "ui"},
+    "python": {"structures", "artifact", "prediction", "batch", "ui"},
     "models": {"structures", "text"},
     "training": {"structures", "text", "models"},
     "export": {"structures", "text", "artifact", "models", "training", "evaluation"},
@@ -31,8 +32,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 PACKAGES = (*MAY_IMPORT, "commands")
 #: The files of hsegap/ count as a room of their own: the roof, but for those that every room may import.
 FACE = "face"
-COMMON = {"quiet", "folders", "errors", "children", "processors"}
-SERVING = ("structures", "text", "artifact", "prediction", "batch", "evaluation", "ui", "service", "commands", FACE)
+COMMON = {"quiet", "folders", "errors", "children", "processors", "__version__"}
+SERVING = ("structures", "text", "artifact", "prediction", "batch", "evaluation", "ui", "service", "python", "commands", FACE)
 TRAINING_STACK = {"torch", "dgl", "transformers", "training", "models"}
 #: Too slow or too heavy for the top of a file of the serving side: `hsegap --help` would pay for them.
 HEAVY = {

@@ -34,6 +34,7 @@ ROOMS = {
     "prediction": SERVING,
     "evaluation": SERVING,
     "batch": (*SERVING, "batch"),
+    "python": SERVING,
     "commands": (*SERVING, "train"),  # inside the commands that export
     "hsegap": SERVING,
     "models": TRAINING,

@@ -20,6 +20,14 @@ class Bounds(Protocol):
         """Largest file taken."""
 
     @property
+    def max_uploads_bytes(self) -> int:
+        """Bytes of all uploads kept at once."""
+
+    @property
+    def max_visitor_bytes(self) -> int:
+        """Bytes of uploads kept for one visitor."""
+
+    @property
     def max_concurrency(self) -> int:
         """Requests worked on at once."""
 
@@ -27,7 +35,9 @@ class Bounds(Protocol):
 class Backend(Protocol):
     """Answers for the page: state, model, predictions and descriptions."""
 
-    artifact: Artifact
+    @property
+    def artifact(self) -> Artifact:
+        """The artifact that answers."""
 
     @property
     def state(self) -> str:

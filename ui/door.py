@@ -7,11 +7,16 @@ only one that the same visitor has uploaded; and no function of the page gives a
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import re
 import secrets
+import traceback
+import uuid
 from enum import Enum
 from http.cookies import CookieError, SimpleCookie
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse
@@ -27,12 +32,16 @@ if TYPE_CHECKING:
 
     from hsegap.ui.uploads import Uploads
 
+logger = logging.getLogger("hsegap.page")
 #: Ties uploads to the browser that made them.
 COOKIE = "hsegap_visitor"
 _VISITOR = re.compile(r"[A-Za-z0-9_-]{43}")
 _API = "/gradio_api"
 UPLOAD = f"{_API}/upload"
 FILE = f"{_API}/file="
+HEARTBEAT = f"{_API}/heartbeat/"
+#: What an upload that names no length is taken for.
+UNNAMED_BYTES = 64 * 2**20
 #: Gradio's routes that the page and `gradio_client` use. Everything else it has (proxy, streams, recordings, reloading …) stays shut.
 OPEN = {
     "GET": re.compile(
@@ -83,11 +92,32 @@ class Door:
             )
             await JSONResponse(failure.model_dump(), status_code=404)(scope, receive, send)
             return
+        if path.startswith(HEARTBEAT) and visitor is not None:
+            with self._uploads.present(visitor):
+                await self.app(scope, receive, send)
+            return
         if path not in {"/", UPLOAD}:
             await self.app(scope, receive, send)
             return
         fresh = None if visitor else secrets.token_urlsafe(32)
-        await self.app(scope, receive, self._noting(scope, send, visitor or fresh or "", fresh=fresh, is_upload=path == UPLOAD))
+        whose = visitor or fresh or ""
+        noting = self._noting(scope, send, whose, fresh=fresh, is_upload=path == UPLOAD)
+        if path == UPLOAD:
+            await self._upload(scope, receive, noting, whose)
+        else:
+            await self.app(scope, receive, noting)
+
+    async def _upload(self, scope: Scope, receive: Receive, send: Send, visitor: str) -> None:
+        """Take an upload that keeps within the quotas."""
+        length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+        size = int(length) if length.isdigit() and len(length) < 20 else UNNAMED_BYTES
+        if not await asyncio.to_thread(self._uploads.has_room, visitor, size):
+            failure = Failure.make("overloaded", "There is no room for more uploads now.", "Uploads are deleted after ten minutes.")
+            answer = JSONResponse(failure.model_dump(), status_code=failure.status, headers={"Retry-After": "60", "Connection": "close"})
+            await answer(scope, receive, send)
+            return
+        with self._uploads.arriving(visitor, size):
+            await self.app(scope, receive, send)
 
     def _is_open(self, method: str, path: str, visitor: str | None) -> bool:
         if method == "GET" and path.startswith(FILE):
@@ -160,7 +190,13 @@ def guard_events(blocks: gr.Blocks, uploads: Uploads) -> None:
         if iterator is None:  # later steps of a function that runs already look at no input
             function = blocks.fns[block_fn] if isinstance(block_fn, int) else block_fn
             inputs = _checked_inputs(function, inputs, _visitor_of_event(request), uploads)
-        return await process_api(block_fn, inputs, state, request, iterator, **more)
+        try:
+            return await process_api(block_fn, inputs, state, request, iterator, **more)
+        except (gr.Error, StopIteration, StopAsyncIteration):
+            raise
+        except Exception as error:
+            # Gradio would print the traceback, and its message tells what was submitted.
+            raise gr.Error(_without_content(error), print_exception=False) from None
 
     async def checked_postprocess(block_fn: Any, predictions: Any, state: Any) -> Any:
         values = predictions if len(block_fn.outputs) != 1 and isinstance(predictions, (list, tuple)) else [predictions]
@@ -174,6 +210,15 @@ def guard_events(blocks: gr.Blocks, uploads: Uploads) -> None:
 
     blocks.process_api = checked_process_api  # type: ignore[method-assign,assignment]  # the same arguments, most of them handed on
     blocks.postprocess_data = checked_postprocess  # type: ignore[method-assign]
+
+
+def _without_content(error: Exception) -> str:
+    """Log where an event went wrong, under an identifier, and give the sentence that names it."""
+    steps = traceback.extract_tb(error.__traceback__)[-4:]
+    where = " < ".join(f"{PurePath(step.filename).name}:{step.lineno}" for step in reversed(steps))
+    identifier = uuid.uuid4().hex[:12]
+    logger.error("an event of the page: error %s: %s at %s", identifier, type(error).__name__, where)
+    return f"The values do not fit, or something went wrong inside the server (error {identifier})."
 
 
 def _visitor_of_event(request: Any) -> str | None:

@@ -101,7 +101,7 @@ def atom_table(prediction: Prediction, maps: Sequence[Map]) -> dict[str, Any]:
     """
     several = len({entry.layer for entry in maps}) > 1
     columns: list[dict[str, Any]] = [
-        {"label": "Atom", "numeric": True, "digits": 0, "map": None},
+        {"label": "Atom", "numeric": True, "digits": 0, "map": None, "title": "counted from 0, as in JSON, CSV, pymatgen and ASE"},
         {"label": "Element", "numeric": False, "map": None},
     ]
     for place, entry in enumerate(maps):
@@ -111,7 +111,7 @@ def atom_table(prediction: Prediction, maps: Sequence[Map]) -> dict[str, Any]:
     along = "fractional coordinate along"
     columns.extend({"label": axis, "numeric": True, "digits": 4, "map": None, "title": f"{along} {axis}"} for axis in "abc")
     rows = [
-        [atom.index + 1, atom.element, *(entry.values[place] for entry in maps), *atom.frac_coords]
+        [atom.index, atom.element, *(entry.values[place] for entry in maps), *atom.frac_coords]
         for place, atom in enumerate(prediction.atoms or [])
     ]
     return {"columns": columns, "rows": rows}

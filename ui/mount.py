@@ -10,14 +10,12 @@ import hashlib
 import logging
 import os
 import re
-import shutil
-import tempfile
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hsegap.folders import cache_folder
-from hsegap.ui import texts
+from hsegap.ui import texts, upload_folder
 from hsegap.ui.components import STATIC_FOLDER, STATIC_ROUTE, static_text
 from hsegap.ui.model_card import CARD_ROUTE, PICTURE_POLICY, pictures_of
 from hsegap.ui.uploads import SWEEP_S
@@ -38,7 +36,8 @@ logger = logging.getLogger("hsegap.page")
 #: The browser itself is told to ask no other host for anything. Gradio builds its templates from strings, hence unsafe-eval.
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-    "font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'"
+    "font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; "
+    "form-action 'self'; frame-ancestors 'self'"
 )
 HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 #: Gradio's link preview, manifest and title.
@@ -224,15 +223,17 @@ def ui_app(core: Backend) -> FastAPI:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))  # Gradio imports matplotlib, which makes a folder
     # Uploads in a folder that only this process's user can enter; Gradio's usual one is shared by everybody on the machine.
-    folder = Path(tempfile.mkdtemp(prefix="hsegap-page-")).resolve()
-    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    upload_folder.remove_abandoned()
+    own = upload_folder.make()
+    os.environ["GRADIO_TEMP_DIR"] = str(own.files)
     import gradio as gr
     from fastapi import FastAPI
 
     from hsegap.ui import door, page
     from hsegap.ui.uploads import Uploads
 
-    uploads = Uploads(folder)
+    bounds = core.settings
+    uploads = Uploads(own.files, most_bytes=bounds.max_uploads_bytes, most_visitor_bytes=bounds.max_visitor_bytes)
     blocks = page.build(core, uploads)
     door.guard_events(blocks, uploads)
 
@@ -242,7 +243,7 @@ def ui_app(core: Backend) -> FastAPI:
         yield
         for task in tasks:
             task.cancel()
-        shutil.rmtree(folder, ignore_errors=True)
+        own.remove()
 
     app = FastAPI(title="hsegap page", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
 

@@ -110,7 +110,10 @@ def test_the_workflow_of_snakemake(cifs: Path, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
     else:
         for name in ("oxides", "others"):
-            for rule, values in (("score", {"input": f"data/{name}", "threads": "2"}), ("report", {"output": f"gaps/{name}.html"})):
+            for rule, values in (
+                ("score", {"input": f"data/{name}", "output": f"gaps/{name}.csv.run.json", "threads": "2"}),
+                ("report", {"output": f"gaps/{name}.html"}),
+            ):
                 shell = shell_of(rule).format(wildcards=Wildcards(name), **values)
                 subprocess.run(["bash", "-euo", "pipefail", "-c", shell], cwd=tmp_path, env=environment(PATH=path), check=True)
     assert [row["status"] for row in csv_rows(tmp_path / "gaps" / "others.csv")].count("error") == 1

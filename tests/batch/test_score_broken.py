@@ -24,7 +24,7 @@ def test_each_broken_file_costs_its_own_row(tmp_path: Path, crystals: dict[str, 
     broken = write_broken(folder, crystals["ZnO"])
     assert len(broken) == 20
     outcome = score(folder, "-o", "o.csv", "--batch-size", 16)
-    assert outcome.status == 2, outcome.stderr
+    assert outcome.status == 1, outcome.stderr
     assert "200 ok, 20 errors" in outcome.stderr
     rows = csv_rows(tmp_path / "o.csv")
     assert [row["id"] for row in rows] == sorted(row["id"] for row in rows)

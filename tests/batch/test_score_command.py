@@ -64,8 +64,12 @@ def test_rows_are_what_the_predictor_says(cifs: Path, tmp_path: Path, score: Cal
 def test_summary_exit_status_and_record(cifs: Path, tmp_path: Path, score: Callable[..., Outcome]) -> None:
     (cifs / "broken.cif").write_text("data_x\n_cell_length_a 5\n")
     (cifs / "NOTES.txt").write_text("not a structure")
-    outcome = score(cifs, "-o", "o.csv")
-    assert outcome.status == 2
+    outcome = score(cifs, "-o", "o.csv", "--top", 3, env={"COLUMNS": "300"})
+    assert outcome.status == 1
+    title, _, *best = outcome.stdout.rstrip().splitlines()
+    assert title.strip() == "the 3 largest gaps of o.csv"
+    answered = sorted((row for row in csv_rows(tmp_path / "o.csv") if row["status"] == "ok"), key=lambda row: -float(row["gap_ev"]))
+    assert [line.split()[:4:3] for line in best[:3]] == [[row["id"], f"{float(row['gap_ev']):.2f}"] for row in answered[:3]]
     assert "9 rows in" in outcome.stderr
     assert "8 ok, 1 errors" in outcome.stderr
     assert "gap, eV" in outcome.stderr
@@ -89,7 +93,7 @@ def test_the_name_of_a_file_does_not_steer_the_terminal(cifs: Path, score: Calla
     (cifs / "\x1b[2J\a.txt").write_text("passed over, and told")
     (cifs / "\x1b[31m.cif").write_text("no structure")
     outcome = score(cifs, "-o", "o.csv", "--fail-fast")
-    assert outcome.status == 2
+    assert outcome.status == 1
     assert "\\x1b[31m.cif" in outcome.stderr
     assert not [character for character in outcome.stderr if not character.isprintable() and character != "\n"]
     outcome = score(cifs, "-o", "o.csv", "--force")
@@ -107,7 +111,7 @@ def test_the_outputs_of_an_earlier_run_are_no_inputs(cifs: Path, score: Callable
 def test_a_list_on_standard_input_and_lines_on_standard_output(cifs: Path, score: Callable[..., Outcome]) -> None:
     names = [cifs / "ZnO.cif", cifs / "gone.cif", cifs / "C.cif"]
     outcome = score("-", "-o", "-", stdin="".join(f"{name}\n" for name in names).encode())
-    assert outcome.status == 2
+    assert outcome.status == 1
     rows = [json.loads(line) for line in outcome.stdout.splitlines()]
     assert [row["id"] for row in rows] == list(map(str, names))
     assert [row["status"] for row in rows] == ["ok", "error", "ok"]
@@ -134,29 +138,31 @@ def test_everything_at_once_in_one_file(cifs: Path, tmp_path: Path, score: Calla
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
-        (["cifs", "-o", "o.txt"], ".parquet"),
-        (["nothing", "-o", "o.csv"], "no file or folder nothing"),
-        (["empty", "-o", "o.csv"], "no structure among the inputs"),
-        (["cifs", "-o", "-", "--atoms"], "second file"),
-        (["cifs", "-o", "-", "--resume"], "resumed"),
-        (["-", "-", "-o", "o.csv"], "read once"),
-        (["cifs", "-o", "o.csv", "--artifact", "nowhere"], "no artifact folder"),
-        (["cifs", "-o", "o.csv", "--descriptions", "nowhere.csv"], "nowhere.csv"),
-        (["cifs", "-o", "o.csv", "--colour"], "--colour"),
-        (["cifs"], "--out"),
-        (["-o", "o.csv"], "INPUT"),
-        (["cifs", "-o", "o.csv", "--workers", "0"], "--workers"),
+        (["cifs", "-o", "o.txt"], (2, ".parquet")),
+        (["nothing", "-o", "o.csv"], (1, "no file or folder nothing")),
+        (["empty", "-o", "o.csv"], (1, "no structure among the inputs")),
+        (["cifs", "-o", "-", "--atoms"], (2, "second file")),
+        (["cifs", "-o", "-", "--resume"], (2, "resumed")),
+        (["-", "-", "-o", "o.csv"], (2, "read once")),
+        (["cifs", "-o", "-", "--top", "3"], (2, "--top")),
+        (["cifs", "-o", "o.csv", "--artifact", "nowhere"], (1, "no artifact folder")),
+        (["cifs", "-o", "o.csv", "--descriptions", "nowhere.csv"], (1, "nowhere.csv")),
+        (["cifs", "-o", "o.csv", "--colour"], (2, "--colour")),
+        (["cifs"], (2, "--out")),
+        (["-o", "o.csv"], (2, "INPUT")),
+        (["cifs", "-o", "o.csv", "--workers", "0"], (2, "--workers")),
     ],
 )
-def test_what_could_not_run_exits_with_1_and_leaves_nothing(
-    cifs: Path, tmp_path: Path, score: Callable[..., Outcome], arguments: list[str], said: str
+def test_what_could_not_run_says_why_and_leaves_nothing(
+    cifs: Path, tmp_path: Path, score: Callable[..., Outcome], arguments: list[str], expected: tuple[int, str]
 ) -> None:
     (tmp_path / "empty").mkdir()
     before = sorted(tmp_path.iterdir())
     outcome = score(*arguments)
-    assert outcome.status == 1
+    status, said = expected
+    assert outcome.status == status
     assert said in outcome.stderr
     assert "Traceback" not in outcome.stderr
     assert sorted(tmp_path.iterdir()) == before
@@ -165,11 +171,11 @@ def test_what_could_not_run_exits_with_1_and_leaves_nothing(
 def test_stops_at_the_first_failure_when_asked_to(cifs: Path, tmp_path: Path, score: Callable[..., Outcome]) -> None:
     (cifs / "D.cif").write_text("")
     outcome = score(cifs, "-o", "o.csv", "--batch-size", 2, "--workers", 1, "--fail-fast")
-    assert outcome.status == 2
+    assert outcome.status == 1
     assert "D.cif" in outcome.stderr
     assert len(csv_rows(tmp_path / "o.csv")) < 9
     outcome = score(cifs, "-o", "o.csv", "--batch-size", 2, "--resume")
-    assert outcome.status == 2
+    assert outcome.status == 1
     assert len(csv_rows(tmp_path / "o.csv")) == 9
 
 
@@ -178,7 +184,7 @@ def test_a_failure_known_at_once_waits_for_the_rows_before_it(cifs: Path, tmp_pa
     listed = "".join(f"{name}\n" for name in names).encode()
     for out in ("o.jsonl", "-"):
         outcome = score("-", "-o", out, "--batch-size", 1, "--workers", 1, "--fail-fast", stdin=listed)
-        assert outcome.status == 2, outcome.stderr
+        assert outcome.status == 1, outcome.stderr
         assert f"Stopped at {names[1]}: There is no file" in outcome.stderr
         lines = outcome.stdout.splitlines() if out == "-" else (tmp_path / out).read_text().splitlines()
         assert [json.loads(line)["status"] for line in lines][:2] == ["ok", "error"]

@@ -75,13 +75,14 @@ def test_bad_files_are_named_and_cost_no_neighbour(hsegap: Callable[..., Outcome
     assert "Traceback" not in outcome.stderr
 
 
-def test_tables_show_gaps_and_errors(hsegap: Callable[..., Outcome], bad_files: dict[str, Path]) -> None:
-    outcome = hsegap("predict", GAAS, bad_files["empty"], env={"COLUMNS": "200"})
+def test_one_answer_stands_at_length_and_errors_below(hsegap: Callable[..., Outcome], bad_files: dict[str, Path]) -> None:
+    outcome = hsegap("predict", GAAS, bad_files["empty"], "--verbose", env={"COLUMNS": "200"})
     assert outcome.status == 1
     answer, error = outcome.stdout.split("empty.cif")
     assert "HSE06 gap" in answer
     assert " eV" in answer
     assert "fractional coordinates" in answer
+    assert "Ga 0" in answer, "numbered as in the JSON"
     assert "unreadable_structure" in error
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from hsegap.export.text_encoder import DEFAULT_ENCODER, bundled_model_folder, default_encoder_folder, encoder_folder, export_text_encoder
 from hsegap.text import TextEncoder, TextEncoderError, TextEncoderSettings, normalise
+from support.once import shared_folder
 
 DESCRIPTIONS = [
     (
@@ -34,7 +35,7 @@ DESCRIPTIONS = [
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    return default_encoder_folder(tmp_path_factory.getbasetemp() / "text_encoder")
+    return default_encoder_folder(shared_folder(tmp_path_factory) / "text_encoder")
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +143,7 @@ def test_settings_of_the_default(exported):
 
 def test_the_default_is_exported_once(exported, tmp_path_factory):
     before = {path: path.stat().st_mtime_ns for path in exported.iterdir()}
-    assert default_encoder_folder(tmp_path_factory.getbasetemp() / "text_encoder") == exported
+    assert default_encoder_folder(shared_folder(tmp_path_factory) / "text_encoder") == exported
     assert {path: path.stat().st_mtime_ns for path in exported.iterdir()} == before
     assert not list(exported.parent.glob(".*"))  # no temporary folder is left
 

@@ -64,7 +64,8 @@ def test_a_request_that_is_not_as_documented_is_refused_by_name(body: str, code:
 
 def test_defaults_are_those_of_the_contract() -> None:
     request = PredictRequest(structure="x")
-    assert request.model_dump() == {"structure": "x", "format": None, "description": None, "describe": False, "atoms": True}
+    defaults = {"format": None, "description": None, "describe": False, "known": None, "atoms": True}
+    assert request.model_dump() == {"structure": "x", **defaults}
 
 
 def test_a_bad_item_of_a_batch_becomes_its_own_failure() -> None:

@@ -241,3 +241,21 @@ def test_connections_that_break_off_or_talk_nonsense_harm_nobody(server_url: str
             raw_connection.sendall(raw)
             time.sleep(0.05)
     assert client.post("/predict", json={"structure": SILICON}).status_code == 200
+
+
+def test_a_known_gap_travels_there_and_back(client: httpx.Client) -> None:
+    answer = client.post("/predict", json={"structure": GOOD["NaCl"], "known": {"pbe_gap_ev": 5}, "description": "HSE gap: 6.5 eV"}).json()
+    request, text = answer["facts"]
+    assert (request["name"], request["value"], request["origin"], request["span"]) == ("pbe_gap_ev", 5.0, "request", None)
+    assert (text["name"], text["value"], text["origin"], text["span"], text["used"]) == ("hse_gap_ev", 6.5, "text", [0, 15], False)
+    assert "fact_not_used" in {warning["code"] for warning in answer["warnings"]}
+
+
+@pytest.mark.parametrize(
+    "known", ['{"pbe_gap_ev": -1}', '{"pbe_gap_ev": 1e999}', '{"pbe_gap_ev": NaN}', '{"hse_gap_ev": 1}', '"1.17"', '{"pbe_gap_ev": "1"}']
+)
+def test_a_known_gap_that_cannot_be_is_named(client: httpx.Client, known: str) -> None:
+    body = f'{{"structure": {json.dumps(GOOD["NaCl"])}, "known": {known}}}'
+    response = client.post("/predict", content=body, headers={"content-type": "application/json"})
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == "invalid_request"

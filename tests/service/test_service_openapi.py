@@ -80,7 +80,7 @@ def test_every_error_is_described_where_it_can_occur(document: dict[str, Any]) -
 
 def test_the_shapes_are_those_of_the_house(document: dict[str, Any]) -> None:
     shapes = document["components"]["schemas"]
-    assert set(shapes["PredictRequest"]["properties"]) == {"structure", "format", "description", "describe", "atoms"}
+    assert set(shapes["PredictRequest"]["properties"]) == {"structure", "format", "description", "describe", "known", "atoms"}
     assert shapes["PredictRequest"]["additionalProperties"] is False
     assert shapes["PredictRequest"]["required"] == ["structure"]
     assert set(shapes["ErrorInfo"]["properties"]) == {"code", "message", "hint", "index"}

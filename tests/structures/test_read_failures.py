@@ -64,7 +64,7 @@ CASES = [
     ("occupancy that is no number", GAAS_CIF.replace(FIRST, "0.00  0.00  0.00  full"), "unreadable_structure", "Ga0"),
     ("same place twice", GAAS_CIF + "  Ga  Ga8  0.00  0.00  0.00  1\n", "overlapping_atoms", "Ga0 and Ga8"),
     ("nearly the same place", GAAS_CIF + "  Ga  Ga8  0.02  0.02  0.02  1\n", "overlapping_atoms", "0.196 Å"),
-    ("image of another atom", GAAS_CIF + "  Ga  Ga8  0.99  0.00  0.00  1\n", "overlapping_atoms", "Ga (atom 9)"),
+    ("image of another atom", GAAS_CIF + "  Ga  Ga8  0.99  0.00  0.00  1\n", "overlapping_atoms", "Ga (atom 8"),
     ("unknown element", GAAS_CIF.replace("  Ga  Ga0", "  Xx  Xx0"), "unknown_element", "Xx"),
     ("vacancy, not vanadium", GAAS_CIF.replace("  Ga  Ga0", "  Va  Va0"), "unknown_element", "Va"),
     ("group, not an atom", GAAS_CIF.replace("  Ga  Ga0", "  OH  OH0"), "unknown_element", "OH"),
@@ -82,7 +82,7 @@ CASES = [
     ("POSCAR with a foreign element", SI_POSCAR.replace("Si\n2", "Xx\n2"), "unknown_element", "Xx"),
     ("POSCAR with scale 0", SI_POSCAR.replace("1.0\n", "0\n", 1), "unreadable_structure", "scale factor"),
     ("POSCAR with a tiny scale", SI_POSCAR.replace("1.0\n", "1e-8\n", 1), "degenerate_cell", ""),
-    ("POSCAR with NaN", SI_POSCAR.replace("0.25 0.25 0.25", "0.25 nan 0.25"), "unreadable_structure", "atom 2"),
+    ("POSCAR with NaN", SI_POSCAR.replace("0.25 0.25 0.25", "0.25 nan 0.25"), "unreadable_structure", "atom 1 (counted from 0)"),
     ("POSCAR with a flat cell", SI_POSCAR.replace("2.7155 2.7155 0.0", "2.7155 2.7155 5.431"), "degenerate_cell", ""),
     ("XYZ of a molecule", "3\nwater\nO 0 0 0\nH 0.76 0 0.59\nH -0.76 0 0.59\n", "unreadable_structure", "molecule"),
     ("XYZ cut", SI_XYZ[: SI_XYZ.rindex("Si")], "unreadable_structure", "lists 1"),
@@ -91,7 +91,7 @@ CASES = [
     ("XYZ with a broken Lattice", SI_XYZ.replace("0.0 2.7155", "2.7155", 1), "unreadable_structure", "nine"),
     ("XYZ with broken Properties", SI_XYZ.replace("species:S:1:pos:R:3", "pos:R:3"), "unreadable_structure", "Properties"),
     ("XYZ with a foreign element", SI_XYZ.replace("Si 0.0", "SI 0.0"), "unknown_element", "SI"),
-    ("XYZ with infinity", SI_XYZ.replace("Si 0.0", "Si inf"), "unreadable_structure", "atom 1"),
+    ("XYZ with infinity", SI_XYZ.replace("Si 0.0", "Si inf"), "unreadable_structure", "atom 0 (counted from 0)"),
     ("broken JSON", '{"lattice": {', "unreadable_structure", "JSON"),
     ("JSON of something else", '{"a": 1}', "unsupported_format", ""),
     ("JSON list", "[1, 2]", "unreadable_structure", ""),
@@ -100,7 +100,7 @@ CASES = [
         "JSON without species",
         '{"lattice": {"matrix": [[4,0,0],[0,4,0],[0,0,4]]}, "sites": [{"abc": [0,0,0]}]}',
         "unreadable_structure",
-        "Site 1",
+        "Site 0",
     ),
     (
         "JSON with a ragged matrix",
@@ -119,7 +119,7 @@ CASES = [
         "jarvis with NaN",
         '{"lattice_mat": [[4,0,0],[0,4,0],[0,0,4]], "elements": ["Si"], "coords": [[0,NaN,0]]}',
         "unreadable_structure",
-        "atom 1",
+        "atom 0",
     ),
 ]
 
@@ -187,7 +187,7 @@ def test_partial_occupancy_in_json_names_the_site():
     data["sites"][2]["species"] = [{"element": "Ga", "occu": 0.7}, {"element": "Al", "occu": 0.3}]
     error = failure(json.dumps(data))
     assert error.code == "disordered_structure"
-    assert "site 3" in error.message
+    assert "site 2 (from 0)" in error.message
     assert "Al 0.3" in error.message
 
 
@@ -235,6 +235,11 @@ def test_repair_is_told(text, code):
     for notice in notices:
         assert notice.code in NOTICE_CODES
         assert notice.message[-1] == "."
+
+
+def test_the_documentation_has_every_code():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "reading.md").read_text()
+    assert dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", page, re.MULTILINE)) == NOTICE_CODES
 
 
 def test_deuterium_counts_as_hydrogen():

@@ -27,6 +27,19 @@ PROCESS = (
     "training/test_training_benchmark.py",
 )
 CLUSTER = ("batch/test_score_ray.py",)
+#: Groups of tests that take more than half a minute on an idle machine; see `LongestFirst`.
+LONG = {
+    "server",
+    "test_wheel.py",
+    "batch/test_score_ray.py",
+    "evaluation/test_calibration.py",
+    "export/test_parity_suite.py",
+    "service/test_service_bento.py",
+    "structures/test_describe.py",
+    "training/test_front_door.py",
+    "training/test_resume.py",
+}
+KINDS = {"unit", "process", "browser", "cluster"}
 #: Fixtures that start something.
 BROWSER_FIXTURES = {"browser", "visit", "shared_context"}
 PROCESS_FIXTURES = {"start_server", "server", "server_url", "client", "hsegap", "score", "predictor"}
@@ -52,6 +65,8 @@ def kind_of(path: str, fixtures: set[str]) -> str:
 def pytest_configure(config: pytest.Config) -> None:
     # The descriptor stays open as long as this process lives.
     config.stash[WATCHER] = watch_this_run()
+    if hasattr(config, "workerinput"):
+        config.pluginmanager.register(LongestFirst())
 
 
 WATCHER = pytest.StashKey[int]()
@@ -63,7 +78,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         path = item.path.relative_to(TESTS).as_posix() if item.path.is_relative_to(TESTS) else item.path.name
         fixtures = set(getattr(item, "fixturenames", ()))
-        marked = {mark.name for mark in item.iter_markers()} & {"browser", "cluster", "process", "unit"}
-        if not marked:
+        if not {mark.name for mark in item.iter_markers()} & KINDS:
             item.add_marker(kind_of(path, fixtures))
         item.add_marker(pytest.mark.xdist_group("server" if "server" in fixtures else path))
+
+
+class LongestFirst:
+    """Where tests are shared out, the long groups begin: else one process would still be busy with one while the other has nothing left."""
+
+    @pytest.hookimpl(trylast=True)  # after the order has been shuffled
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items.sort(key=lambda item: item.get_closest_marker("xdist_group").args[0] not in LONG)

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from typing import TYPE_CHECKING
+
 import pytest
 
 from hsegap.text import TextEncoder
-from support.needs import needed
+from support.once import shared_folder
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hsegap.artifact.artifact import Artifact
+
+DEFAULT_ENCODER = "all-MiniLM-L6-v2"
 DESCRIPTIONS = {
     "MgO": "MgO is Halite, Rock Salt structured and crystallizes in the cubic Fm-3m space group. Mg(1)2+ is bonded to six equivalent "
     "O(1)2- atoms to form a mixture of edge and corner-sharing MgO6 octahedra. The corner-sharing octahedral tilt angles are 0°. "
@@ -31,12 +41,18 @@ def descriptions() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def encoder_folder(tmp_path_factory):
-    needed("torch")
-    from hsegap.export.text_encoder import default_encoder_folder
+def encoder_folder(artifact: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The default encoder in a folder of its own: the shipped artifact's, or exported where the artifact under test has another one."""
+    if artifact.manifest.text_encoder.name != DEFAULT_ENCODER:
+        from hsegap.export.text_encoder import default_encoder_folder
 
-    # Below the session's own folder, so that no stale export is tested and every test directory shares one.
-    return default_encoder_folder(tmp_path_factory.getbasetemp() / "text_encoder")
+        # Below the session's own folder, so that no stale export is tested and every test directory shares one.
+        return default_encoder_folder(shared_folder(tmp_path_factory) / "text_encoder")
+    folder = tmp_path_factory.mktemp("text_encoder")
+    for name in ("text_encoder.onnx", "tokenizer.json"):
+        shutil.copy(artifact.path(name), folder)
+    (folder / "text_encoder.json").write_text(json.dumps(artifact.manifest.text_encoder.model_dump()), encoding="utf-8")
+    return folder
 
 
 @pytest.fixture(scope="session")

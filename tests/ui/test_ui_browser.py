@@ -184,7 +184,7 @@ def test_every_atom_has_the_colour_and_the_words_of_its_own_site(visit: Open, cl
             near = [v for v, point in enumerate(zip(*places, strict=True)) if math.dist(point, centre) < 0.9]
             assert len(near) > 20
             assert [values[v] for v in near] == pytest.approx([atom[name][layer]] * len(near))
-            for part in (f"<b>{atom['element']}</b> · atom {atom['index'] + 1}<", f"{atom[name][layer]:.4f}"):
+            for part in (f"<b>{atom['element']}</b> · atom {atom['index']}<", f"{atom[name][layer]:.4f}"):
                 assert all(part in words[v] for v in near), (part, words[near[0]])
 
 

@@ -119,7 +119,7 @@ def test_a_small_spread_is_stretched_only_with_a_word() -> None:
 def test_the_table_of_atoms_is_the_prediction() -> None:
     given = prediction()
     table = atom_table(given, maps_of(given))
-    assert [row[1] for row in table["rows"]] == ["Ti", "O", "O"]
+    assert [row[:2] for row in table["rows"]] == [[0, "Ti"], [1, "O"], [2, "O"]], "numbered as in JSON and at the command line"
     rows = list(csv.DictReader(io.StringIO(table_csv(table))))
     assert [float(row["Gate, layer 2"]) for row in rows] == [entry.gate["layer_2"] for entry in given.atoms]
     assert [float(row["a"]) for row in rows] == [entry.frac_coords[0] for entry in given.atoms]

@@ -122,7 +122,7 @@ class CrystalView {
 
   describeSite(site) {
     const { symbols } = this.payload.scene;
-    const lines = [`<b>${symbols[site]}</b> · atom ${site + 1}`];
+    const lines = [`<b>${symbols[site]}</b> · atom ${site}`];
     for (const map of this.payload.maps) {
       const line = `${map.label}, ${layerTitle(map.layer)}: ${map.values[site].toFixed(4)}`;
       lines.push(map === this.map ? `<b>${line}</b>` : line);

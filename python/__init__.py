@@ -1,0 +1,1 @@
+"""Python's door: objects of other libraries go in, answers that show themselves come out. `hsegap.predict` and `hsegap.load` lead here."""

@@ -1,0 +1,169 @@
+"""What a request leaves behind: an identifier, one structured line, and numbers for Prometheus. Never what was submitted."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import re
+import time
+import uuid
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from hsegap.prediction.errors import Failure
+from hsegap.prediction.schemas import Prediction
+from hsegap.service.metrics import label_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, MutableMapping, Sequence
+
+    from hsegap.service.app import Runtime
+
+    Scope = MutableMapping[str, Any]
+
+logger = logging.getLogger("hsegap.requests")
+_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+STAGES = ("read", "graph", "describe", "text", "network", "total")
+#: Seconds; from a small crystal's network run to a first description.
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+ITEMS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+@dataclass
+class Record:
+    """One request.
+
+    Attributes:
+        id: The client's X-Request-ID, or one of ours.
+        route: Template, one of a fixed number.
+        method: Its method.
+        key: Name of the access key it came with.
+        status: Of its answer; 0 if there was none.
+        outcome: ``ok``, ``gone``, or the code of its failure.
+        items: Crystals answered.
+        failed: Of these, how many with a failure.
+        atoms: Atoms of all of them.
+        stages_ms: Milliseconds per stage, summed.
+    """
+
+    id: str
+    route: str
+    method: str
+    key: str = ""
+    status: int = 0
+    outcome: str = "ok"
+    items: int = 0
+    failed: int = 0
+    atoms: int = 0
+    stages_ms: dict[str, float] = field(default_factory=dict)
+
+
+_CURRENT: ContextVar[Record | None] = ContextVar("hsegap_request", default=None)
+
+
+@contextlib.contextmanager
+def observed(scope: Scope, path: str, *, enabled: bool) -> Iterator[Record]:
+    """Follow one request and write its line when it ends.
+
+    Args:
+        scope: The request.
+        path: Its path without a proxy's prefix.
+        enabled: Whether the line is written.
+    """
+    given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
+    method = scope["method"] if scope["method"] in {"GET", "HEAD", "POST", "OPTIONS"} else "other"
+    record = Record(given if _ID.fullmatch(given) else uuid.uuid4().hex, label_of(path), method)
+    token = _CURRENT.set(record)
+    started = time.perf_counter()
+    try:
+        yield record
+    finally:
+        _CURRENT.reset(token)
+        if enabled:
+            logger.info("%s", _line(record, 1e3 * (time.perf_counter() - started)))
+
+
+def _line(record: Record, took_ms: float) -> str:
+    outcome = record.outcome
+    if outcome == "ok" and record.status >= 400:
+        outcome = f"status {record.status}"
+    fields: dict[str, Any] = {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "request_id": record.id,
+        "method": record.method,
+        "route": record.route,
+        "status": record.status,
+        "outcome": outcome,
+        "ms": round(took_ms, 2),
+    }
+    if record.key:
+        fields["key"] = record.key
+    if record.items:
+        fields |= {"items": record.items, "failed": record.failed, "atoms": record.atoms}
+        fields["stages_ms"] = {name: round(value, 2) for name, value in record.stages_ms.items() if value}
+    return json.dumps(fields)
+
+
+def note(answers: Sequence[Any]) -> None:
+    """Note what answers tell about the work: counts and times, no content."""
+    record, metrics = _CURRENT.get(), _Metrics.made
+    for result in answers:
+        failure = result if isinstance(result, Failure) else None
+        if record is not None:
+            record.items += 1
+            if failure is not None:
+                record.failed += 1
+                record.outcome = failure.error.code if len(answers) == 1 else "some failed"
+        if isinstance(result, Prediction):
+            if record is not None:
+                record.atoms += result.n_atoms
+            for name, value in result.timings_ms.model_dump().items():
+                if record is not None:
+                    record.stages_ms[name] = record.stages_ms.get(name, 0.0) + value
+                if metrics is not None and value and name in STAGES:
+                    metrics.stages.labels(name).observe(value / 1e3)
+    if metrics is not None and len(answers) > 1:
+        metrics.items.observe(len(answers))
+
+
+class _Metrics:
+    """Our own series beside BentoML's, in the registry that /metrics shows; a fixed number of them."""
+
+    made: _Metrics | None = None
+
+    def __init__(self, runtime: Runtime) -> None:
+        from prometheus_client import Gauge, Histogram
+
+        self.stages = Histogram("hsegap_stage_seconds", "Time of one stage of one prediction.", ["stage"], buckets=BUCKETS)
+        for stage in STAGES:
+            self.stages.labels(stage)
+        self.items = Histogram("hsegap_batch_items", "Crystals of one batch.", buckets=ITEMS)
+        sums: dict[str, Any] = {"multiprocess_mode": "livesum"}
+        running = Gauge("hsegap_running", "Requests worked on now.", ["kind"], **sums)
+        waiting = Gauge("hsegap_queue_length", "Questions of the page that wait for their turn.", ["kind"], **sums)
+        for kind in runtime.budgets.limits:
+            running.labels(kind).set_function(partial(runtime.budgets.running.__getitem__, kind))
+            waiting.labels(kind).set_function(partial(runtime.budgets.waiting.__getitem__, kind))
+        workers = Gauge("hsegap_workers", "Worker processes by role and what they do.", ["role", "state"], **sums)
+        replaced = Gauge("hsegap_workers_replaced", "Worker processes that had to be replaced since the start.", ["role"], **sums)
+        for role in ("read", "describe"):
+            workers.labels(role, "busy").set_function(partial(_pool, runtime, role, "busy"))
+            workers.labels(role, "alive").set_function(partial(_pool, runtime, role, "alive"))
+            replaced.labels(role).set_function(partial(_pool, runtime, role, "replaced"))
+
+
+def _pool(runtime: Runtime, role: str, what: str) -> int:
+    if runtime.core is None:
+        return 0
+    predictor = runtime.core.predictor
+    pool = predictor.readers if role == "read" else predictor.describers
+    return {"busy": pool.busy, "alive": len(pool.pids()), "replaced": pool.replaced}[what]
+
+
+def start_metrics(runtime: Runtime) -> None:
+    """Register the series; once per process."""
+    if _Metrics.made is None:
+        _Metrics.made = _Metrics(runtime)

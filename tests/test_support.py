@@ -1,0 +1,82 @@
+"""The tests' own tools: nobody is left behind by a killed run, what is costly is made once, and a missing library fails."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from support.kinds import kind_of
+from support.needs import needed
+
+TESTS = Path(__file__).resolve().parent
+#: A run that starts a process in a session of its own, where no signal to the run's group reaches it, and is killed.
+KILLED = (
+    "import os, signal, subprocess, sys\nfrom support.processes import watch_this_run\nwatch_this_run()\n"
+    "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(3600)'], start_new_session=True)\n"
+    "print(child.pid, flush=True)\nos.kill(os.getpid(), signal.SIGKILL)\n"
+)
+ONCE = (
+    "import sys, time\nfrom pathlib import Path\nfrom support.once import made_once\n"
+    "class Factory:\n    def getbasetemp(self):\n        return Path(sys.argv[1])\n"
+    "def make(folder):\n    folder.mkdir()\n    time.sleep(0.5)\n    (folder / sys.argv[2]).touch()\n"
+    "print(sorted(path.name for path in made_once(Factory(), 'thing', make).iterdir()))\n"
+)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_killed_run_leaves_no_process_behind() -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED], env=os.environ | {"PYTHONPATH": str(TESTS)}, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL
+    child = int(done.stdout)
+    deadline = time.monotonic() + 120
+    while alive(child) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not alive(child)
+
+
+def test_two_processes_make_a_thing_once(tmp_path: Path) -> None:
+    environment = {key: value for key, value in os.environ.items() if key != "PYTEST_XDIST_WORKER"} | {"PYTHONPATH": str(TESTS)}
+    both = [
+        subprocess.Popen([sys.executable, "-c", ONCE, tmp_path, name], env=environment, stdout=subprocess.PIPE, text=True)
+        for name in ("first", "second")
+    ]
+    one, other = (process.communicate(timeout=120)[0] for process in both)
+    assert one == other
+    assert one in {"['first']\n", "['second']\n"}
+
+
+@pytest.mark.parametrize(
+    ("path", "fixtures", "kind"),
+    [
+        ("structures/test_read_formats.py", set(), "unit"),
+        ("service/test_service_launch.py", set(), "process"),
+        ("prediction/test_predictor.py", {"artifact", "predictor"}, "process"),
+        ("ui/test_ui_words.py", set(), "unit"),
+        ("ui/test_ui_browser.py", {"visit", "server"}, "browser"),
+        ("batch/test_score_ray.py", {"score"}, "cluster"),
+        ("batch/test_score_resume.py", set(), "process"),
+    ],
+)
+def test_kinds(path: str, fixtures: set[str], kind: str) -> None:
+    assert (TESTS / path).is_file()
+    assert kind_of(path, fixtures) == kind
+
+
+def test_a_missing_library_fails_unless_it_is_known_to_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ImportError):
+        needed("no_such_library")
+    monkeypatch.setenv("TESTS_WITHOUT", "another,no_such_library")
+    with pytest.raises(pytest.skip.Exception):
+        needed("no_such_library.part")
