@@ -71,7 +71,7 @@ def imported_modules(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_every_import_is_a_declared_dependency(room: str) -> None:
-    own = {"hsegap", "benchmarks", "train_with_cross_modal_attention"}
+    own = {"hsegap", "benchmarks", "support", "train_with_cross_modal_attention"}
     own |= {path.stem for path in (ROOT / "tests").rglob("*.py")}  # helpers beside the tests
     providers = metadata.packages_distributions()
     allowed = set().union(*(declared(group) for group in ROOMS[room]))
