@@ -116,7 +116,7 @@ def learn(
     quantiles = {mode: space.factor(head, items) for mode, items in second.items()}
     plain = {mode: conformal_quantile(np.array([item.error_ev for item in items]), coverage) for mode, items in second.items()}
     threshold, accuracy = metal_threshold(first[True] + first[False])
-    settings = {
+    settings: dict[str, Any] = {
         "method": "split conformal, scaled per crystal by a log-linear model of the error",
         "coverage": coverage,
         # The widths of an interval that is the same for all crystals: what an hsegap that knows no other reads.

@@ -182,8 +182,9 @@ def read_rows(path: Path, *, target: str = TARGET, limit: int | None = None) -> 
 def _pbe_gap(data: dict[str, Any]) -> float | None:
     """A line's PBE gap as a fact that can be stated; None where it is missing or no gap at all."""
     value = data.get("pbe_gap_ev")
-    usable = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
-    return float(value) if usable else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+        return None
+    return float(value)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, Any]]:
@@ -235,13 +236,13 @@ class Pass(NamedTuple):
 
     Attributes:
         variant: What is said of the crystal, see :class:`Answers`.
-        index: Position of the row.
+        row: Position of the row.
         text: Description, or None.
         pbe_gap_ev: Stated PBE gap, or None.
     """
 
     variant: str
-    index: int
+    row: int
     text: str | None = None
     pbe_gap_ev: float | None = None
 
@@ -287,15 +288,15 @@ def ask(rows: Sequence[Row], predictor: Predictor, *, advance: Callable[[], None
     longest = predictor.artifact.manifest.limits.max_text_chars
     rows = [row.cut(longest) for row in rows]
     wanted = passes(rows, **variants)
-    requests = (_request(rows[one.index].structure, one) for one in wanted)
+    requests = (_request(rows[one.row].structure, one) for one in wanted)
     by_variant: dict[str, dict[int, Prediction]] = {"without": {}}
     failed: dict[int, RowFailure] = {}
     for one, answer in zip(wanted, predictor.predict_iter(requests), strict=True):
         if not isinstance(answer, Failure):
-            by_variant.setdefault(one.variant, {})[one.index] = answer
+            by_variant.setdefault(one.variant, {})[one.row] = answer
         elif one.variant in {"without", "given"}:
             # A crystal that finds no words is predicted without them.
-            failed.setdefault(one.index, RowFailure(rows[one.index].id, answer.error.code, answer.error.message))
+            failed.setdefault(one.row, RowFailure(rows[one.row].id, answer.error.code, answer.error.message))
         if advance:
             advance()
     return Answers(rows, by_variant, failed)

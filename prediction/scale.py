@@ -174,7 +174,7 @@ def _head(settings: dict[str, Any], arrays: dict[str, np.ndarray], name: str, n_
         ValueError: If an array is missing, or has not one number a feature.
     """
     components, (low, high) = int(settings["components"]), settings["bounds"]
-    parts = [arrays.get(f"{name}_{part}", np.zeros(0)) for part in ("centre", "spread", "weights")]
-    if any(part.shape != (components + n_plain,) for part in parts):
+    centre, spread, weights = (arrays.get(f"{name}_{part}", np.zeros(0)) for part in ("centre", "spread", "weights"))
+    if any(part.shape != (components + n_plain,) for part in (centre, spread, weights)):
         raise ValueError(f"{TENSORS} was written by another version of hsegap: calibrate the artifact again")
-    return ErrorHead(components, *parts, float(settings["bias"]), (float(low), float(high)))
+    return ErrorHead(components, centre, spread, weights, float(settings["bias"]), (float(low), float(high)))

@@ -281,5 +281,5 @@ def _test(folder: Path, name: str, test: CrystalDataset, options: TrainingOption
         writer.writerow(["id", "target", *columns])
         for row, truth, *values in zip(test.rows, targets, *columns.values(), strict=True):
             writer.writerow([row.id, f"{truth:.6g}", *(f"{value:.6g}" for value in values)])
-    for key, values in results.items():
-        report(f"{key}: " + ", ".join(f"{metric} {value:.4f}" for metric, value in values.items()))
+    for key, metrics in results.items():
+        report(f"{key}: " + ", ".join(f"{metric} {value:.4f}" for metric, value in metrics.items()))
