@@ -81,7 +81,9 @@ def _read(job: Job) -> Crystal:
         raise
     except Exception as error:
         traceback.print_exc()
-        raise StructureError("unreadable_structure", f"The structure could not be read ({type(error).__name__}).", "") from error
+        raise StructureError(
+            "unreadable_structure", "The structure could not be read.", "Check that the file is complete and undamaged."
+        ) from error
 
 
 def _answer(job: Job) -> ReadAnswer | DescribeAnswer | Refusal:

@@ -118,7 +118,7 @@ def _listed(block: Block, notices: list[Notice]) -> list[Reading]:
             message = f"The CIF lists symmetry operations twice ({shown}); each was used once."
             notices.append(Notice("symmetry_contradiction", message))
         count = len(group.symmetry) - group.missing
-        said = f"the list of {count} symmetry operation{'s' if count != 1 else ''}"
+        said = f"the list of {count} symmetry operations" if count != 1 else f"the only symmetry operation listed ({column[0][:40]})"
         return [Reading((group.symmetry,), "operations", said, exact=True, missing=group.missing)]
     return []
 

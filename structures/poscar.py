@@ -7,12 +7,16 @@ multiplies Cartesian coordinates with a negative scale factor, so those are deal
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hsegap.structures.checks import check_atom_count, check_lattice
 from hsegap.structures.crystal import Notice
 from hsegap.structures.parsed import Parsed, recorded_warnings, unreadable
+
+if TYPE_CHECKING:
+    from hsegap.structures.errors import StructureError
 
 _HINT = "A POSCAR has a comment, a scale factor, three cell vectors, element symbols, their counts, Direct or Cartesian, and the positions."
 
@@ -44,8 +48,7 @@ def parse_poscar(text: str, *, max_atoms: int | None) -> Parsed:
     except IndexError as error:
         raise unreadable("A line of the POSCAR is missing or too short.", "The file may be cut off: write it again. " + _HINT) from error
     except Exception as error:  # pymatgen raises whatever a damaged line leads to
-        detail = str(error).split("\n")[0][:120]
-        raise unreadable(f"The POSCAR can't be read ({type(error).__name__}: {detail}).", _HINT) from error
+        raise _damaged(lines, first_position, n_atoms) from error
     if not poscar.true_names:
         message = "The POSCAR has no element symbols (the format of VASP 4)."
         raise unreadable(message, "Add a line with the element symbols above the line with their counts.")
@@ -61,6 +64,16 @@ def parse_poscar(text: str, *, max_atoms: int | None) -> Parsed:
     # An Element's name keeps deuterium apart from hydrogen; its symbol doesn't.
     symbols = [site.specie.name if isinstance(site.specie, Element) else site.specie.symbol for site in structure]
     return Parsed(lattice=np.array(structure.lattice.matrix), symbols=symbols, frac_coords=structure.frac_coords, notices=notices)
+
+
+def _damaged(lines: list[str], first_position: int, n_atoms: int) -> StructureError:
+    """What to say about a POSCAR that pymatgen can't read: the first line that is no position, if one isn't."""
+    for index in range(first_position, min(first_position + n_atoms, len(lines))):
+        if len(_floats(" ".join(lines[index].split()[:3]))) != 3:
+            return unreadable(
+                f"Line {index + 1} of the POSCAR is no position: {lines[index].strip()[:40]!r}.", "Correct that line. " + _HINT
+            )
+    return unreadable("The POSCAR can't be read.", _HINT)
 
 
 def _cell(lines: list[str]) -> np.ndarray:

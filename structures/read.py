@@ -94,9 +94,7 @@ def read(
     except StructureError:
         raise
     except Exception as error:  # a damaged file must never look like a bug of the caller
-        raise unreadable(
-            f"The file can't be read as {chosen} ({type(error).__name__}).", "Check that it is complete and undamaged."
-        ) from error
+        raise unreadable(f"The file can't be read as {chosen}.", "Check that it is complete and undamaged.") from error
 
 
 def _bytes_of(path: Path, max_bytes: int) -> bytes:

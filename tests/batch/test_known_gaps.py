@@ -96,7 +96,7 @@ def test_rows_say_what_was_known_and_by_how_much_it_moved_them(
     ]
     table = write(tmp_path / "t.csv", rows)
     outcome = score(table, "-o", tmp_path / "out.csv", "--artifact", told_artifact, "--workers", "1")
-    assert outcome.status == 2, outcome.stderr
+    assert outcome.status == 1, outcome.stderr
     with (tmp_path / "out.csv").open(newline="") as stream:
         told, alone, text, wrong = csv.DictReader(stream)
     assert (told["pbe_gap_ev"], alone["pbe_gap_ev"], text["pbe_gap_ev"]) == ("5.1", "", "5.1")

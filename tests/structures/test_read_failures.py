@@ -76,6 +76,7 @@ CASES = [
     ("line that ties the tokenizer up", "data_x\n_atom_site_label " + "'a" * 200_000, "unreadable_structure", "quotes"),
     ("POSCAR of VASP 4", SI_POSCAR.replace("Si\n2", "2"), "unreadable_structure", "no element symbols"),
     ("POSCAR cut", SI_POSCAR[:-16], "unreadable_structure", ""),
+    ("POSCAR with a word for a number", SI_POSCAR.replace("0.25 0.25 0.25", "0.25 zero 0.25"), "unreadable_structure", "Line 10"),
     ("POSCAR with two billion atoms", SI_POSCAR.replace("\n2\n", "\n2000000000\n"), "unreadable_structure", "2000000000"),
     ("POSCAR without its mode line", SI_POSCAR.replace("Direct\n", ""), "unreadable_structure", "Direct or Cartesian"),
     ("POSCAR with unequal counts", SI_POSCAR.replace("\n2\n", "\n1 1\n"), "unreadable_structure", "2 numbers"),
