@@ -99,7 +99,13 @@ def test_the_wheel_holds_the_package_its_model_and_its_examples(wheel: Path) -> 
         names = archive.namelist()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"hsegap"}
     assert not [name for name in names if "tests" in name or "benchmarks" in name]
-    for folder, kinds in (("artifacts/hsegap-hse", "*"), ("examples", "*.cif"), ("ui/static", "*"), ("training/recipes", "*")):
+    for folder, kinds in (
+        ("artifacts/hsegap-hse", "*"),
+        ("examples", "*.cif"),
+        ("examples", "*.ipynb"),
+        ("ui/static", "*"),
+        ("training/recipes", "*"),
+    ):
         for path in (ROOT / folder).glob(kinds):
             assert f"hsegap/{folder}/{path.name}" in names
     for package, folder in SETUPTOOLS["package-dir"].items():
@@ -110,7 +116,7 @@ def test_the_wheel_holds_the_package_its_model_and_its_examples(wheel: Path) -> 
 def test_python_predicts_from_it(environment: Path, alone: dict[str, str], packages: Path, tmp_path: Path) -> None:
     code = (
         "import hsegap, sys\n"
-        "assert not [name for name in sys.modules if name.startswith(('numpy', 'hsegap.')) and name != 'hsegap.quiet'], 'importing hsegap is quick'\n"
+        "assert {name for name in sys.modules if name.startswith(('numpy', 'hsegap'))} <= {'hsegap', 'hsegap.quiet'}, 'quick'\n"
         "print(hsegap.__file__)\nanswer = hsegap.predict(sys.argv[1], 'Si is diamond structured.')\nprint(answer.formula, answer.gap_ev)\n"
         "print(len(hsegap.load().predict([]))); print(hsegap.predict(open(sys.argv[1]).read()).description.origin)\n"
         "try: hsegap.predict('no.cif')\nexcept hsegap.HsegapError as error: print(error.code, '|', error.message, '|', error.hint)\n"
@@ -126,6 +132,33 @@ def test_python_predicts_from_it(environment: Path, alone: dict[str, str], packa
     assert lines[2:4] == ["0", "none"]
     assert lines[4].startswith("unreadable_structure | no.cif could not be read: No such file")
     assert lines[5] == "[]"
+
+
+def test_objects_tables_streams_and_results_from_it(environment: Path, alone: dict[str, str], packages: Path, tmp_path: Path) -> None:
+    code = (
+        "import hsegap, pickle, sys\n"
+        "from ase.build import bulk\n"
+        "from importlib.resources import files\n"
+        "from jarvis.core.atoms import Atoms\n"
+        "examples = files('hsegap.examples')\n"
+        "result = hsegap.predict(examples / 'GaAs.cif')\n"
+        "structure = result.to_structure()\n"
+        "jarvis = Atoms(lattice_mat=structure.lattice.matrix, coords=structure.frac_coords, elements=[str(s) for s in structure.species])\n"
+        "frame = hsegap.predict([structure, jarvis, bulk('Si'), 'gone.cif'])\n"
+        "print(*frame['formula'][:3], frame['error_code'][3], frame['gap_ev'].nunique())\n"
+        "print([one.formula for one in hsegap.predict(iter([bulk('Si')]))])\n"
+        "print(pickle.loads(pickle.dumps(result)) == result, result._repr_html_().count('<svg'), sorted(structure.site_properties)[0])\n"
+        "with hsegap.load(files('hsegap') / 'artifacts' / 'hsegap-hse') as own: print(own.predict(structure).gap_ev == result.gap_ev)\n"
+        "print((examples / 'python.ipynb').is_file(), 'torch' in sys.modules)\n"
+    )
+    done = run(environment, alone, tmp_path, "python", "-c", code)
+    assert done.returncode == 0, done.stderr
+    frame, stream, result, own, rest = done.stdout.splitlines()
+    assert frame == "GaAs GaAs Si unreadable_structure 2"
+    assert stream == "['Si']"
+    assert result.startswith("True 2 gate_layer_")
+    assert own == "True"
+    assert rest == "True False"
 
 
 def test_the_command_predicts_and_scores(environment: Path, alone: dict[str, str], tmp_path: Path) -> None:

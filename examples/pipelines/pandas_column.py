@@ -10,33 +10,23 @@ import sys
 
 import pandas as pd
 
-from hsegap.artifact.artifact import Artifact
-from hsegap.prediction.errors import Failure
-from hsegap.prediction.predictor import Predictor
-from hsegap.prediction.schemas import PredictRequest
+import hsegap
+from hsegap.prediction import PredictRequest
 
 
-def add_gaps(frame: pd.DataFrame, predictor: Predictor) -> pd.DataFrame:
+def add_gaps(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with the columns gap_ev, low_ev, high_ev, kind and error."""
     texts = frame["description"] if "description" in frame else pd.Series(None, index=frame.index)
-    requests = (
-        PredictRequest(structure=cif, description=text if isinstance(text, str) else None, atoms=False)
+    # Requests hold texts: a cell that is no structure is never taken for the path of one.
+    requests = [
+        PredictRequest(structure=cif, description=text if isinstance(text, str) else None)
         for cif, text in zip(frame["cif"], texts, strict=True)
-    )
-    rows = []
-    # predict_iter takes any iterable and answers in order, so that a long column needs little memory.
-    for answer in predictor.predict_iter(requests):
-        if isinstance(answer, Failure):
-            rows.append({"error": f"{answer.error.code}: {answer.error.message}"})
-        else:
-            low, high = answer.interval_ev or (None, None)
-            rows.append({"gap_ev": answer.gap_ev, "low_ev": low, "high_ev": high, "kind": answer.kind})
-    columns = ["gap_ev", "low_ev", "high_ev", "kind", "error"]
-    return frame.join(pd.DataFrame(rows, index=frame.index, columns=columns))
+    ]
+    answers = hsegap.predict(requests).set_index(frame.index)
+    gaps = answers[["gap_ev", "interval_ev_low", "interval_ev_high", "kind"]].set_axis(["gap_ev", "low_ev", "high_ev", "kind"], axis=1)
+    return frame.join(gaps.assign(error=answers["error_code"].str.cat(answers["error_message"], sep=": ")))
 
 
 if __name__ == "__main__":
     table = pd.read_csv(sys.argv[1])
-    with Predictor(Artifact.load(), workers=2) as predictor:
-        scored = add_gaps(table, predictor)
-    scored.to_csv(sys.argv[2] if len(sys.argv) > 2 else sys.stdout, index=False)
+    add_gaps(table).to_csv(sys.argv[2] if len(sys.argv) > 2 else sys.stdout, index=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -48,13 +47,6 @@ def test_a_column_of_a_pandas_frame(tmp_path: Path, crystals: dict[str, str]) ->
     assert got[3]["gap_ev"] == ""
     assert got[3]["error"]
     assert all(float(row["gap_ev"]) >= 0 and row["kind"] for row in got if row["id"] != "broken")
-
-
-def test_objects_of_ase_and_pymatgen(tmp_path: Path) -> None:
-    needed("ase")
-    lines = python("structure_objects.py", cwd=tmp_path).splitlines()
-    assert [line.split(",")[0] for line in lines] == ["Si", "GaAs", "MgO"]
-    assert all(re.search(r"\d\.\d\d eV$", line) for line in lines)
 
 
 @pytest.fixture(scope="module")
