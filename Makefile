@@ -68,6 +68,7 @@ format: venv
 
 docs: serve-venv
 	@$(BIN)/python -m hsegap.commands.reference docs/cli.md
+	@$(BIN)/python -m hsegap.service.settings_page docs/settings.md
 
 venv:
 	@.ci/venv test $(VENV)

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from hsegap.evaluation.calibration import Learned, Residual, Seen
+    from hsegap.evaluation.calibration import Learned
     from hsegap.evaluation.evaluate import Row
+    from hsegap.evaluation.residuals import Residual
+    from hsegap.evaluation.seen import Seen
     from hsegap.prediction.predictor import Predictor
 
 
@@ -106,8 +108,9 @@ def run(
         Exit status: 0 if the artifact was written, else 1.
     """
     from hsegap.artifact.artifact import ArtifactError
-    from hsegap.evaluation.calibration import held_out, learn, observe, read_residuals
+    from hsegap.evaluation.calibration import learn, observe
     from hsegap.evaluation.evaluate import EvaluationError, read_rows
+    from hsegap.evaluation.residuals import held_out, held_out_known, read_residuals
 
     try:
         validation = [row for path in rows for row in read_rows(path)]
@@ -136,7 +139,10 @@ def run(
             origin = "held out of training"
             if like is not None:
                 fitted, origin = _alike([*observed, *training], sample, like)
-            learned = learn(seen, training, texts, fitted, coverage=coverage, origin=origin)
+            stated = _stated(validation, predictor)
+            pbe_gaps = {row.id: row.pbe_gap_ev for row in known if row.pbe_gap_ev is not None}
+            fitted_known = list(held_out_known(training, tables, pbe_gaps))
+            learned = learn(seen, training, texts, fitted, coverage=coverage, origin=origin, known=stated, known_residuals=fitted_known)
             folder = predictor.artifact.folder
         written = write(folder, learned, out=out or folder)
     except (ArtifactError, EvaluationError) as error:
@@ -148,6 +154,15 @@ def run(
     return 0
 
 
+def _stated(validation: list[Row], predictor: Predictor) -> list[Seen]:
+    """Validation rows with their PBE gaps stated, without and with their texts; none where the network takes no such fact."""
+    from hsegap.evaluation.calibration import observe
+
+    if "pbe_gap_ev" not in predictor.network().facts:
+        return []
+    return [seen for with_text in (False, True) for seen in observe(validation, predictor, with_text=with_text, with_facts=True)]
+
+
 def _alike(seen: list[Seen], sample: list[Row], like: Path) -> tuple[list[Seen], str]:
     """The crystals with the errors that another artifact expects, and that artifact's name.
 
@@ -155,8 +170,9 @@ def _alike(seen: list[Seen], sample: list[Row], like: Path) -> tuple[list[Seen],
         EvaluationError: If it has no model of its errors.
     """
     from hsegap.commands.predict import open_predictor
-    from hsegap.evaluation.calibration import expected_alike, observe
+    from hsegap.evaluation.calibration import observe
     from hsegap.evaluation.evaluate import EvaluationError
+    from hsegap.evaluation.residuals import expected_alike
     from hsegap.prediction.uncertainty import read_calibration
 
     with open_predictor(like, jobs=len(sample)) as predictor:

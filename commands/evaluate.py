@@ -31,6 +31,7 @@ def evaluate(
         bool, typer.Option("--generated", help="Predict with generated descriptions, too (seconds per crystal, kept between runs).")
     ] = False,
     shuffled: Annotated[bool, typer.Option("--shuffled", help="Predict with another crystal's description, too.")] = False,
+    known: Annotated[bool, typer.Option("--known", help="Predict with the rows' PBE gaps stated, too.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N rows of each file.", show_default=False)] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Write figures, predictions and plots here.", show_default=False)
@@ -47,7 +48,7 @@ def evaluate(
     Examples:
       hsegap evaluate test.jsonl.gz
       hsegap evaluate test.jsonl.gz --limit 50 --json
-      hsegap evaluate test.jsonl.gz test_metals.jsonl.gz --generated --shuffled -o runs/evaluation
+      hsegap evaluate test.jsonl.gz test_metals.jsonl.gz --generated --shuffled --known -o runs/evaluation
     """
     status = run(
         files,
@@ -55,6 +56,7 @@ def evaluate(
         without_text=without_text,
         generated=generated,
         shuffled=shuffled,
+        known=known,
         limit=limit,
         as_json=json,
         out=out,
@@ -70,6 +72,7 @@ def run(
     without_text: bool,
     generated: bool,
     shuffled: bool,
+    known: bool,
     limit: int | None,
     as_json: bool,
     out: Path | None,
@@ -83,6 +86,7 @@ def run(
         without_text: Leave descriptions out.
         generated: Predict with generated descriptions, too.
         shuffled: Predict with another crystal's description, too.
+        known: Predict with the rows' PBE gaps stated, too.
         limit: Only the first so many rows of each file.
         as_json: One JSON object instead of a table.
         out: Folder for the figures, the plots and the table of predictions; None writes none.
@@ -102,7 +106,7 @@ def run(
 
     columns = (TextColumn("predicting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     texts = not without_text
-    variants = {"with_text": texts, "generated": generated and texts, "shuffled": shuffled and texts}
+    variants = {"with_text": texts, "generated": generated and texts, "shuffled": shuffled and texts, "known": known}
     with output.answers_only() as console:
         try:
             by_file = {path.name: read_rows(path, target=target, limit=limit) for path in files}
@@ -162,6 +166,6 @@ def _command(files: Sequence[Path], *, target: str, limit: int | None, variants:
 
     parts = ["hsegap evaluate", *(path.name for path in files)]
     parts += ["--without-text"] if not variants["with_text"] else []
-    parts += [f"--{name}" for name in ("generated", "shuffled") if variants[name]]
+    parts += [f"--{name}" for name in ("generated", "shuffled", "known") if variants[name]]
     parts += [f"--target {target}"] if target != TARGET else []
     return [*parts, f"--limit {limit}"] if limit is not None else parts

@@ -184,6 +184,11 @@ def show_evaluation(report: Evaluation, *, out: TextIO) -> None:
     console(out).print(Group(grid, table))
 
 
+#: What was said of the crystals, in words.
+VARIANTS = {"generated": "generated text", "shuffled": "another's text", "known": "PBE gap known", "told": "text and PBE gap"}
+SAID = {"without": "nothing told", "known": "PBE gap known"}
+
+
 def show_figures(figures: Mapping[str, Any], *, out: TextIO) -> None:
     """Print what an evaluation says beside the errors: intervals by chemistry, metal or not, warnings, the part of the text."""
     together = figures["all"]
@@ -203,12 +208,18 @@ def show_figures(figures: Mapping[str, Any], *, out: TextIO) -> None:
             table.add_row(label, str(found["n"]), f"{found['coverage']:.1%}", f"{found['width_ev']:.2f}", f"{entry['errors']['mae']:.3f}")
         parts.append(table)
     grid = facts()
-    for variant in ("generated", "shuffled"):
+    for variant, label in VARIANTS.items():
         if variant in together:
             entry = together[variant]
-            moved = entry.get("moved_from_given_ev")
-            told = f"MAE {entry['errors']['mae']:.3f} eV" + (f", answers move by {moved:.3f} eV" if moved is not None else "")
-            grid.add_row({"generated": "generated text", "shuffled": "another's text"}[variant], told)
+            moved, found = entry.get("moved_from_given_ev"), entry["intervals"]
+            told = f"MAE {entry['errors']['mae']:.3f} eV ({entry['errors']['n']} rows)"
+            told += f", answers move by {moved:.3f} eV" if moved is not None else ""
+            told += f", intervals {found['coverage']:.1%} at {found['width_ev']:.2f} eV" if found and variant != "shuffled" else ""
+            grid.add_row(label, told)
+    for variant in ("without", "known"):
+        for label, entry in together.get(variant, {}).get("slices", {}).items():
+            told = f"MAE {entry['errors']['mae']:.3f} eV ({entry['errors']['n']} rows), {entry['false_metals']} called metals"
+            grid.add_row(f"{label}, {SAID[variant]}", told)
     told = main["has_gap"]
     if told["metals"] and told["metals"] < told["n"]:
         wrong = f"{len(told['metals_with_interval_above_1_ev'])} of {told['metals']} metals with an interval above 1 eV"

@@ -15,21 +15,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from hsegap.evaluation.evaluate import EvaluationError
-from hsegap.evaluation.head import FIT_FOLDS, FLOOR_EV, fit_head
+from hsegap.evaluation.head import FIT_FOLDS, fit_head
 from hsegap.evaluation.seen import Seen
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.observed import Neighbours, Reference
 from hsegap.prediction.scale import head_features
-from hsegap.prediction.schemas import PredictRequest
+from hsegap.prediction.schemas import Known, PredictRequest
 from hsegap.structures.subsets import in_second_half
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     from hsegap.evaluation.evaluate import Row
     from hsegap.prediction.predictor import Predictor
-    from hsegap.prediction.scale import Scaled
+    from hsegap.prediction.scale import ErrorHead
 
 #: Share of validation crystals, and of validation texts, that may be called unlike the training set.
 WARN_SHARE = 0.01
@@ -46,20 +45,6 @@ LEAST_ROWS = 30
 THRESHOLDS = np.arange(0.02, 0.505, 0.01)
 
 
-class Residual(NamedTuple):
-    """Prediction of a row by a network that has not seen it.
-
-    Attributes:
-        gap_ev: Known gap.
-        prediction: With the row's text, eV.
-        prediction_without_text: Without, eV.
-    """
-
-    gap_ev: float
-    prediction: float
-    prediction_without_text: float
-
-
 class Learned(NamedTuple):
     """What goes into the artifact: plain settings for the manifest, arrays for their own file."""
 
@@ -67,84 +52,30 @@ class Learned(NamedTuple):
     arrays: dict[str, np.ndarray]
 
 
-def observe(rows: Sequence[Row], predictor: Predictor, *, with_text: bool, advance: Callable[[], None] = lambda: None) -> list[Seen]:
+def observe(
+    rows: Sequence[Row], predictor: Predictor, *, with_text: bool, with_facts: bool = False, advance: Callable[[], None] = lambda: None
+) -> list[Seen]:
     """See every row through the artifact; rows that cannot be read are left out.
 
     Args:
         rows: Labelled crystals.
         predictor: Of the artifact.
         with_text: Use the descriptions.
+        with_facts: State the PBE gaps; rows without one are left out.
         advance: Called after each row.
     """
     limit = predictor.artifact.manifest.limits.max_text_chars
 
     def one(row: Row) -> Seen | None:
-        answer = predictor.observe(PredictRequest(structure=row.structure, description=row.cut(limit).description if with_text else None))
+        known = Known(pbe_gap_ev=row.pbe_gap_ev) if with_facts else None
+        text = row.cut(limit).description if with_text else None
+        answer = predictor.observe(PredictRequest(structure=row.structure, description=text, known=known))
         advance()
         return None if isinstance(answer, Failure) else Seen(row.id, row.gap_ev, answer)
 
     with ThreadPoolExecutor(3) as pool:
-        return [seen for seen in pool.map(one, rows) if seen is not None]
-
-
-def read_residuals(paths: Iterable[Path]) -> dict[str, Residual]:
-    """Read held-out predictions: CSV with the columns id, target, prediction and prediction_without_text.
-
-    Raises:
-        EvaluationError: If a file is missing or has other columns.
-    """
-    import csv
-
-    found: dict[str, Residual] = {}
-    for path in paths:
-        try:
-            with path.open(encoding="utf-8", newline="") as table:
-                for line in csv.DictReader(table):
-                    numbers = [float(line[name]) for name in ("target", "prediction", "prediction_without_text")]
-                    if all(map(math.isfinite, numbers)):
-                        found[line["id"]] = Residual(*numbers)
-        except OSError as error:
-            raise EvaluationError(f"{path} could not be read: {error}.", "Check the path.") from None
-        except (KeyError, ValueError, TypeError) as error:
-            hint = "The columns are id, target, prediction and prediction_without_text, as training writes them for a held-out fold."
-            raise EvaluationError(f"{path} is not a table of held-out predictions ({error}).", hint) from None
-    return found
-
-
-def held_out(seen: Iterable[Seen], residuals: dict[str, Residual], described: set[str]) -> Iterator[Seen]:
-    """Training crystals with the predictions of a network that has not seen them, with text where they have one, and without.
-
-    Args:
-        seen: The crystals, observed without text.
-        residuals: Held-out predictions by id.
-        described: Ids of rows with a description.
-    """
-    for item in seen:
-        residual = residuals.get(item.id)
-        if residual is None:
-            continue
-        bare = item.observation._replace(gap_raw_ev=residual.prediction_without_text, gap_without_text_ev=residual.prediction_without_text)
-        yield Seen(item.id, residual.gap_ev, bare)
-        if item.id in described:
-            yield Seen(item.id, residual.gap_ev, bare._replace(gap_raw_ev=residual.prediction, text=""))
-
-
-def expected_alike(seen: Iterable[Seen], former: Iterable[Seen], model: Scaled) -> Iterator[Seen]:
-    """Crystals with the errors that another artifact expects of them: what it learned from held-out predictions is passed on.
-
-    Networks for the same gaps, trained on the same rows, find the same crystals hard; held-out predictions of each would cost a training
-    per fold.
-
-    Args:
-        seen: The crystals through the artifact to calibrate.
-        former: Some or all of them through the other.
-        model: Of the other's errors.
-    """
-    expected = {(item.id, item.observation.text is not None): model.expected_error(item.observation) for item in former}
-    for item in seen:
-        error = expected.get((item.id, item.observation.text is not None))
-        if error is not None:
-            yield replace(item, gap_ev=max(0.0, item.observation.gap_raw_ev) + max(0.0, error - FLOOR_EV))
+        wanted = [row for row in rows if row.pbe_gap_ev is not None] if with_facts else rows
+        return [seen for seen in pool.map(one, wanted) if seen is not None]
 
 
 def learn(
@@ -155,6 +86,8 @@ def learn(
     *,
     coverage: float,
     origin: str = "held out of training",
+    known: Sequence[Seen] = (),
+    known_residuals: Sequence[Seen] = (),
 ) -> Learned:
     """Calibrate.
 
@@ -165,6 +98,8 @@ def learn(
         residuals: Rows to fit the model of the error to; none takes the first half of the validation rows.
         coverage: Share of gaps that shall lie inside the intervals.
         origin: Where ``residuals`` come from, for the record.
+        known: Validation rows observed with their PBE gaps stated, without and with their texts; none where the network takes no facts.
+        known_residuals: Rows to fit the model of the error with stated gaps to; none takes the first half of ``known``.
 
     Raises:
         EvaluationError: If there are too few rows.
@@ -177,16 +112,11 @@ def learn(
     rows = list(residuals) or first[True] + first[False]
     head, chosen = fit_head(rows, embedding=embedding, fingerprint=fingerprint, coverage=coverage)
 
-    def factor(items: Sequence[Seen]) -> float:
-        features = np.array(
-            [head_features(item.observation, embedding=embedding, fingerprint=fingerprint, components=head.components) for item in items]
-        )
-        return conformal_quantile(np.array([item.error_ev for item in items]) / head.sigma(features), coverage)
-
-    quantiles = {mode: factor(items) for mode, items in second.items()}
+    space = Space(embedding, fingerprint, coverage)
+    quantiles = {mode: space.factor(head, items) for mode, items in second.items()}
     plain = {mode: conformal_quantile(np.array([item.error_ev for item in items]), coverage) for mode, items in second.items()}
     threshold, accuracy = metal_threshold(first[True] + first[False])
-    settings = {
+    settings: dict[str, Any] = {
         "method": "split conformal, scaled per crystal by a log-linear model of the error",
         "coverage": coverage,
         # The widths of an interval that is the same for all crystals: what an hsegap that knows no other reads.
@@ -215,6 +145,12 @@ def learn(
     arrays = {f"{name}_{part}": getattr(reference, part) for name, reference in references.items() for part in ("mean", "whiten")}
     arrays |= {"fingerprint_vectors": neighbours.vectors.astype(np.float32), "fingerprint_spread": neighbours.spread}
     arrays |= {"head_centre": head.centre, "head_spread": head.spread, "head_weights": head.weights}
+    if known:
+        widths, found = learn_known(known, known_residuals, space)
+        settings["scaled"]["known"] = widths.pop("scaled")
+        settings["rows"] |= widths.pop("rows")
+        settings["chosen"] |= widths
+        arrays |= found
     return Learned(settings, {name: np.ascontiguousarray(values) for name, values in arrays.items()})
 
 
@@ -255,6 +191,59 @@ def _references(training: Sequence[Seen], texts: np.ndarray, modes: Modes) -> tu
     neighbours = Neighbours((prints / spread).astype(np.float32).astype(np.float64), spread, math.inf)
     limits = distance_limits(references, neighbours, modes[False], modes[True])
     return {name: known._replace(limit=limits[name]) for name, known in references.items()}, neighbours, limits
+
+
+class Space(NamedTuple):
+    """Where crystals are placed, and the share of gaps that intervals shall hold."""
+
+    embedding: Reference
+    fingerprint: Neighbours
+    coverage: float
+
+    def factor(self, head: ErrorHead, items: Sequence[Seen]) -> float:
+        """Factor by which a model's expected errors of some rows are stretched to intervals."""
+        features = np.array(
+            [
+                head_features(item.observation, embedding=self.embedding, fingerprint=self.fingerprint, components=head.components)
+                for item in items
+            ]
+        )
+        return conformal_quantile(np.array([item.error_ev for item in items]) / head.sigma(features), self.coverage)
+
+
+def learn_known(known: Sequence[Seen], residuals: Sequence[Seen], space: Space) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Widths of intervals where the PBE gap is stated.
+
+    Args:
+        known: Validation rows observed with their PBE gaps stated, without and with their texts.
+        residuals: Held-out rows with stated gaps; none takes the first half of ``known``.
+        space: Of the artifact.
+
+    Returns:
+        Settings (``scaled``, ``rows``, and what was chosen), and arrays.
+
+    Raises:
+        EvaluationError: If there are too few rows.
+    """
+    first, second = ([item for item in known if in_second_half(item.id) is half] for half in (False, True))
+    by_text = {mode: [item for item in second if (item.observation.text is not None) is mode] for mode in (True, False)}
+    if min(map(len, by_text.values())) < LEAST_ROWS:
+        raise EvaluationError("Too few validation rows have a PBE gap.", f"Calibration takes at least {LEAST_ROWS} with a text.")
+    rows = list(residuals) or first
+    head, chosen = fit_head(rows, embedding=space.embedding, fingerprint=space.fingerprint, coverage=space.coverage)
+    scaled = {
+        "components": head.components,
+        "bias": head.bias,
+        "bounds": list(head.bounds),
+        "quantile": space.factor(head, by_text[True]),
+        "quantile_no_text": space.factor(head, by_text[False]),
+    }
+    counts = {
+        "error model, PBE gap stated": f"{len(rows)} predictions, " + ("held out of training" if residuals else "first half of validation"),
+        "conformal factor, PBE gap stated": f"{len(by_text[True])} with text, {len(by_text[False])} without: second half of validation",
+    }
+    arrays = {"known_centre": head.centre, "known_spread": head.spread, "known_weights": head.weights}
+    return {"scaled": scaled, "rows": counts, "mean width ev, PBE gap stated": chosen["mean width ev"]}, arrays
 
 
 def reference_of(vectors: np.ndarray, *, components: int) -> Reference:

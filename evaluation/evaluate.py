@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 #: Column of the HSE06 gap in eV.
 TARGET = "hse_gap_ev"
+#: Groups of rows of which errors are reported apart, and the test on a line of the file. The first cubic space group is 195.
+SLICES: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "certain labels": lambda data: data.get("label_confidence") == "high",
+    "cubic": lambda data: isinstance(data.get("spacegroup"), int) and data["spacegroup"] >= 195,
+    "PBE gap 0": lambda data: data.get("pbe_gap_ev") == 0,
+}
 #: An error beyond this, in eV, counts as a miss that a user would notice.
 LARGE_ERROR_EV = 1.0
 
@@ -36,12 +42,23 @@ class EvaluationError(OneKindError, ValueError):
 
 
 class Row(NamedTuple):
-    """One labelled crystal."""
+    """One labelled crystal.
+
+    Attributes:
+        id: Its name.
+        structure: Text of its file.
+        description: Text, or None.
+        gap_ev: Known HSE gap.
+        pbe_gap_ev: Known PBE gap, or None.
+        slices: Groups that it is counted in beside chemistry and gap: :data:`SLICES`.
+    """
 
     id: str
     structure: str
     description: str | None
     gap_ev: float
+    pbe_gap_ev: float | None = None
+    slices: tuple[str, ...] = ()
 
     def cut(self, limit: int) -> Row:
         """The same with a description of at most so many characters: the encoder reads far fewer, a server refuses more."""
@@ -155,10 +172,19 @@ def read_rows(path: Path, *, target: str = TARGET, limit: int | None = None) -> 
             continue
         if isinstance(gap, bool) or not isinstance(gap, int | float) or not math.isfinite(gap):
             raise EvaluationError(f"Line {number} of {path}: {target} is not a number.", hint)
-        rows.append(Row(str(data.get("id", number)), data["cif"], data.get("description") or None, float(gap)))
+        slices = tuple(name for name, holds in SLICES.items() if holds(data))
+        rows.append(Row(str(data.get("id", number)), data["cif"], data.get("description") or None, float(gap), _pbe_gap(data), slices))
     if not rows:
         raise EvaluationError(f"{path} holds no row with {target}.", "Name a file of labelled crystals.")
     return rows
+
+
+def _pbe_gap(data: dict[str, Any]) -> float | None:
+    """A line's PBE gap as a fact that can be stated; None where it is missing or no gap at all."""
+    value = data.get("pbe_gap_ev")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+        return None
+    return float(value)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, Any]]:
@@ -185,7 +211,8 @@ class Answers:
     Attributes:
         rows: The rows.
         by_variant: ``without`` every row's prediction without a text, by position; ``given`` those of the rows with a description;
-            ``generated`` with a description made from the structure; ``shuffled`` with another row's description.
+            ``generated`` with a description made from the structure; ``shuffled`` with another row's description; ``known`` without a
+            text and with the row's PBE gap stated; ``told`` with both text and PBE gap.
         failed: Rows without a prediction.
     """
 
@@ -204,52 +231,72 @@ class Answers:
         return {index: found.get(index, bare[index]) for index in self.kept}
 
 
+class Pass(NamedTuple):
+    """One prediction to make.
+
+    Attributes:
+        variant: What is said of the crystal, see :class:`Answers`.
+        row: Position of the row.
+        text: Description, or None.
+        pbe_gap_ev: Stated PBE gap, or None.
+    """
+
+    variant: str
+    row: int
+    text: str | None = None
+    pbe_gap_ev: float | None = None
+
+
 def passes(
-    rows: Sequence[Row], *, with_text: bool = True, generated: bool = False, shuffled: bool = False
-) -> list[tuple[str, int, str | None]]:
-    """What is to be predicted: variant, position of the row, text.
+    rows: Sequence[Row], *, with_text: bool = True, generated: bool = False, shuffled: bool = False, known: bool = False
+) -> list[Pass]:
+    """What is to be predicted.
 
     Args:
         rows: Labelled crystals.
         with_text: Use the descriptions of the rows.
         generated: Have descriptions generated as well.
         shuffled: Give each described row the description of another one, too.
+        known: State the PBE gap of the rows that have one, too, without and with the description.
     """
     described = [index for index, row in enumerate(rows) if row.description is not None] if with_text else []
-    found: list[tuple[str, int, str | None]] = [("without", index, None) for index in range(len(rows))]
-    found += [("given", index, rows[index].description) for index in described]
+    found = [Pass("without", index) for index in range(len(rows))]
+    found += [Pass("given", index, rows[index].description) for index in described]
     if generated:
-        found += [("generated", index, None) for index in range(len(rows))]
+        found += [Pass("generated", index) for index in range(len(rows))]
     if shuffled and len(described) > 1:
         # The row half way round: never its own, and not its neighbour, which sorted files make a relative.
         half = len(described) // 2
         others = described[half:] + described[:half]
-        found += [("shuffled", index, rows[other].description) for index, other in zip(described, others, strict=True)]
+        found += [Pass("shuffled", index, rows[other].description) for index, other in zip(described, others, strict=True)]
+    if known:
+        stated = [index for index, row in enumerate(rows) if row.pbe_gap_ev is not None]
+        found += [Pass("known", index, None, rows[index].pbe_gap_ev) for index in stated]
+        found += [Pass("told", index, rows[index].description, rows[index].pbe_gap_ev) for index in sorted({*stated} & {*described})]
     return found
 
 
-def ask(
-    rows: Sequence[Row],
-    predictor: Predictor,
-    *,
-    with_text: bool = True,
-    generated: bool = False,
-    shuffled: bool = False,
-    advance: Callable[[], None] | None = None,
-) -> Answers:
-    """Predict every row, once per variant. Arguments as for :func:`passes`; ``advance`` is called after each prediction."""
+def ask(rows: Sequence[Row], predictor: Predictor, *, advance: Callable[[], None] | None = None, **variants: bool) -> Answers:
+    """Predict every row, once per variant.
+
+    Args:
+        rows: Labelled crystals.
+        predictor: What predicts.
+        advance: Called after each prediction.
+        variants: As for :func:`passes`.
+    """
     longest = predictor.artifact.manifest.limits.max_text_chars
     rows = [row.cut(longest) for row in rows]
-    wanted = passes(rows, with_text=with_text, generated=generated, shuffled=shuffled)
-    requests = (_request(rows[index].structure, text, describe=variant == "generated") for variant, index, text in wanted)
+    wanted = passes(rows, **variants)
+    requests = (_request(rows[one.row].structure, one) for one in wanted)
     by_variant: dict[str, dict[int, Prediction]] = {"without": {}}
     failed: dict[int, RowFailure] = {}
-    for (variant, index, _), answer in zip(wanted, predictor.predict_iter(requests), strict=True):
+    for one, answer in zip(wanted, predictor.predict_iter(requests), strict=True):
         if not isinstance(answer, Failure):
-            by_variant.setdefault(variant, {})[index] = answer
-        elif variant in {"without", "given"}:
+            by_variant.setdefault(one.variant, {})[one.row] = answer
+        elif one.variant in {"without", "given"}:
             # A crystal that finds no words is predicted without them.
-            failed.setdefault(index, RowFailure(rows[index].id, answer.error.code, answer.error.message))
+            failed.setdefault(one.row, RowFailure(rows[one.row].id, answer.error.code, answer.error.message))
         if advance:
             advance()
     return Answers(rows, by_variant, failed)
@@ -310,14 +357,17 @@ def summarise(answers: Answers, predictor: Predictor, *, file: str = "", target:
     )
 
 
-def _request(structure: str, description: str | None, *, describe: bool = False) -> PredictRequest | Failure:
+def _request(structure: str, one: Pass) -> PredictRequest | Failure:
     """The request of one row, or the failure a server would answer with."""
+    known = None if one.pbe_gap_ev is None else {"pbe_gap_ev": one.pbe_gap_ev}
     try:
-        return PredictRequest(structure=structure, description=description, describe=describe, atoms=False)
+        return PredictRequest.model_validate(
+            {"structure": structure, "description": one.text, "describe": one.variant == "generated", "known": known, "atoms": False}
+        )
     except ValidationError as error:
         return Failure.from_validation(error)
 
 
-def predictions_needed(rows: Sequence[Row], *, with_text: bool = True, generated: bool = False, shuffled: bool = False) -> int:
+def predictions_needed(rows: Sequence[Row], **variants: bool) -> int:
     """How many predictions :func:`ask` makes for these rows."""
-    return len(passes(rows, with_text=with_text, generated=generated, shuffled=shuffled))
+    return len(passes(rows, **variants))

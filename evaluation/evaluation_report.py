@@ -20,11 +20,12 @@ BARS = "errors.svg"
 
 
 def pairs_of(answers: Answers) -> dict[str, list[Pair]]:
-    """Known gaps and predictions by variant. Rows without a text of the variant count as without text, but for ``shuffled``."""
+    """Known gaps and predictions by variant. Rows without a text count as without text, except in variants that need one or a PBE gap."""
     rows, found = answers.rows, {}
     for name, some in answers.by_variant.items():
-        chosen = {index: some[index] for index in answers.kept if index in some} if name == "shuffled" else answers.complete(name)
-        found[name] = [Pair(rows[index].id, rows[index].gap_ev, answer) for index, answer in chosen.items()]
+        alone = name in {"shuffled", "known", "told"}
+        chosen = {index: some[index] for index in answers.kept if index in some} if alone else answers.complete(name)
+        found[name] = [Pair(rows[index].id, rows[index].gap_ev, answer, rows[index].slices) for index, answer in chosen.items()]
     return found
 
 

@@ -33,11 +33,19 @@ CONFIDENT_EV = 1.0
 
 
 class Pair(NamedTuple):
-    """A known gap and what was predicted."""
+    """A known gap and what was predicted.
+
+    Attributes:
+        id: Of the row.
+        gap_ev: Known gap.
+        answer: What was predicted.
+        slices: Groups that the row is counted in (:data:`hsegap.evaluation.evaluate.SLICES`).
+    """
 
     id: str
     gap_ev: float
     answer: Prediction
+    slices: tuple[str, ...] = ()
 
 
 def family(formula: str) -> str:
@@ -88,6 +96,20 @@ def in_ranges(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
     return {name: members for name, members in found.items() if members}
 
 
+def sliced(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
+    """Crystals by the groups that their rows name; those without a gap are left out: metals have a row of their own."""
+    found: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        for name in pair.slices if pair.gap_ev > 0 else ():
+            found.setdefault(name, []).append(pair)
+    return found
+
+
+def false_metals(pairs: Sequence[Pair]) -> list[str]:
+    """Crystals with a gap that are called metals."""
+    return [pair.id for pair in pairs if pair.gap_ev > 0 and pair.answer.kind == "metal"]
+
+
 def has_gap(pairs: Sequence[Pair], *, threshold_ev: float) -> dict[str, Any]:
     """How well "has a gap" is told: counts, accuracy, precision and recall, and metals that are confidently called wrong."""
     said = [(pair.gap_ev > 0, pair.answer.kind != "metal") for pair in pairs]
@@ -117,7 +139,8 @@ def figures(variants: dict[str, list[Pair]], *, threshold_ev: float) -> dict[str
     """Every figure of one set of crystals.
 
     Args:
-        variants: Predictions by what was said of each crystal: ``given``, ``without``, perhaps ``generated`` and ``shuffled``.
+        variants: Predictions by what was said of each crystal: ``given``, ``without``, perhaps ``generated``, ``shuffled``, ``known``
+            and ``told``.
         threshold_ev: Between metal and gap.
     """
     found: dict[str, Any] = {}
@@ -130,10 +153,14 @@ def figures(variants: dict[str, list[Pair]], *, threshold_ev: float) -> dict[str
         found[name] |= {
             "has_gap": has_gap(pairs, threshold_ev=threshold_ev),
             "chemistry": {key: {"errors": errors(kept), "intervals": intervals(kept)} for key, kept in groups(pairs).items()},
+            "slices": {
+                key: {"errors": errors(kept), "intervals": intervals(kept), "false_metals": len(false_metals(kept))}
+                for key, kept in sliced(pairs).items()
+            },
             "gap_ranges": {key: {"errors": errors(kept), "intervals": intervals(kept)} for key, kept in in_ranges(pairs).items()},
         }
     given = {pair.id: pair.answer.gap_ev for pair in variants.get("given", [])}
-    for name in ("without", "generated", "shuffled"):
+    for name in ("without", "generated", "shuffled", "known", "told"):
         moved = [abs(pair.answer.gap_ev - given[pair.id]) for pair in variants.get(name, []) if pair.id in given]
         if name in found and moved:
             found[name]["moved_from_given_ev"] = fmean(moved)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hsegap.prediction.observed import PLAIN_FEATURES
 from hsegap.prediction.scale import ErrorHead, head_features
 from hsegap.structures.subsets import fold_of
 
@@ -62,8 +61,8 @@ def fit_head(rows: Sequence[Seen], *, embedding: Reference, fingerprint: Neighbo
 
 
 def _columns(features: np.ndarray, most: int, components: int) -> np.ndarray:
-    """The first components of the embedding and all plain features."""
-    return np.hstack([features[:, :components], features[:, most : most + len(PLAIN_FEATURES)]])
+    """The first components of the embedding and all other features."""
+    return np.hstack([features[:, :components], features[:, most:]])
 
 
 def _ridge(features: np.ndarray, errors: np.ndarray, *, components: int, penalty: float) -> ErrorHead:

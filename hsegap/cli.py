@@ -23,6 +23,7 @@ from hsegap.commands import (
     transfer,
     verify,
 )
+from hsegap.commands.setting_flags import WithSettings
 
 app = typer.Typer(
     name="hsegap",
@@ -58,7 +59,7 @@ def main(
 app.command()(predict.predict)
 app.command()(describe.describe)
 app.command()(read.read)
-app.command()(serve.serve)
+app.command(cls=WithSettings)(serve.serve)
 app.command()(key.key)
 app.command()(evaluate.evaluate)
 app.command()(verify.verify)

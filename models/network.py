@@ -169,17 +169,17 @@ class CrystalTextNetwork(nn.Module):
             pbe = self.pbe_head(_mean(vectors.atoms, crystal_atoms)).squeeze(1).float()
         told, gap_without, embedding_without = None, pbe[:0], pbe[:0]
         if config.use_text:
-            fact_values, fact_known = self._facts(crystal_atoms, fact_values, fact_known)
-            told = self._told(tokens, mask, has_text, fact_values, fact_known)
+            values, known = self._facts(crystal_atoms, fact_values, fact_known)
+            told = self._told(tokens, mask, has_text, values, known)
             if config.pbe_head == "base":
-                base = self._base(pbe, fact_values, fact_known)
+                base = self._base(pbe, values, known)
+            if without:
+                silent = torch.zeros_like(crystal_atoms[:, 0], dtype=torch.bool)
+                nothing = self._told(tokens, mask, silent, values, torch.zeros_like(known))
+                alone = self._answer(batch, vectors, nothing, pbe if config.pbe_head == "base" else base)
+                gap_without, embedding_without = alone.gap, alone.graph_embedding
         elif config.pbe_head == "base":
             base = pbe
-        if without and config.use_text:
-            silent = torch.zeros_like(crystal_atoms[:, 0], dtype=torch.bool)
-            nothing = self._told(tokens, mask, silent, fact_values, torch.zeros_like(fact_known))
-            alone = self._answer(batch, vectors, nothing, pbe if config.pbe_head == "base" else base)
-            gap_without, embedding_without = alone.gap, alone.graph_embedding
         output = self._answer(batch, vectors, told, base)
         return output._replace(pbe_gap=pbe, gap_without=gap_without, embedding_without=embedding_without)
 

@@ -26,6 +26,8 @@ PLAIN_FEATURES = (
     "log embedding distance",
     "log fingerprint distance",
 )
+#: Names of the further features of a crystal whose PBE gap is stated, in the order of :func:`known_features`.
+KNOWN_FEATURES = ("log stated gap", "stated gap is zero", "log stated gap off the estimate")
 
 
 class Observation(NamedTuple):
@@ -40,6 +42,7 @@ class Observation(NamedTuple):
         text: Its description as encoded; None without one.
         text_vector: Pooled vector of the description ``[width]``; None without one.
         facts: Known facts that the network was told, eV.
+        pbe_estimate_ev: PBE gap that the network estimates from the structure alone, eV; None where it makes no estimate.
     """
 
     symbols: list[str]
@@ -50,6 +53,7 @@ class Observation(NamedTuple):
     text: str | None
     text_vector: np.ndarray | None
     facts: Mapping[str, float] = MappingProxyType({})
+    pbe_estimate_ev: float | None = None
 
 
 class Reference(NamedTuple):
@@ -142,3 +146,9 @@ def plain_features(
         float(np.log(max(embedding_distance, 1e-6))),
         float(np.log(max(fingerprint_distance, 1e-6))),
     ]
+
+
+def known_features(stated_ev: float, estimate_ev: float | None) -> list[float]:
+    """What a stated PBE gap, and how far it lies from the estimate, say of the error, in the order of :data:`KNOWN_FEATURES`."""
+    off = 0.0 if estimate_ev is None else abs(stated_ev - max(0.0, estimate_ev))
+    return [float(np.log(stated_ev + GAP_FLOOR_EV)), float(stated_ev == 0), float(np.log(off + GAP_FLOOR_EV))]

@@ -75,6 +75,7 @@ def run_network(item: Prepared, loaded: Loaded, *, expires_at: float, compare: b
         text=item.told.text,
         text_vector=item.text_vector,
         facts=given.facts,
+        pbe_estimate_ev=numbers.result.pbe_gap,
     )
     return Ran(numbers.result, seen, {name: numbers.result.gap - gap for name, gap in numbers.gaps_without_fact.items()})
 

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from hsegap.prediction.observed import PLAIN_FEATURES, Neighbours, Observation, Reference, plain_features
+from hsegap.prediction.observed import (
+    KNOWN_FEATURES,
+    PLAIN_FEATURES,
+    Neighbours,
+    Observation,
+    Reference,
+    known_features,
+    plain_features,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +63,20 @@ class ErrorHead(NamedTuple):
         return sigma
 
 
+class KnownWidths(NamedTuple):
+    """The same for crystals whose PBE gap is stated: their errors are smaller, and others.
+
+    Attributes:
+        head: Model of the error; it reads :data:`hsegap.prediction.observed.KNOWN_FEATURES` too.
+        quantile: Factor of the interval with a description.
+        quantile_no_text: The same without.
+    """
+
+    head: ErrorHead
+    quantile: float
+    quantile_no_text: float
+
+
 class Scaled(NamedTuple):
     """All that calibration learned about an artifact.
 
@@ -65,6 +87,7 @@ class Scaled(NamedTuple):
         head: Model of the error.
         quantile: Factor of the interval with a description.
         quantile_no_text: The same without.
+        known: Widths where the PBE gap is stated; None in artifacts that are not calibrated for it.
     """
 
     embedding: Reference
@@ -73,19 +96,26 @@ class Scaled(NamedTuple):
     head: ErrorHead
     quantile: float
     quantile_no_text: float
+    known: KnownWidths | None = None
 
     def half_width(self, seen: Observation) -> float:
         """Half the width of a crystal's interval, eV."""
-        return self.expected_error(seen) * (self.quantile if seen.text is not None else self.quantile_no_text)
+        widths = self.known if self.known is not None and seen.facts else self
+        return self.expected_error(seen) * (widths.quantile if seen.text is not None else widths.quantile_no_text)
 
     def expected_error(self, seen: Observation) -> float:
         """Size of the error to be expected of a crystal, eV."""
-        features = head_features(seen, embedding=self.embedding, fingerprint=self.fingerprint, components=self.head.components)
-        return float(self.head.sigma(features))
+        head = self.known.head if self.known is not None and seen.facts else self.head
+        features = head_features(seen, embedding=self.embedding, fingerprint=self.fingerprint, components=head.components)
+        # Without widths of its own a stated fact leaves the interval as wide as it is without.
+        return float(head.sigma(features if head is not self.head else features[: len(head.weights)]))
 
 
 def head_features(seen: Observation, *, embedding: Reference, fingerprint: Neighbours, components: int) -> np.ndarray:
-    """What the error head reads of a crystal: the first components of its embedding, then :data:`PLAIN_FEATURES`."""
+    """What the error head reads of a crystal: the first components of its embedding, then :data:`PLAIN_FEATURES`.
+
+    Where the PBE gap is stated, :data:`KNOWN_FEATURES` follow.
+    """
     scores = embedding.scores(seen.graph_embedding)
     plain = plain_features(
         gap_raw_ev=seen.gap_raw_ev,
@@ -95,7 +125,8 @@ def head_features(seen: Observation, *, embedding: Reference, fingerprint: Neigh
         embedding_distance=float(np.sqrt(np.mean(scores**2))),
         fingerprint_distance=fingerprint.distance(seen.fingerprint),
     )
-    return np.array([*scores[:components], *plain])
+    stated = seen.facts.get("pbe_gap_ev")
+    return np.array([*scores[:components], *plain, *([] if stated is None else known_features(stated, seen.pbe_estimate_ev))])
 
 
 def load_scaled(settings: dict[str, Any], path: Path) -> Scaled:
@@ -114,22 +145,36 @@ def load_scaled(settings: dict[str, Any], path: Path) -> Scaled:
     wrong = [name for name, dimensions in ARRAYS.items() if name not in arrays or arrays[name].ndim != dimensions]
     if wrong:
         raise ValueError(f"{TENSORS} has no usable {', '.join(wrong)}")
-    components = int(settings["components"])
-    if not len(arrays["head_centre"]) == len(arrays["head_spread"]) == len(arrays["head_weights"]) == components + len(PLAIN_FEATURES):
-        raise ValueError(f"{TENSORS} was written by another version of hsegap: calibrate the artifact again")
+    known = settings.get("known")
 
     def reference(name: str) -> Reference:
         return Reference(arrays[f"{name}_mean"], arrays[f"{name}_whiten"], float(settings["limits"][name]))
 
-    low, high = settings["bounds"]
-    head = ErrorHead(
-        components, arrays["head_centre"], arrays["head_spread"], arrays["head_weights"], float(settings["bias"]), (float(low), float(high))
-    )
     return Scaled(
         embedding=reference("embedding"),
         fingerprint=Neighbours(arrays["fingerprint_vectors"], arrays["fingerprint_spread"], float(settings["limits"]["fingerprint"])),
         text=reference("text"),
-        head=head,
+        head=_head(settings, arrays, "head", len(PLAIN_FEATURES)),
         quantile=float(settings["quantile"]),
         quantile_no_text=float(settings["quantile_no_text"]),
+        known=None
+        if known is None
+        else KnownWidths(
+            _head(known, arrays, "known", len(PLAIN_FEATURES) + len(KNOWN_FEATURES)),
+            float(known["quantile"]),
+            float(known["quantile_no_text"]),
+        ),
     )
+
+
+def _head(settings: dict[str, Any], arrays: dict[str, np.ndarray], name: str, n_plain: int) -> ErrorHead:
+    """The model of the error whose arrays' names start with ``name``.
+
+    Raises:
+        ValueError: If an array is missing, or has not one number a feature.
+    """
+    components, (low, high) = int(settings["components"]), settings["bounds"]
+    centre, spread, weights = (arrays.get(f"{name}_{part}", np.zeros(0)) for part in ("centre", "spread", "weights"))
+    if any(part.shape != (components + n_plain,) for part in (centre, spread, weights)):
+        raise ValueError(f"{TENSORS} was written by another version of hsegap: calibrate the artifact again")
+    return ErrorHead(components, centre, spread, weights, float(settings["bias"]), (float(low), float(high)))

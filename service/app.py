@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,9 @@ class Runtime:
         self.core: Core | None = None
         self.has_page = False
         self.draining = False
+        #: Set by a server that calls :meth:`drain` itself.
+        self.owns_signals = False
+        self._reloading = False
         self._limits: set[asyncio.Timeout] = set()
         self._settings = settings
 
@@ -63,7 +67,8 @@ class Runtime:
         if self.core is None:
             self.core = Core.open(settings=self.settings)
             self.core.start_in_background()
-            self._drain_on_signals()
+            if not self.owns_signals:
+                self._drain_on_signals()
             start_metrics(self)
             quiet_logs()
         return self.core
@@ -87,6 +92,31 @@ class Runtime:
         """End the worker processes."""
         if self.core is not None:
             self.core.close()
+
+    async def reload(self) -> None:
+        """Load the configured artifact again, and let it answer once it has reproduced its golden values; else the old one goes on."""
+        from hsegap.service.core import Core
+
+        if self._reloading or self.draining or self.core is None:
+            return
+        self._reloading = True
+        try:
+            fresh = await asyncio.to_thread(Core.open, settings=self.settings)
+            await asyncio.to_thread(fresh.start)
+            if fresh.state != "ready":
+                logger.error("the artifact was not swapped, the old one goes on: %s", fresh.problem)
+                await asyncio.to_thread(fresh.close)
+                return
+            old, self.core = self.core, fresh
+            logger.warning("now %s %s answers", fresh.artifact.manifest.name, fresh.artifact.manifest.version)
+            ends = time.monotonic() + self.settings.request_timeout_s
+            while old.in_flight and time.monotonic() < ends:  # noqa: ASYNC110 - a count has no event
+                await asyncio.sleep(0.05)
+            await asyncio.to_thread(old.close)
+        except Exception as error:  # whatever is wrong with the new one, the old one goes on
+            logger.error("the artifact was not swapped, the old one goes on: %s", error)  # noqa: TRY400 - the reason is in the message
+        finally:
+            self._reloading = False
 
     @contextlib.contextmanager
     def shortened_when_draining(self, limit: asyncio.Timeout) -> Iterator[None]:

@@ -7,6 +7,7 @@ request to stop. Only a ready core predicts; in any other state each call answer
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 import threading
@@ -19,7 +20,7 @@ from hsegap.prediction.limits import MAX_ITEMS
 from hsegap.prediction.schemas import INSULATOR_FROM_EV, DescribeRequest, ModelInfo, PredictRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from hsegap.artifact.artifact import Artifact
@@ -45,6 +46,8 @@ class Core:
         self.settings = settings
         self.state: State = "starting"
         self.problem = ""
+        #: Requests that this core is answering.
+        self.in_flight = 0
         self.predictor: Predictor = Predictor(
             artifact,
             threads=settings.threads,
@@ -126,7 +129,8 @@ class Core:
     async def predict_one_async(self, request: PredictRequest) -> Prediction | Failure:
         """Predict one crystal without blocking the event loop."""
         threads = self._describe_threads if request.describe and not request.description else self._threads
-        return self.not_ready() or await self._predict_in_thread(request, index=None, threads=threads)
+        with self._counted():
+            return self.not_ready() or await self._predict_in_thread(request, index=None, threads=threads)
 
     async def predict_many_async(self, requests: Sequence[PredictRequest | Failure]) -> list[Prediction | Failure]:
         """Predict many crystals, in order, without blocking the event loop."""
@@ -141,7 +145,17 @@ class Core:
 
         # One batch asks for no more than the threads of all batches, so that batches take turns.
         admitted = asyncio.Semaphore(self._batch_items)
-        return list(await asyncio.gather(*(one(index, request) for index, request in enumerate(requests))))
+        with self._counted():
+            return list(await asyncio.gather(*(one(index, request) for index, request in enumerate(requests))))
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count a request while it is answered."""
+        self.in_flight += 1
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
 
     async def _predict_in_thread(self, request: PredictRequest, *, index: int | None, threads: ThreadPoolExecutor) -> Prediction | Failure:
         expires_at = time.monotonic() + self.settings.request_timeout_s
@@ -162,7 +176,8 @@ class Core:
         if failure := self.not_ready():
             return failure
         expires_at = time.monotonic() + self.settings.request_timeout_s
-        return await self._in_thread(functools.partial(self.predictor.describe, request, expires_at=expires_at), self._describe_threads)
+        with self._counted():
+            return await self._in_thread(functools.partial(self.predictor.describe, request, expires_at=expires_at), self._describe_threads)
 
     def model_info(self) -> ModelInfo:
         """What is known about the artifact that answers."""

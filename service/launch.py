@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 import sys
@@ -52,6 +53,15 @@ def check_port(host: str, port: int) -> None:
             raise LaunchError(f"Port {port} on {host} cannot be used: {(error.strerror or str(error)).lower()}.", hint) from error
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address, whatever name it is given by."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return False
+    return all(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_loopback for entry in found)
+
+
 def server_command(*, host: str, port: int, access_log: bool = False) -> list[str]:
     """Command line of the server process."""
     # -P: a file in the working directory must not be able to stand in for a module.
@@ -73,7 +83,7 @@ def server_environment(
     environment = {**ENVIRONMENT, **(os.environ if base is None else base)}
     environment["PYTHONPATH"] = python_path(environment)
     if artifact is not None:
-        environment["HSEGAP_ARTIFACT"] = str(Path(artifact).resolve())
+        environment["HSEGAP_ARTIFACT"] = str(Path(artifact).absolute())  # a link may point elsewhere when it is loaded again
     if workers is not None:
         environment["HSEGAP_WORKERS"] = str(workers)
     if not page:
@@ -89,6 +99,8 @@ def serve(
     workers: int | None = None,
     page: bool = True,
     access_log: bool = False,
+    open_to_all: bool = False,
+    more: Mapping[str, str] | None = None,
 ) -> NoReturn:
     """Become the server: this process is replaced by it, so signals reach it directly.
 
@@ -101,19 +113,29 @@ def serve(
         workers: Processes that read structures; None takes HSEGAP_WORKERS or 2.
         page: Whether to serve the page under ``/ui``.
         access_log: Whether to log each request.
+        open_to_all: Whether to ask for no key on an address that others can reach.
+        more: Settings by environment variable; they count before the environment's.
 
     Raises:
-        LaunchError: If the address cannot be used or a setting is not valid.
+        LaunchError: If the address cannot be used, a setting is not valid, or others could come in without a key.
         hsegap.artifact.artifact.ArtifactError: If the artifact must not be used.
     """
     from hsegap.artifact.artifact import Artifact
     from hsegap.service.settings import Settings
 
     check_port(host, port)
+    os.environ.update(more or {})
     try:
         settings = Settings.from_env()
     except ValueError as error:
         raise LaunchError(f"A setting is not valid: {error}.", "Correct or unset the environment variable.") from error
+    if not is_loopback(host):
+        if not (settings.secured or open_to_all):
+            hint = "Make access keys with `hsegap key NAME` and set HSEGAP_API_KEYS, or let everybody in with --open."
+            raise LaunchError(f"Others can reach {host}, and the server would ask nobody for a key.", hint)
+        # Names that no stranger can point elsewhere: the address itself, and the machine's own.
+        own = [name for name in (socket.gethostname(), host) if name not in {"0.0.0.0", "::"}]  # noqa: S104 - compared, not listened on
+        os.environ["HSEGAP_HOSTS"] = ",".join([*settings.hosts, *(f"[{name}]" if ":" in name else name for name in own)])
     Artifact.load(artifact or settings.artifact)
     environment = server_environment(artifact=artifact, workers=workers, page=page)
     command = server_command(host=host, port=port, access_log=access_log)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 
 #: Loggers whose lines about a request are answered to the client already.
 _CLIENT_ERRORS = {"bentoml._internal.server.http_app": ("ValidationError",)}
@@ -29,3 +30,12 @@ def quiet_logs() -> None:
     for name in _CLIENT_ERRORS:
         logging.getLogger(name).addFilter(_without_client_errors)
     logging.getLogger("uvicorn.error").addFilter(_without_strangers)
+
+
+def write_request_lines() -> None:
+    """Write the requests' lines of JSON on standard error, one per line and nothing around them."""
+    logger = logging.getLogger("hsegap.requests")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.handlers, logger.propagate = [handler], False
+    logger.setLevel(logging.INFO)

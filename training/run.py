@@ -254,22 +254,32 @@ def _list_skipped(splits: Splits, sets: dict[str, CrystalDataset], folder: Path,
 
 def _test(folder: Path, name: str, test: CrystalDataset, options: TrainingOptions, report: Callable[[str], None]) -> None:
     network = read_checkpoint(folder / BEST).network.to(options.device)
-    with_text = predict(network, test, batch_size=options.batch_size).gap
-    without = predict(network, test, batch_size=options.batch_size, without_text=True).gap
+    answers = {
+        "prediction": predict(network, test, batch_size=options.batch_size),
+        "prediction_without_text": predict(network, test, batch_size=options.batch_size, without_text=True),
+    }
+    columns = {key: answer.gap for key, answer in answers.items()}
+    if network.config.facts:
+        columns["prediction_known"] = predict(network, test, batch_size=options.batch_size, without_text=True, with_facts=True).gap
     if options.censored:
-        with_text, without = with_text.clip(0), without.clip(0)
+        columns = {key: values.clip(0) for key, values in columns.items()}
+    if options.pbe_head != "none":
+        columns["pbe_estimate"] = answers["prediction"].pbe_gap
     targets = test.targets if options.threshold is None else (test.targets > options.threshold).astype(np.float32)
+    suffixes = {"prediction": name, "prediction_without_text": f"{name}_without_text", "prediction_known": f"{name}_known"}
+    known = ~np.isnan(test.targets)
     results = {
-        key: measure(prediction, test.targets, threshold=options.threshold)
-        for key, prediction in ((name, with_text), (f"{name}_without_text", without))
+        suffixes[key]: measure(values[known], test.targets[known], threshold=options.threshold)
+        for key, values in columns.items()
+        if key in suffixes
     }
     write_json(results, folder / f"{name}_metrics.json")
     # The published script's name of the file.
     table_name = "prediction_results_test_set.csv" if name == "test" else f"prediction_results_{name}.csv"
     with (folder / table_name).open("w", newline="", encoding="utf-8") as table:
         writer = csv.writer(table)
-        writer.writerow(["id", "target", "prediction", "prediction_without_text"])
-        for row, truth, one, other in zip(test.rows, targets, with_text, without, strict=True):
-            writer.writerow([row.id, f"{truth:.6g}", f"{one:.6g}", f"{other:.6g}"])
-    for key, values in results.items():
-        report(f"{key}: " + ", ".join(f"{metric} {value:.4f}" for metric, value in values.items()))
+        writer.writerow(["id", "target", *columns])
+        for row, truth, *values in zip(test.rows, targets, *columns.values(), strict=True):
+            writer.writerow([row.id, f"{truth:.6g}", *(f"{value:.6g}" for value in values)])
+    for key, metrics in results.items():
+        report(f"{key}: " + ", ".join(f"{metric} {value:.4f}" for metric, value in metrics.items()))

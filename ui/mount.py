@@ -254,7 +254,6 @@ def ui_app(core: Backend) -> FastAPI:
         app,
         blocks,
         path="/",
-        root_path="/ui",
         allowed_paths=[],
         show_error=False,
         max_file_size=core.settings.max_body_bytes,
