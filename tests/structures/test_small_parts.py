@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
-from hsegap.structures import StructureError, build_graph, read
-from hsegap.structures.cell import face_distances, lengths_and_volume
+from hsegap.structures import Crystal, StructureError, build_graph, read
+from hsegap.structures.cell import affordable_radius, face_distances, lengths_and_volume
 from hsegap.structures.cif_checks import AGREES, SCALED, Stated, atoms_of_formula, content_verdict
 from hsegap.structures.cif_expand import wrapped_once
 from hsegap.structures.cif_sites import numbers_in, snap_thirds
@@ -157,3 +159,58 @@ def test_rows_that_fill_one_place_together_are_joined_and_told():
     assert sorted(crystal.symbols) == ["Cl", "Na"]
     [told] = [warning.message for warning in crystal.warnings if warning.code == "rows_joined"]
     assert "Na1 and Na2" in told
+    assert "rows_joined" not in {warning.code for warning in read(cif()).warnings}
+
+
+def test_the_limit_of_edges_counts_both_directions():
+    crystal = read(SI_POSCAR)
+    edges = len(build_graph(crystal).src)
+    assert len(build_graph(crystal, max_edges=edges).src) == edges
+    with pytest.raises(StructureError, match=str(edges)) as caught:
+        build_graph(crystal, max_edges=edges - 1)
+    assert caught.value.code == "too_many_edges"
+
+
+def test_the_two_atoms_in_one_place_are_named():
+    coords = np.array([[0.5, 0.5, 0.5], [0.1, 0.0, 0.0], [0.1, 0.002, 0.0]])
+    with pytest.raises(StructureError, match=r"Atoms (1 and 2|2 and 1) \(counted from 0\) are only 0\.010 Å apart") as caught:
+        build_graph(Crystal(np.diag([5.0, 5.0, 5.0]), coords, np.array([11, 14, 14])))
+    assert caught.value.code == "overlapping_atoms"
+
+
+def test_a_search_radius_is_raised_by_the_extent_of_the_atoms_and_not_by_where_they_are():
+    near, far = np.array([[0.0, 0.0, 0.0], [4.0, 4.0, 4.0]]), np.array([[0.0, 0.0, 0.0], [900.0, 900.0, 900.0]])
+    assert affordable_radius(near, 8.0) == affordable_radius(near + 5000.0, 8.0) == 8.0
+    assert affordable_radius(far, 8.0) == affordable_radius(far + 5000.0, 8.0) > 8.0
+
+
+def test_a_poscar_of_one_atom_and_one_with_its_volume():
+    lines = SI_POSCAR.splitlines()
+    one = read("\n".join([*lines[:6], "1", *lines[7:9]]), format="poscar")
+    assert one.atomic_numbers.tolist() == [14]
+    given = read("\n".join([lines[0], "-80.0", *lines[2:]]), format="poscar")
+    assert abs(np.linalg.det(given.lattice)) == pytest.approx(80.0)
+    assert given.lattice[0, 0] == 0
+    assert given.lattice[0, 1] == pytest.approx((80.0 / 2) ** (1 / 3))
+
+
+def test_json_of_jarvis_is_fractional_unless_it_says_cartesian():
+    content = {"lattice_mat": [[4, 0, 0], [0, 4, 0], [0, 0, 4]], "coords": [[0, 0, 0], [0.5, 0.5, 0.5]], "elements": ["Cs", "Cl"]}
+    for given, coords in ((content, [0.5] * 3), (content | {"cartesian": False}, [0.5] * 3), (content | {"cartesian": True}, [0.125] * 3)):
+        crystal = read(json.dumps(given))
+        np.testing.assert_allclose(crystal.frac_coords[1], coords)
+
+
+@pytest.mark.parametrize(("occupancy", "outcome"), [(1.0, []), (1, []), (0.995, ["occupancy_repaired"]), (0.5, None), (True, [])])
+def test_occupancies_in_json_of_pymatgen(occupancy, outcome):
+    sites = [
+        {"species": [{"element": "Cs", "occu": 1}], "abc": [0, 0, 0]},
+        {"species": [{"element": "Cl", "occu": occupancy}], "abc": [0.5, 0.5, 0.5]},
+    ]
+    text = json.dumps({"lattice": {"matrix": [[4, 0, 0], [0, 4, 0], [0, 0, 4]]}, "sites": sites})
+    if outcome is None:
+        with pytest.raises(StructureError, match=r"site 1 \(from 0\) holds Cl 0\.5") as caught:
+            read(text)
+        assert caught.value.code == "disordered_structure"
+    else:
+        assert [warning.code for warning in read(text).warnings] == outcome
