@@ -1,6 +1,7 @@
 """Would the tests notice? Small faults are put into functions of three rooms, one at a time, and the tests that run the line are run.
 
     python benchmarks/mutation.py --minutes 20 --seed 0 --out mutation.json
+    python benchmarks/mutation.py --again mutation.json --out again.json tests/structures/test_small_parts.py
 
 A fault that no test notices survives. Nothing on disk is changed: a forked process gives the function another code object, runs the
 tests and is gone, so that a fault costs the time of its tests and not the imports. Only the unit tests take part, and of the sources only
@@ -184,6 +185,10 @@ class Driver:
         self.learn(items)
         faults = [fault for room in ROOMS for path in sorted((ROOT / room).glob("*.py")) for fault in faults_of(path)]
         seen = [fault for fault in faults if self.covered.get(fault.path, {}).get(fault.line)]
+        if self.given.again is not None:
+            earlier = json.loads(self.given.again.read_text())["faults"]
+            left = {(one["path"], one["function"], one["number"]) for one in earlier if one["outcome"] == "survived"}
+            seen = [fault for fault in seen if (fault.path, fault.function, fault.number) in left]
         print(f"{len(items)} tests, {len(faults)} possible faults, {len(seen)} on lines that these tests run", flush=True)
         random.Random(self.given.seed).shuffle(seen)
         self.counts = {"possible": len(faults), "on_lines": len(seen)}
@@ -286,6 +291,10 @@ def show(results: list[dict[str, Any]]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "given_tests", nargs="*", default=TESTS, metavar="TESTS", help="files or folders, in place of the three rooms' tests"
+    )
+    parser.add_argument("--again", type=Path, help="the results of an earlier run: only what survived there")
     parser.add_argument("--minutes", type=float, default=20.0, help="time for trying faults, after the tests have been run once")
     parser.add_argument("--seed", type=int, default=0, help="which faults, and in what order")
     parser.add_argument("--side-by-side", type=int, default=2, help="faults tried at once")
@@ -294,7 +303,7 @@ def main() -> int:
     given = parser.parse_args()
     sys.path[0] = str(ROOT)
     os.chdir(ROOT)
-    arguments = [*TESTS, "-m", "unit and not slow", "-p", "no:randomly", "-p", "no:cacheprovider", "-q", "-s", "--timeout", "0"]
+    arguments = [*given.given_tests, "-m", "unit and not slow", "-p", "no:randomly", "-p", "no:cacheprovider", "-q", "-s", "--timeout", "0"]
     return int(pytest.main(arguments, plugins=[Driver(given)]))
 
 

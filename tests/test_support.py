@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from support.kinds import kind_of
 from support.needs import needed
+from support.processes import running, until
 
 TESTS = Path(__file__).resolve().parent
 #: A run that starts a process in a session of its own, where no signal to the run's group reaches it, and is killed.
@@ -29,21 +29,11 @@ ONCE = (
 )
 
 
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 def test_a_killed_run_leaves_no_process_behind() -> None:
     done = subprocess.run([sys.executable, "-c", KILLED], env=os.environ | {"PYTHONPATH": str(TESTS)}, capture_output=True, text=True)
     assert done.returncode == -signal.SIGKILL
     child = int(done.stdout)
-    deadline = time.monotonic() + 120
-    while alive(child) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not alive(child)
+    assert until(lambda: not running(child))
 
 
 def test_two_processes_make_a_thing_once(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from hsegap.models import GraphBatch, collate
 from hsegap.structures import plain_numbers
+from hsegap.text.facts import extract_facts
 from hsegap.training.graphs import GraphStore, graph_store
 from hsegap.training.progress import Progress
 
@@ -63,7 +64,8 @@ class TextVectors:
 
     @classmethod
     def encode(cls, descriptions: Sequence[str | None], encoder: TextEncoder, *, cache: VectorCache, all_tokens: bool) -> Self:
-        """Encode distinct texts once; ``which`` is −1 where there is none."""
+        """Encode distinct texts once, without the sentences that state facts, as in serving; ``which`` is −1 where nothing is left."""
+        descriptions = [extract_facts(text).text for text in descriptions]
         distinct = list(dict.fromkeys(text for text in descriptions if text is not None))
         position = {text: index for index, text in enumerate(distinct)}
         with Progress("texts", len(distinct)) as progress:

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ import pytest
 
 from hsegap.service.launch import LaunchError, check_port, server_command, server_environment
 from hsegap.service.settings import Settings
+from support.processes import PATIENCE_S, running, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,11 +96,8 @@ def test_an_idle_server_ends_when_asked_and_leaves_nobody_behind(
     workers = server.children()
     assert workers
     server.process.send_signal(number)
-    assert server.process.wait(timeout=20) in {0, -number}
-    time.sleep(0.3)
-    assert not [
-        pid for pid in workers if Path(f"/proc/{pid}/cmdline").exists() and b"worker_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
+    assert server.process.wait(timeout=PATIENCE_S) in {0, -number}
+    assert until(lambda: not any(map(running, workers)))
     with pytest.raises(httpx.ConnectError):
         httpx.get(server.url + "/livez")
 

@@ -7,17 +7,18 @@ import base64
 import json
 import shutil
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from hsegap.artifact.artifact import write_manifest
+from support.processes import PATIENCE_S, running, until
 from support.service_samples import SILICON, failure, supercell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from support.serving import RunningServer
 
@@ -74,7 +75,7 @@ def test_a_structure_that_takes_too_long_is_a_timeout(guarded: RunningServer) ->
     started = time.monotonic()
     found = failure(httpx.post(guarded.url + "/predict", json={"structure": SILICON}, headers=bearer(), timeout=60), "timeout")
     assert "2 s" in found.error.message
-    assert 1.9 < time.monotonic() - started < 20
+    assert 1.9 < time.monotonic() - started < 60
     assert httpx.post(guarded.url + "/predict", json={"structure": SILICON}, headers=bearer(), timeout=60).status_code == 200
 
 
@@ -108,7 +109,7 @@ def test_a_request_may_not_take_longer_than_the_server_allows(start_server: Call
     server.hang_workers()
     started = time.monotonic()
     failure(httpx.post(server.url + "/predict", json={"structure": SILICON}, timeout=60), "timeout")
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 25
     for _ in range(60):  # the killed reader's successor is still importing
         response = httpx.post(server.url + "/predict", json={"structure": SILICON}, timeout=60)
         if response.status_code == 200:
@@ -135,10 +136,9 @@ def test_a_stopping_server_finishes_what_it_works_on(start_server: Callable[...,
     response, stopped = asyncio.run(go())
     assert response.status_code == 200
     assert len({item["gap_raw_ev"] for item in response.json()["items"]}) == 1
-    assert server.process.wait(timeout=20) is not None
+    assert server.process.wait(timeout=PATIENCE_S) is not None
     assert time.monotonic() - stopped < 100
-    time.sleep(0.5)
-    assert not [pid for pid in workers if Path(f"/proc/{pid}").exists() and "worker_main" in Path(f"/proc/{pid}/cmdline").read_text()]
+    assert until(lambda: not any(map(running, workers)))
 
 
 def test_a_stopping_server_does_not_wait_for_ever(start_server: Callable[..., RunningServer]) -> None:
@@ -155,8 +155,8 @@ def test_a_stopping_server_does_not_wait_for_ever(start_server: Callable[..., Ru
 
     response, stopped = asyncio.run(go())
     failure(response, "not_ready")
-    server.process.wait(timeout=20)
-    assert time.monotonic() - stopped < 15
+    server.process.wait(timeout=PATIENCE_S)
+    assert time.monotonic() - stopped < 50
 
 
 def test_an_artifact_that_does_not_reproduce_its_golden_values_is_never_served(
@@ -169,9 +169,8 @@ def test_an_artifact_that_does_not_reproduce_its_golden_values_is_never_served(
     (folder / "golden.json").write_text(json.dumps(golden))
     write_manifest(folder, json.loads((folder / "manifest.json").read_text()))
     server = start_server(artifact=folder, wait=False)
-    assert server.process.wait(timeout=120) == 1
-    time.sleep(0.2)
-    assert "cannot serve" in server.output
+    assert server.process.wait(timeout=PATIENCE_S) == 1
+    assert until(lambda: "cannot serve" in server.output)
     assert golden[0]["id"] in server.output
 
 

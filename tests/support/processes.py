@@ -15,7 +15,13 @@ import sys
 import time
 import uuid
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: How long tests wait for what an idle machine does in a second or two, s.
+PATIENCE_S = 120.0
 #: Environment variable that marks the descendants of a test run.
 MARK = "TESTS_OF_HSEGAP_RUN"
 
@@ -28,6 +34,24 @@ def descendants(pid: int) -> set[int]:
             with contextlib.suppress(OSError):
                 children.update(map(int, (task / "children").read_text().split()))
     return children.union(*map(descendants, children)) if children else set()
+
+
+def until(condition: Callable[[], object], *, within_s: float = PATIENCE_S) -> bool:
+    """Wait for a condition; whether it came true in time."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def running(pid: int) -> bool:
+    """Whether a process is there and has not ended; one that nobody has waited for yet has."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def memory_kb(pid: int) -> dict[str, int]:

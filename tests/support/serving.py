@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from support.processes import PATIENCE_S
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -90,7 +92,7 @@ class RunningServer:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(timeout=30)
+            return self.process.wait(timeout=PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -128,7 +130,7 @@ def start_server(artifact_folder: Path, tmp_path_factory: pytest.TempPathFactory
                 server.lines.append(line)
 
         threading.Thread(target=collect, daemon=True).start()
-        deadline = time.monotonic() + 180
+        deadline = time.monotonic() + 3 * PATIENCE_S
         while wait and "hsegap is ready" not in server.output:
             if process.poll() is not None or time.monotonic() > deadline:
                 process.kill()

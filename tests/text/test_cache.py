@@ -113,7 +113,7 @@ def test_a_killed_run_is_continued(encoder_folder, tmp_path):
         if done >= 30:
             break
     os.kill(process.pid, signal.SIGKILL)
-    process.wait(timeout=30)
+    process.wait(timeout=120)
     process.stdout.close()
     assert process.returncode == -signal.SIGKILL
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
 
 #: How long anything on the page may take on a busy machine, ms. Measured waits are tested on their own.
-PATIENCE_MS = 90_000
+PATIENCE_MS = 240_000
 PERMISSIONS = ["clipboard-read", "clipboard-write"]
 
 

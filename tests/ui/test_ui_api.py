@@ -14,8 +14,6 @@ from support.ui_samples import BROKEN, DESCRIPTION, PEROVSKITE, SILICON
 if TYPE_CHECKING:
     import httpx
 
-pytestmark = pytest.mark.timeout(300)
-
 
 @pytest.fixture(scope="module")
 def remote(server_url: str):

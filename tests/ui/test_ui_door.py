@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from support.serving import RunningServer
 
-pytestmark = pytest.mark.timeout(300)
 
 META = {"_type": "gradio.FileData"}
 LONG_AGO = 1_000_000_000

@@ -11,7 +11,7 @@ from support.ui_samples import DESCRIPTION, PEROVSKITE
 if TYPE_CHECKING:
     from support.visits import Visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.browser
 
 #: The page's own promise beside axe's rules: nothing sticks out sideways.
 OVERFLOW = """() => [...document.querySelectorAll('.hs-card, .hs-card *')].filter((e) => {

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from hsegap.artifact.artifact import Artifact
     from support.serving import RunningServer
 
-pytestmark = pytest.mark.timeout(400)
 
 CARD = (
     """# Rich card
