@@ -62,9 +62,11 @@ def _holds_several(name: str) -> bool:
     from hsegap.batch.sources import is_pattern
     from hsegap.batch.tables import is_table
 
-    if Path(name).is_file() and not (is_archive(name) or is_table(name)):
-        return False
-    return is_pattern(name) or is_address(name) or Path(name).is_dir() or (os.path.lexists(name) and (is_archive(name) or is_table(name)))
+    # Not pathlib's questions: they raise on a name that is too long.
+    container = is_archive(name) or is_table(name)
+    if os.path.isfile(name):  # noqa: PTH113 - as said
+        return container
+    return is_pattern(name) or is_address(name) or os.path.isdir(name)  # noqa: PTH112 - as said
 
 
 def _inside(name: str) -> Iterator[Named]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pandas import DataFrame
 
-    from hsegap.prediction.schemas import Prediction
+    from hsegap.prediction.schemas import FactReport, Prediction
 
 #: Width of the scale and place of its line, px.
 WIDTH, LINE = 440.0, 30.0
@@ -43,6 +43,7 @@ def result_html(result: Prediction, *, sites: Sequence[tuple[str, Sequence[float
         f'<div style="{_SOFT}">{_interval(result)}{escape(edge_in_words(result.gap_ev))}</div>',
         scale_svg(result),
         _description(result),
+        *(f'<div style="{_SOFT}">{_fact(fact)}</div>' for fact in result.facts),
         *(
             f'<div style="color:#b26a00">⚠ {escape(warning.message)} <code>{escape(warning.code)}</code></div>'
             for warning in result.warnings
@@ -74,6 +75,14 @@ def _description(result: Prediction) -> str:
         return f'<div style="{_SOFT}">predicted from the structure alone</div>'
     shown = text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT].rstrip()} …"
     return f'<div style="{_SOFT}"><i>{result.description.origin} text:</i> {escape(shown)}</div>'
+
+
+def _fact(fact: FactReport) -> str:
+    """A gap that was told, and what became of it."""
+    name = fact.name.removesuffix("_ev").replace("_", " ")
+    told = "" if fact.value is None else f" {fact.value:g} {fact.unit}"
+    became = f"moved the gap by {fact.effect_ev:+.2f} eV" if fact.effect_ev is not None else f"not used: {fact.reason}"
+    return escape(f"told {name}{told} ({fact.origin}), {became}")
 
 
 def _picture(result: Prediction, sites: Sequence[tuple[str, Sequence[float]]]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from hsegap.prediction.errors import Failure
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Status of a body that is too slow. The code is `timeout`; 504 would blame the server.
 TOO_SLOW = 408
+#: How long the rest of a refused body is taken and thrown away, seconds.
+DISCARD_S = 2.0
 
 
 class BodyError(Exception):
@@ -73,10 +76,30 @@ async def read_json(receive: Receive, *, limit: int, deadline_s: float, pending:
     except TimeoutError:
         reading.give_back()
         raise too_slow(deadline_s) from None
+    except BodyError:
+        reading.give_back()
+        await discard(receive, most=limit)
+        raise
     except BaseException:
         reading.give_back()
         raise
     return bytes(reading.body)
+
+
+async def discard(receive: Receive, *, most: int) -> None:
+    """Take what a client still sends and throw it away, for a moment: one that is cut off while it sends never reads the answer.
+
+    Args:
+        receive: Where it comes from.
+        most: Bytes.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DISCARD_S):
+            while most > 0:
+                message = await receive()
+                most -= len(message.get("body", b""))
+                if message["type"] != "http.request" or not message.get("more_body", False):
+                    return
 
 
 class _Reading:

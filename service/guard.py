@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hsegap.prediction.errors import Failure, internal_error
 from hsegap.service.access import Keys
 from hsegap.service.answers import Outgoing, answer, header, is_page, plain
-from hsegap.service.body import BodyError, ClientGoneError, Pending, Replayed, Streamed, read_json
+from hsegap.service.body import BodyError, ClientGoneError, Pending, Replayed, Streamed, discard, read_json
 from hsegap.service.budgets import OverloadedError
 from hsegap.service.cors import Cors
 from hsegap.service.hosts import Hosts, bare_path
@@ -101,7 +101,9 @@ class Guard:
         failure = self._refusal(scope, path, record)
         if failure is not None:
             record.outcome = failure.error.code
-            await answer(send, failure, scope=scope, headers=_CLOSE if _has_body(scope) else None)
+            if has_body := _has_body(scope):
+                await discard(receive, most=2 * self._limit(path))
+            await answer(send, failure, scope=scope, headers=_CLOSE if has_body else None)
             return
         if self._cors.is_preflight(scope):
             await plain(send, 204, b"")

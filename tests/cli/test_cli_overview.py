@@ -90,6 +90,13 @@ def test_a_row_of_a_table_brings_its_text_along(here: Callable[..., Outcome], fo
     assert other["description"]["text"] == "Halite."
 
 
+def test_a_known_pbe_gap_is_passed_on(here: Callable[..., Outcome]) -> None:
+    outcome = here("predict", EXAMPLES / "MgO.cif", "--pbe-gap", "4.5", "--json", "--no-atoms")
+    assert outcome.status == 0
+    [fact] = outcome.json[0]["facts"]
+    assert (fact["name"], fact["value"], fact["origin"]) == ("pbe_gap_ev", 4.5, "request")
+
+
 def test_sorting_and_bounds(here: Callable[..., Outcome], folder: Path) -> None:
     (folder / "broken.cif").write_text("")
     known = gaps(here("predict", folder, "--json"))
