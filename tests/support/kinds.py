@@ -18,7 +18,7 @@ PROCESS = (
     "cli/",
     "examples/",
     "prediction/test_workers.py",
-    "service/",
+    "service/test_service_",
     "test_packaging.py",
     "test_quiet.py",
     "test_wheel.py",
@@ -40,6 +40,20 @@ LONG = {
     "training/test_resume.py",
 }
 KINDS = {"unit", "process", "browser", "cluster"}
+#: Files whose tests train or export networks, or go through hundreds of real crystals: their tests are slow even where no mark says so.
+SLOW = (
+    "export/",
+    "prediction/test_contradiction.py",
+    "structures/test_graph_against_jarvis.py",
+    "textbook/",
+    "training/test_ablation.py",
+    "training/test_average.py",
+    "training/test_joint.py",
+    "training/test_loop.py",
+    "training/test_pipeline.py",
+    "training/test_resume.py",
+    "training/test_transfer.py",
+)
 #: Fixtures that start something.
 BROWSER_FIXTURES = {"browser", "visit", "shared_context"}
 PROCESS_FIXTURES = {"start_server", "server", "server_url", "client", "hsegap", "score", "predictor"}
@@ -80,6 +94,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = set(getattr(item, "fixturenames", ()))
         if not {mark.name for mark in item.iter_markers()} & KINDS:
             item.add_marker(kind_of(path, fixtures))
+        if path.startswith(SLOW):
+            item.add_marker("slow")
         item.add_marker(pytest.mark.xdist_group("server" if "server" in fixtures else path))
 
 

@@ -193,14 +193,14 @@ def test_killed_in_the_middle_it_goes_on_where_it_stopped(recipe, tmp_path):
     path.write_text(yaml.safe_dump({**values, "hidden_features": 16}))
     third = ablate("--config", path, "--seeds", 0, "-o", out, *only, cwd=tmp_path)
     _, stderr = third.communicate(timeout=280)
-    assert third.returncode == 1
+    assert third.returncode == 2
     assert "another recipe (hidden_features)" in stderr
 
 
 def test_a_recipe_that_is_not_there(tmp_path):
     process = ablate("--config", "nowhere.yaml", "--seeds", 0, cwd=tmp_path)
     _, stderr = process.communicate(timeout=120)
-    assert process.returncode == 1
+    assert process.returncode == 2
     assert "nowhere.yaml" in stderr
     assert list(tmp_path.iterdir()) == []
 
