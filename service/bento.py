@@ -6,10 +6,11 @@ from typing import Any
 import bentoml
 
 from hsegap.prediction.schemas import BatchRequest, BatchResponse, DescribeRequest, GeneratedDescription, Prediction, PredictRequest
-from hsegap.service.app import Runtime, edge_app, json_answer
+from hsegap.service.app import edge_app, json_answer
 from hsegap.service.guard import Guard
 from hsegap.service.metrics import label_by_route
 from hsegap.service.observe import note
+from hsegap.service.runtime import Runtime
 
 RUNTIME = Runtime()
 label_by_route()

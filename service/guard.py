@@ -22,8 +22,8 @@ from hsegap.service.observe import Record, observed
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
-    from hsegap.service.app import Runtime
     from hsegap.service.budgets import Kind
+    from hsegap.service.runtime import Runtime
 
     Scope = MutableMapping[str, Any]
     Message = MutableMapping[str, Any]

@@ -18,9 +18,10 @@ from hsegap.prediction.schemas import Prediction
 from hsegap.service.metrics import label_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, MutableMapping, Sequence
+    from collections.abc import Callable, Iterator, MutableMapping, Sequence
 
-    from hsegap.service.app import Runtime
+    from hsegap.prediction.predictor import Predictor
+    from hsegap.service.budgets import Budgets
 
     Scope = MutableMapping[str, Any]
 
@@ -134,7 +135,7 @@ class _Metrics:
 
     made: _Metrics | None = None
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, budgets: Budgets, answering: Callable[[], Predictor | None]) -> None:
         from prometheus_client import Gauge, Histogram
 
         self.stages = Histogram("hsegap_stage_seconds", "Time of one stage of one prediction.", ["stage"], buckets=BUCKETS)
@@ -144,26 +145,31 @@ class _Metrics:
         sums: dict[str, Any] = {"multiprocess_mode": "livesum"}
         running = Gauge("hsegap_running", "Requests worked on now.", ["kind"], **sums)
         waiting = Gauge("hsegap_queue_length", "Questions of the page that wait for their turn.", ["kind"], **sums)
-        for kind in runtime.budgets.limits:
-            running.labels(kind).set_function(partial(runtime.budgets.running.__getitem__, kind))
-            waiting.labels(kind).set_function(partial(runtime.budgets.waiting.__getitem__, kind))
+        for kind in budgets.limits:
+            running.labels(kind).set_function(partial(budgets.running.__getitem__, kind))
+            waiting.labels(kind).set_function(partial(budgets.waiting.__getitem__, kind))
         workers = Gauge("hsegap_workers", "Worker processes by role and what they do.", ["role", "state"], **sums)
         replaced = Gauge("hsegap_workers_replaced", "Worker processes that had to be replaced since the start.", ["role"], **sums)
         for role in ("read", "describe"):
-            workers.labels(role, "busy").set_function(partial(_pool, runtime, role, "busy"))
-            workers.labels(role, "alive").set_function(partial(_pool, runtime, role, "alive"))
-            replaced.labels(role).set_function(partial(_pool, runtime, role, "replaced"))
+            workers.labels(role, "busy").set_function(partial(_pool, answering, role, "busy"))
+            workers.labels(role, "alive").set_function(partial(_pool, answering, role, "alive"))
+            replaced.labels(role).set_function(partial(_pool, answering, role, "replaced"))
 
 
-def _pool(runtime: Runtime, role: str, what: str) -> int:
-    if runtime.core is None:
+def _pool(answering: Callable[[], Predictor | None], role: str, what: str) -> int:
+    predictor = answering()
+    if predictor is None:
         return 0
-    predictor = runtime.core.predictor
     pool = predictor.readers if role == "read" else predictor.describers
     return {"busy": pool.busy, "alive": len(pool.pids()), "replaced": pool.replaced}[what]
 
 
-def start_metrics(runtime: Runtime) -> None:
-    """Register the series; once per process."""
+def start_metrics(budgets: Budgets, answering: Callable[[], Predictor | None]) -> None:
+    """Register the series; once per process.
+
+    Args:
+        budgets: Whose places are counted.
+        answering: Gives the predictor that answers at that moment.
+    """
     if _Metrics.made is None:
-        _Metrics.made = _Metrics(runtime)
+        _Metrics.made = _Metrics(budgets, answering)

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from hsegap.artifact.artifact import Artifact
     from hsegap.prediction.schemas import DescribeRequest, GeneratedDescription, ModelInfo, Prediction, PredictRequest
-    from hsegap.service.app import Runtime
     from hsegap.service.budgets import Kind
     from hsegap.service.core import Core
+    from hsegap.service.runtime import Runtime
     from hsegap.service.settings import Settings
 
 Answer = TypeVar("Answer")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from starlette.applications import Starlette
 
-    from hsegap.service.app import Runtime
+    from hsegap.service.runtime import Runtime
 
 
 #: How long a stopping server that has nothing to do still tells new clients to go elsewhere, seconds.

@@ -12,9 +12,9 @@ import pytest
 
 from hsegap.prediction.errors import STATUS, Failure
 from hsegap.service.access import hash_of, new_key
-from hsegap.service.app import Runtime
 from hsegap.service.guard import Guard
 from hsegap.service.json_limits import MAX_DEPTH, MAX_VALUES
+from hsegap.service.runtime import Runtime
 from hsegap.service.settings import Settings
 
 if TYPE_CHECKING:
