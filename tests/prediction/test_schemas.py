@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
 
@@ -24,7 +23,6 @@ from hsegap.prediction.schemas import (
     PredictRequest,
     kind_of,
 )
-from hsegap.service.settings import Settings
 from hsegap.structures.errors import DESCRIPTION_ERROR_CODES, STRUCTURE_ERROR_CODES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,7 +84,7 @@ def test_every_code_has_a_status_a_hint_and_a_place_in_the_documentation() -> No
     assert codes == set(STATUS) == set(HINTS)
     assert set(STRUCTURE_ERROR_CODES) | set(DESCRIPTION_ERROR_CODES) <= codes
     text = (ROOT / "docs" / "errors.md").read_text()
-    documented = {(code, int(status)) for code, status in re.findall(r"^\| `(\w+)` \| (\d{3}) \|", text, flags=re.MULTILINE)}
+    documented = {(code, int(status)) for code, status in re.findall(r"^\| `(\w+)` \| (\d{3})(?:, \d{3})* \|", text, flags=re.MULTILINE)}
     assert documented == set(STATUS.items())
     assert all(f"`{code}`" in text for code in ARTIFACT_ERROR_CODES)
     assert set(RETRY_AFTER_S) == {"overloaded", "not_ready"}
@@ -114,18 +112,12 @@ def test_kinds_change_at_the_documented_gaps(gap: float, kind: str) -> None:
     assert f"from {INSULATOR_FROM_EV:g} eV" in text
 
 
-def test_the_api_page_shows_the_answer_and_the_settings_that_exist() -> None:
+def test_the_api_page_shows_the_answer_and_names_every_field() -> None:
     text = (ROOT / "docs" / "api.md").read_text()
     [example] = re.findall(r"```json\n(.*?)```", text, flags=re.DOTALL)
     shown = json.loads(example)
     assert list(shown) == [name for name in Prediction.model_fields if name != "id"]
     Prediction.model_validate(shown)
-    documented = {(name, default) for name, default in re.findall(r"^\| `HSEGAP_(\w+)` \| ([\w ]+) \|", text, flags=re.MULTILINE)}
-    actual = {(field.name.upper(), field.default) for field in fields(Settings)}
-    assert {name for name, _ in documented} == {name for name, _ in actual}
-    for name, default in documented:
-        value = dict(actual)[name]
-        assert value is None or float(default) == float(value), name
     for model in (PredictRequest, Prediction):
         for name in model.model_fields:
             assert f"`{name}`" in text, name
