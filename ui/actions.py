@@ -17,7 +17,7 @@ from hsegap.ui.maps import atom_table, maps_of
 
 if TYPE_CHECKING:
     from hsegap.prediction.schemas import GeneratedDescription
-    from hsegap.structures import Crystal
+    from hsegap.structures import Crystal, Summary
     from hsegap.ui.backend import Backend
     from hsegap.ui.maps import Map
 
@@ -26,10 +26,18 @@ STRAINS_PERCENT = tuple(step / 2 for step in range(-6, 7))
 
 
 class Answer(NamedTuple):
-    """A prediction with what the page shows around it."""
+    """A prediction with what the page shows around it.
+
+    Attributes:
+        prediction: What was asked for.
+        alone: The same crystal without text, where the prediction used text.
+        read: What was read from the file.
+        payload: What the browser draws and offers to take away.
+    """
 
     prediction: Prediction
     alone: Prediction | None
+    read: Summary
     payload: dict[str, Any]
 
 
@@ -101,15 +109,21 @@ async def _predict(core: Backend, request: PredictRequest) -> Answer | Failure:
         prediction, alone = await asyncio.gather(core.predict_one_async(request), core.predict_one_async(bare))
     if isinstance(prediction, Failure):
         return prediction
-    payload = await asyncio.to_thread(_payload, request, prediction)
-    return Answer(prediction, None if isinstance(alone, Failure) else alone, payload)
+    read, payload = await asyncio.to_thread(_shown, request, prediction)
+    return Answer(prediction, None if isinstance(alone, Failure) else alone, read, payload)
 
 
-def _payload(request: PredictRequest, prediction: Prediction) -> dict[str, Any]:
-    """What the browser gets beside the answer's HTML: the picture, the maps, the table and the files to take away."""
-    from hsegap.ui.crystal_view import scene
+def _shown(request: PredictRequest, prediction: Prediction) -> tuple[Summary, dict[str, Any]]:
+    """What was read, and what the browser gets beside the answer's HTML: the picture, the maps, the table and the files to take away."""
+    from hsegap.structures import summary_of
 
     crystal = crystal_of(prediction)
+    return summary_of(crystal), _payload(request, prediction, crystal)
+
+
+def _payload(request: PredictRequest, prediction: Prediction, crystal: Crystal) -> dict[str, Any]:
+    from hsegap.ui.crystal_view import scene
+
     maps = maps_of(prediction)
     table = atom_table(prediction, maps)
     return {

@@ -12,6 +12,7 @@ from hsegap.ui.scale import edge_in_words, scale_html
 if TYPE_CHECKING:
     from hsegap.prediction.errors import Failure
     from hsegap.prediction.schemas import Prediction
+    from hsegap.structures import Summary
 
 
 def formula_html(formula: str) -> str:
@@ -119,12 +120,27 @@ def _share() -> str:
     return f'<div class="hs-share" role="group" aria-label="Take the answer with you">{"".join(made)}{said}</div>'
 
 
-def answer_html(prediction: Prediction, alone: Prediction | None = None) -> str:
+def _read(summary: Summary | None) -> str:
+    """Space group, cell and density as read, so that nothing is answered unseen."""
+    if summary is None:
+        return ""
+    cell, group = summary.lattice, summary.space_group
+    parts = [
+        f"space group {group.symbol} ({group.number})" if group is not None else "",
+        f"a {cell.a:.3f} b {cell.b:.3f} c {cell.c:.3f} Å",
+        f"α {cell.alpha:.1f} β {cell.beta:.1f} γ {cell.gamma:.1f}°",
+        f"{summary.density:.2f} g/cm³",
+    ]
+    return f'<p class="hs-read" title="{escape(texts.READ_TITLE)}"><span>As read</span> {escape(" · ".join(filter(None, parts)))}</p>'
+
+
+def answer_html(prediction: Prediction, alone: Prediction | None = None, read: Summary | None = None) -> str:
     """The answer.
 
     Args:
         prediction: What was asked for.
         alone: The same crystal without text, where the prediction used text.
+        read: What was read from the file.
     """
     kind, why = texts.KINDS[prediction.kind]
     atoms = f"{prediction.n_atoms} atom{'s' if prediction.n_atoms != 1 else ''} in the cell"
@@ -136,7 +152,7 @@ def answer_html(prediction: Prediction, alone: Prediction | None = None) -> str:
         '<article class="hs-answer" aria-label="Answer">'
         f"<header><h2>{formula_html(prediction.formula)}</h2>"
         f'<span class="hs-kind hs-kind-{prediction.kind}" title="{escape(why)}">{kind}</span>'
-        f'<span class="hs-from">{atoms} · from {texts.ORIGINS[prediction.description.origin]}</span></header>'
+        f'<span class="hs-from">{atoms} · from {texts.ORIGINS[prediction.description.origin]}</span></header>{_read(read)}'
         f'<div class="hs-gap-row"><p class="hs-gap" data-gap="{prediction.gap_ev:.6f}"><span>{prediction.gap_ev:.2f}</span> eV</p>'
         f'<div class="hs-gap-side">{_interval(prediction)}'
         f'<p class="hs-edge" title="{escape(texts.HINT_EDGE_TITLE)}"><span>{texts.HINT_EDGE}</span> {edge}</p></div></div>'

@@ -93,7 +93,7 @@ def build(core: Backend, *, answers_at_once: int) -> None:
         result = await actions.predict(core, request)
         if isinstance(result, Failure):
             return empty_html(), None, error_html(result), None
-        return answer_html(result.prediction, result.alone), result.payload, "", None
+        return answer_html(result.prediction, result.alone, result.read), result.payload, "", None
 
     async def run_bare(structure_text: str, format_name: str) -> tuple[str, Any, str, Any]:
         return await run(structure_text, format_name, "")

@@ -54,3 +54,6 @@ BATCH_INTRO = (
     "Drop structure files or a zip of them. Each gets its own answer or its own reason for failing; "
     "one broken file never costs the others. Files are read and predicted; uploads are deleted after ten minutes."
 )
+
+#: Beside what was read from a file.
+READ_TITLE = "The space group is found from the atoms, whatever the file says. If this is not your crystal, the gap is not either."

@@ -5,18 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import re
+from pathlib import Path
 
 import pytest
 
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.schemas import Description, Warn
-from hsegap.structures import read
+from hsegap.structures import read, summary_of
 from hsegap.ui import texts
 from hsegap.ui.actions import cif_with_maps, make_request, table_csv
 from hsegap.ui.answer import answer_html, error_html, formula_html
 from hsegap.ui.maps import NEARLY_FLAT, NOISE, atom_table, maps_of
 from hsegap.ui.scale import LANDMARKS, edge_in_words, scale_end, scale_html, wavelength_nm
 from support.ui_samples import PEROVSKITE, atom, prediction
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_gap_is_said_as_it_is() -> None:
@@ -141,3 +144,12 @@ def test_requests_are_validated_as_over_http() -> None:
     assert make_request("x", "docx").error.code == "unsupported_format"
     assert make_request("x", None, "y" * 200_000).error.code == "text_too_long"
     assert make_request("x" * 3_000_000).error.code == "payload_too_large"
+
+
+def test_what_was_read_stands_in_the_answer():
+    rutile = read(ROOT / "examples" / "TiO2_rutile.cif")
+    made = answer_html(prediction(), read=summary_of(rutile))
+    assert "space group P4_2/mnm (136)" in made
+    assert f"a {rutile.lattice[0][0]:.3f}" in made
+    assert "4.2" in re.search(r"([\d.]+) g/cm³", made)[1]
+    assert "As read" not in answer_html(prediction())
