@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import multiprocessing
 import shutil
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
@@ -19,12 +21,14 @@ from hsegap.training.progress import Progress
 from hsegap.training.rows import SavedGraph
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from hsegap.training.rows import Row
 
 #: Part of the key: raise it when graph building changes what it builds.
 BUILDER_VERSION = 1
+#: Rows from which starting processes to build their graphs pays.
+WORTH_PROCESSES = 200
 _COUNTS = {"atomic_numbers": "atoms", "src": "bonds", "dst": "bonds", "r": "bonds", "line_src": "lines", "line_dst": "lines"}
 
 
@@ -107,9 +111,16 @@ def _build(rows: Sequence[Row], folder: Path, *, flavour: str, cutoff: float, ma
     counts: dict[str, list[int]] = {"atoms": [0], "bonds": [0], "lines": [0]}
     failures: dict[int, str] = {}
     files = {name: (folder / f"{name}.raw").open("wb") for name in _COUNTS}
-    workers = usable_processors()
-    with ProcessPoolExecutor(max_workers=workers) as pool, Progress(label, len(rows)) as progress:
-        for position, graph in enumerate(pool.map(job, [row.structure for row in rows], chunksize=16)):
+    with contextlib.ExitStack() as stack, Progress(label, len(rows)) as progress:
+        structures = [row.structure for row in rows]
+        graphs: Iterable[CrystalGraph | str] = map(job, structures)
+        if len(rows) >= WORTH_PROCESSES:
+            # Spawned, not forked: this process may hold the text encoder, and a fork of ONNX Runtime's threads ends in a deadlock as soon
+            # as the copy is collected.
+            context = multiprocessing.get_context("spawn")
+            pool = stack.enter_context(ProcessPoolExecutor(max_workers=usable_processors(), mp_context=context))
+            graphs = pool.map(job, structures, chunksize=16)
+        for position, graph in enumerate(graphs):
             if isinstance(graph, str):
                 failures[position] = graph
             else:

@@ -154,3 +154,28 @@ def test_graphs_in_a_batch_carry_plans():
     assert batch.graph_plan is not None
     assert batch.to("cpu").line_plan is not None
     assert collate(some_graphs()).graph_plan is None
+
+
+def test_graphs_are_built_by_processes_beside_a_discarded_text_encoder(tmp_path, monkeypatch):
+    """A copy of this process that collected the encoder's ONNX Runtime session would wait for threads that it does not have."""
+    import gc
+
+    import onnxruntime
+
+    from hsegap.artifact.artifact import default_artifact
+
+    rows = rows_of(textbook(6))
+    alone = graph_store(rows, cache_dir=tmp_path / "alone", **SETTINGS)
+    monkeypatch.setattr("hsegap.training.graphs.WORTH_PROCESSES", 1)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 2
+    gc.disable()
+    try:
+        ring: list[object] = [onnxruntime.InferenceSession(default_artifact() / "network.onnx", options)]
+        ring.append(ring)
+        del ring
+        store = graph_store(rows, cache_dir=tmp_path / "many", **SETTINGS)
+    finally:
+        gc.enable()
+    assert np.array_equal(store.sizes(), alone.sizes())
+    assert np.array_equal(store[3].r, alone[3].r)
