@@ -16,6 +16,7 @@ from hsegap.service.guard import Guard
 from hsegap.service.json_limits import MAX_DEPTH, MAX_VALUES
 from hsegap.service.runtime import Runtime
 from hsegap.service.settings import Settings
+from support.loops import in_own_loop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -77,7 +78,7 @@ def ask(
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost:3000") as http:
             return await http.request(method, path, headers=[("host", host), *dict(headers).items()], **more)
 
-    return asyncio.run(go())
+    return in_own_loop(go())
 
 
 def failed(response: httpx.Response, code: str, status: int | None = None) -> Failure:
@@ -273,7 +274,7 @@ def test_slow_bodies_hold_no_place_and_end() -> None:
         return await asyncio.gather(*slow)
 
     started = time.monotonic()
-    for sent in asyncio.run(go()):
+    for sent in in_own_loop(go()):
         assert sent[0]["status"] == 408
         assert json.loads(sent[1]["body"])["error"]["code"] == "timeout"
         assert (b"connection", b"close") in sent[0]["headers"]
@@ -300,7 +301,7 @@ def test_each_kind_of_work_has_its_own_budget() -> None:
         assert all(answer.headers["retry-after"] == "1" for answer in answers if answer.status_code == 429)
         return [answer.status_code for answer in answers]
 
-    codes = asyncio.run(go())
+    codes = in_own_loop(go())
     assert codes == [200, 429, 429, 200, 429, 429, 429, 429, 200, 200, 429]
     assert runtime.budgets.busy == 0
 
@@ -325,7 +326,7 @@ def test_a_client_that_goes_away_ends_its_work() -> None:
         gone.set()
         assert await asyncio.wait_for(request, 5) == []
 
-    asyncio.run(go())
+    in_own_loop(go())
     assert (stub.cancelled, stub.finished, runtime.budgets.busy, guard._pending.held) == (1, 0, 0, 0)
 
 

@@ -22,6 +22,7 @@ from hsegap.artifact.artifact import write_manifest
 from hsegap.prediction.errors import Failure
 from hsegap.service.early import NOT_READY
 from hsegap.service.launch import server_command, server_environment
+from support.loops import in_own_loop
 from support.service_samples import SILICON, supercell
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def test_sigterm_answers_what_runs_turns_new_ones_away_and_ends_with_0(start_ser
             async with httpx.AsyncClient(base_url=server.url, timeout=60) as fresh:
                 return await working, await fresh.post("/predict", json={"structure": SILICON}), await fresh.get("/readyz")
 
-    working, new, ready = asyncio.run(go())
+    working, new, ready = in_own_loop(go())
     assert working.status_code == 200
     assert len({item["gap_raw_ev"] for item in working.json()["items"]}) == 1
     for response in (new, ready):
@@ -188,7 +189,7 @@ def test_sighup_swaps_a_good_artifact_and_refuses_a_bad_one(
             await asyncio.gather(*asking)
         return answers, versions
 
-    answers, versions = asyncio.run(go())
+    answers, versions = in_own_loop(go())
     assert versions == ["9.9.9", "9.9.9", "9.9.9"]
     assert {code for code, _ in answers} == {200}, answers
     assert [version for _, version in answers] == sorted((version for _, version in answers), key=lambda version: version == "9.9.9")

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from hsegap.prediction.schemas import METAL_BELOW_EV, BatchResponse, ModelInfo, Prediction
+from support.loops import in_own_loop
 from support.service_samples import BAD, GOOD, NACL, SILICON, failure, supercell
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def test_a_burst_gets_the_right_answers_in_the_right_order(server_url: str, clie
         async with httpx.AsyncClient(base_url=server_url, timeout=120, limits=limits) as many:
             return await asyncio.gather(*(many.post("/predict", json={"structure": GOOD[name], "atoms": False}) for name in names))
 
-    for name, response in zip(names, asyncio.run(burst()), strict=True):
+    for name, response in zip(names, in_own_loop(burst()), strict=True):
         assert response.status_code == 200, response.text
         assert response.json()["gap_raw_ev"] == expected[name]
 
@@ -172,7 +173,7 @@ def test_memory_does_not_grow_with_the_number_of_callers(server: RunningServer, 
 
     assert client.post("/predict", json={"structure": supercell(2)}).status_code == 200
     before = resident_mb()
-    asyncio.run(burst())
+    in_own_loop(burst())
     assert resident_mb() - before < 150
 
 
@@ -190,7 +191,7 @@ def test_a_worker_killed_in_the_middle_of_a_request_is_replaced(server: RunningS
             return await asyncio.gather(*asked)
 
     lost, answered = [], []
-    for response in asyncio.run(go()):
+    for response in in_own_loop(go()):
         (answered if response.status_code == 200 else lost).append(response)
     assert 1 <= len(lost) <= len(before)
     for response in lost:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from hsegap.artifact.artifact import write_manifest
+from support.loops import in_own_loop
 from support.processes import PATIENCE_S, running, until
 from support.service_samples import SILICON, failure, supercell
 
@@ -89,7 +90,7 @@ def test_more_requests_at_once_than_admitted_are_told_to_come_back(guarded: Runn
             third = await many.post("/predict", json={"structure": SILICON})
             return [health, third, *await asyncio.gather(*slow)]
 
-    health, third, *slow = asyncio.run(go())
+    health, third, *slow = in_own_loop(go())
     assert health.status_code == 200
     failure(third, "overloaded", 429)
     assert third.headers["retry-after"] == "1"
@@ -133,7 +134,7 @@ def test_a_stopping_server_finishes_what_it_works_on(start_server: Callable[...,
             stopped = time.monotonic()
             return await working, stopped
 
-    response, stopped = asyncio.run(go())
+    response, stopped = in_own_loop(go())
     assert response.status_code == 200
     assert len({item["gap_raw_ev"] for item in response.json()["items"]}) == 1
     assert server.process.wait(timeout=PATIENCE_S) is not None
@@ -153,7 +154,7 @@ def test_a_stopping_server_does_not_wait_for_ever(start_server: Callable[..., Ru
             stopped = time.monotonic()
             return await working, stopped
 
-    response, stopped = asyncio.run(go())
+    response, stopped = in_own_loop(go())
     failure(response, "not_ready")
     server.process.wait(timeout=PATIENCE_S)
     assert time.monotonic() - stopped < 50

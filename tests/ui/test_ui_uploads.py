@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import pytest
 
 from hsegap.ui.door import files_in, guard_events, visitor_of
 from hsegap.ui.uploads import UploadError, Uploads
+from support.loops import in_own_loop
 from support.ui_samples import SILICON
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def test_no_function_of_a_page_can_give_a_file_out(uploads: Uploads, tmp_path: P
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
             return await client.post("/gradio_api/run/give", json={"data": []})
 
-    answer = asyncio.run(ask())
+    answer = in_own_loop(ask())
     assert answer.status_code == 500
     assert "secret" not in answer.text
     assert set(uploads.folder.rglob("*")) == before
