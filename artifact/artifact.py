@@ -1,7 +1,7 @@
 """Read an artifact and trust nothing: version, paths, sizes and hashes are checked before a byte of it is used.
 
-Serving imports this file, so it needs neither torch nor anything that unpickles. ``network.pt`` is hashed like any other
-file and never opened: a TorchScript archive contains a pickle.
+Serving imports this file, so it needs neither torch nor anything that unpickles. ``network.pt`` is hashed like any
+other file and never opened: a TorchScript archive contains a pickle.
 """
 
 from __future__ import annotations
@@ -29,7 +29,16 @@ from hsegap.errors import HsegapError
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-__all__ = ["ARTIFACT_ENV", "Artifact", "ArtifactError", "GoldenCase", "Manifest", "default_artifact", "file_sha256", "write_manifest"]
+__all__ = [
+    "ARTIFACT_ENV",
+    "Artifact",
+    "ArtifactError",
+    "GoldenCase",
+    "Manifest",
+    "default_artifact",
+    "file_sha256",
+    "write_manifest",
+]
 
 #: Environment variable that names another default artifact; read when an artifact is asked for, never at import.
 ARTIFACT_ENV = "HSEGAP_ARTIFACT"
@@ -59,15 +68,17 @@ class ArtifactError(HsegapError, ValueError):
     """
 
     def __init__(self, code: str, message: str, hint: str = "") -> None:
-        super().__init__(code, message, hint or "Copy the artifact again from where it was exported, whole and unchanged.")
+        super().__init__(
+            code, message, hint or "Copy the artifact again from where it was exported, whole and unchanged."
+        )
 
 
 def default_artifact() -> Path:
     """Folder of the artifact used when none is named.
 
     Returns:
-        What the environment variable ``HSEGAP_ARTIFACT`` names, else ``artifacts/hsegap-hse`` beside the installed packages,
-        whatever the working directory.
+        What the environment variable ``HSEGAP_ARTIFACT`` names, else ``artifacts/hsegap-hse`` beside the installed
+        packages, whatever the working directory.
     """
     named = os.environ.get(ARTIFACT_ENV, "").strip()
     if named:
@@ -115,7 +126,9 @@ class Artifact:
             if size != entry.bytes:
                 raise ArtifactError("artifact_file_size", f"{name} has {size} bytes; the manifest says {entry.bytes}.")
             if file_sha256(path) != entry.sha256:
-                raise ArtifactError("artifact_file_changed", f"{name} is not the file the artifact was made with: its SHA-256 differs.")
+                raise ArtifactError(
+                    "artifact_file_changed", f"{name} is not the file the artifact was made with: its SHA-256 differs."
+                )
         return cls(folder=root, manifest=manifest, sha256=digest)
 
     def path(self, name: str) -> Path:
@@ -135,9 +148,17 @@ class Artifact:
         """Fingerprint of all that decides what is predicted: the card and the metrics may change, figures still belong to it."""
         import json
 
-        names = sorted(name for name in self.manifest.files if name.endswith((".onnx", ".safetensors", "tokenizer.json")))
-        parts = [[self.manifest.files[name].sha256 for name in names], self.manifest.calibration, self.manifest.elements]
-        return hashlib.sha256(json.dumps([parts, self.manifest.training.get("max_atoms")], sort_keys=True).encode()).hexdigest()
+        names = sorted(
+            name for name in self.manifest.files if name.endswith((".onnx", ".safetensors", "tokenizer.json"))
+        )
+        parts = [
+            [self.manifest.files[name].sha256 for name in names],
+            self.manifest.calibration,
+            self.manifest.elements,
+        ]
+        return hashlib.sha256(
+            json.dumps([parts, self.manifest.training.get("max_atoms")], sort_keys=True).encode()
+        ).hexdigest()
 
     def model_card(self) -> str:
         """The model card, Markdown; empty where the artifact carries none."""
@@ -158,7 +179,9 @@ def _read_manifest(root: Path) -> tuple[Manifest, str]:
     if not stat.S_ISREG(info.st_mode):
         raise ArtifactError("artifact_file_kind", f"{MANIFEST_NAME} is not a plain file.")
     if info.st_size > MAX_MANIFEST_BYTES:
-        raise ArtifactError("artifact_file_size", f"{MANIFEST_NAME} has {info.st_size} bytes; at most {MAX_MANIFEST_BYTES} are read.")
+        raise ArtifactError(
+            "artifact_file_size", f"{MANIFEST_NAME} has {info.st_size} bytes; at most {MAX_MANIFEST_BYTES} are read."
+        )
     raw = path.read_bytes()
     try:
         data = json.loads(raw)
@@ -168,7 +191,9 @@ def _read_manifest(root: Path) -> tuple[Manifest, str]:
     # The version comes first: a newer manifest may differ in ways that would read as other mistakes.
     if isinstance(version, int) and not isinstance(version, bool) and version > SCHEMA_VERSION:
         message = f"The artifact has schema version {version}; this hsegap reads up to {SCHEMA_VERSION}."
-        raise ArtifactError("artifact_version", message, "Install a newer hsegap, or export the artifact again with this one.")
+        raise ArtifactError(
+            "artifact_version", message, "Install a newer hsegap, or export the artifact again with this one."
+        )
     try:
         manifest = Manifest.model_validate(data)
     except ValidationError as error:
@@ -190,7 +215,9 @@ def _check_listing(root: Path, manifest: Manifest) -> None:
     """
     for name in REQUIRED_FILES:
         if name not in manifest.files:
-            raise ArtifactError("artifact_file_missing", f"The manifest lists no {name}, without which nothing can be predicted.")
+            raise ArtifactError(
+                "artifact_file_missing", f"The manifest lists no {name}, without which nothing can be predicted."
+            )
     found: dict[str, os.stat_result] = {entry.name: entry.stat(follow_symlinks=False) for entry in os.scandir(root)}
     for name in manifest.files:
         # Names were confined to plain ones by the manifest's own validation; this keeps the promise beside its use.
@@ -199,8 +226,12 @@ def _check_listing(root: Path, manifest: Manifest) -> None:
         if name not in found:
             raise ArtifactError("artifact_file_missing", f"{name} is missing from {root}.")
         if not stat.S_ISREG(found[name].st_mode):
-            raise ArtifactError("artifact_file_kind", f"{name} is a link or no plain file; an artifact holds plain files only.")
+            raise ArtifactError(
+                "artifact_file_kind", f"{name} is a link or no plain file; an artifact holds plain files only."
+            )
     extra = sorted(set(found) - set(manifest.files) - {MANIFEST_NAME})
     if extra:
         hint = "Move what does not belong to the artifact out of its folder."
-        raise ArtifactError("artifact_file_extra", f"{', '.join(extra[:5])} in {root}: not listed in the manifest.", hint)
+        raise ArtifactError(
+            "artifact_file_extra", f"{', '.join(extra[:5])} in {root}: not listed in the manifest.", hint
+        )

@@ -125,7 +125,8 @@ class GoldenValues(_Section):
         gate: Per fusion layer (``layer_2``) one number per atom; likewise the next two. Empty: not compared.
         importance: As above.
         text_share: As above.
-        tolerance: Largest difference of any number. Holds room for other processors, which round int8 products otherwise.
+        tolerance: Largest difference of any number. Holds room for other processors, which round int8 products
+            otherwise.
     """
 
     gap_raw_ev: float

@@ -1,7 +1,7 @@
 """Structures in zip and tar archives, read member by member into memory: nothing is ever unpacked to disk.
 
-A member's name is only a label here, so one that points out of the archive could do no harm; it is refused all the same, since an archive
-made by honest means has none. What a member or the whole archive may grow to is bounded.
+A member's name is only a label here, so one that points out of the archive could do no harm; it is refused all the
+same, since an archive made by honest means has none. What a member or the whole archive may grow to is bounded.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SUFFIX = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz))$", re.IGNORECASE)
-#: An archive may grow to this many times its size, and to this many bytes whatever its size. Structures shrink to a tenth at most;
-#: many copies of one structure to a three-hundredth.
+#: An archive may grow to this many times its size, and to this many bytes whatever its size. Structures shrink to a
+#: tenth at most; many copies of one structure to a three-hundredth.
 MAX_RATIO = 1000
 FREE_BYTES = 2**30
 #: Longest name or set of extended attributes of a tar's member.
@@ -53,7 +53,9 @@ def is_archive(name: str) -> bool:
     return bool(_SUFFIX.search(name))
 
 
-def archive_items(stream: BinaryIO, name: str, *, format_: str | None, wanted: re.Pattern[str]) -> Generator[Item, None, int]:
+def archive_items(
+    stream: BinaryIO, name: str, *, format_: str | None, wanted: re.Pattern[str]
+) -> Generator[Item, None, int]:
     """The structures of an archive, in its own order.
 
     Args:
@@ -85,8 +87,13 @@ def archive_items(stream: BinaryIO, name: str, *, format_: str | None, wanted: r
     except StopIteration:
         return skipped
     except _TooLarge:
-        message = f"{name} grows to more than {MAX_RATIO} times its size when it is unpacked; the rest of it was not read."
-        yield Item(name, problem=Problem("unsafe_archive", message, "Unpack it yourself if you trust it, and score the folder."))
+        message = (
+            f"{name} grows to more than {MAX_RATIO} times its size when it is unpacked; the rest of it was not read."
+        )
+        yield Item(
+            name,
+            problem=Problem("unsafe_archive", message, "Unpack it yourself if you trust it, and score the folder."),
+        )
     except BROKEN as error:
         hint = "Check that it was copied whole; structures before the damage were scored."
         yield Item(name, problem=unreadable(f"The archive {name} cannot be read further: {reason_of(error)}.", hint))
@@ -133,7 +140,11 @@ def _zip(stream: BinaryIO, name: str, wanted: re.Pattern[str]) -> Generator[_Mem
                 with archive.open(info) as member:
                     text = structure_text(cast("BinaryIO", member), f"{name}!{info.filename}")
             except BROKEN as error:
-                text = Problem("unreadable_structure", f"The member {info.filename} cannot be read: {reason_of(error)}.", "Pack it again.")
+                text = Problem(
+                    "unreadable_structure",
+                    f"The member {info.filename} cannot be read: {reason_of(error)}.",
+                    "Pack it again.",
+                )
             # Members may share their data, so the sizes they claim are added up, not those they take.
             budget -= info.file_size
             if budget < 0:
@@ -159,7 +170,8 @@ class _Counted:
 class _Header(tarfile.TarInfo):
     """A member's header that takes no more memory than an honest one.
 
-    The library reads long names and extended attributes whole, and the map of a sparse file into a list, however long they claim to be.
+    The library reads long names and extended attributes whole, and the map of a sparse file into a list, however long
+    they claim to be.
     """
 
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
@@ -212,7 +224,9 @@ def _tar(stream: BinaryIO, name: str, wanted: re.Pattern[str]) -> Generator[_Mem
 def _is_wanted(label: str, wanted: re.Pattern[str]) -> bool:
     path = PurePosixPath(label)
     # macOS packs a shadow of every file; hidden files are nobody's structures.
-    return bool(wanted.search(path.name)) and not any(part.startswith((".", "__MACOSX")) for part in path.parts if part != ".")
+    return bool(wanted.search(path.name)) and not any(
+        part.startswith((".", "__MACOSX")) for part in path.parts if part != "."
+    )
 
 
 def count_members(path: Path, wanted: re.Pattern[str]) -> int | None:

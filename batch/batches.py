@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 BATCH_SIZE = 64
 #: The same where descriptions are generated, which takes seconds each.
 DESCRIBE_BATCH_SIZE = 8
-#: A batch is closed early when its structures reach this many characters, so that memory is bounded whatever the inputs.
+#: A batch is closed early when its structures reach this many characters, so that memory is bounded whatever the
+#: inputs.
 BATCH_CHARS = 8_000_000
 
 

@@ -1,11 +1,12 @@
 """Worker processes of a run, forked from one process that has the artifact loaded.
 
-Not the server's worker processes (:mod:`hsegap.prediction.workers`), although both may be killed: those only read, because a server keeps
-one copy of the network and answers callers who may go away. Here a worker does a whole crystal, so that the run's own process, which reads
-the inputs and writes the rows, spends 0.1 ms on it instead of 11 ms; the network's pages are shared by the fork; a worker that dies takes
-nothing but its batch along; and each reads through such a reading process of its own. `python benchmarks/workers.py` compares them, and
-pebble's pool, which costs the same processor time (14 ms a crystal in all of them) but sends answers as pickles: what has read a stranger's
-file could then run code in the process that asked. After a kill it loads the network anew, which a fork need not.
+Not the server's worker processes (:mod:`hsegap.prediction.workers`), although both may be killed: those only read,
+because a server keeps one copy of the network and answers callers who may go away. Here a worker does a whole crystal,
+so that the run's own process, which reads the inputs and writes the rows, spends 0.1 ms on it instead of 11 ms; the
+network's pages are shared by the fork; a worker that dies takes nothing but its batch along; and each reads through
+such a reading process of its own. `python benchmarks/workers.py` compares them, and pebble's pool, which costs the same
+processor time (14 ms a crystal in all of them) but sends answers as pickles: what has read a stranger's file could then
+run code in the process that asked. After a kill it loads the network anew, which a fork need not.
 """
 
 from __future__ import annotations
@@ -79,7 +80,9 @@ class ForkServer:
             if last:
                 break
         message = "The worker processes cannot be started: the process they are made from ended."
-        raise ScoringError("workers", message, "Check the memory of the machine; its log names processes that it ended.")
+        raise ScoringError(
+            "workers", message, "Check the memory of the machine; its log names processes that it ended."
+        )
 
     def how_it_ended(self, pid: int) -> str:
         """Why a worker is gone: the name of a signal or an exit status. Kills it first, in case it still runs."""
@@ -135,7 +138,9 @@ class ForkServer:
         if reply is None or "error" in reply:
             self._abandon()
             said, hint = (reply or {}).get("error", ("the process that loads the model ended before it was ready", ""))
-            raise ScoringError("workers", f"The model could not be loaded: {said}.", hint or "Run `hsegap verify` on the artifact.")
+            raise ScoringError(
+                "workers", f"The model could not be loaded: {said}.", hint or "Run `hsegap verify` on the artifact."
+            )
         return ours
 
     def _abandon(self) -> None:

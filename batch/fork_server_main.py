@@ -1,7 +1,8 @@
 """The process that workers are forked from: it loads the artifact once, and every worker then shares its memory pages.
 
-Started as ``python -P -m hsegap.batch.fork_server_main FD`` with one end of a socket pair. It forks a worker on request, tells how a
-worker ended, and ends with the run. ONNX Runtime is given one thread per run and so starts no pool of threads, which a fork would lose.
+Started as ``python -P -m hsegap.batch.fork_server_main FD`` with one end of a socket pair. It forks a worker on
+request, tells how a worker ended, and ends with the run. ONNX Runtime is given one thread per run and so starts no pool
+of threads, which a fork would lose.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from hsegap.prediction.errors import Failure
     from hsegap.prediction.schemas import PredictRequest
 
-#: Predictions name an unexpected error by an identifier of its own; a row must be the same on every run, so it is logged instead.
+#: Predictions name an unexpected error by an identifier of its own; a row must be the same on every run, so it is
+#: logged instead.
 _IDENTIFIER = re.compile(r" \(error [0-9a-f]{12}\)")
 
 
@@ -34,7 +36,8 @@ def open_predictor(setup: Mapping[str, Any]) -> ScoringPredictor:
     """Load what a worker needs before it exists.
 
     Args:
-        setup: ``artifact`` (folder), ``sha256`` it must have, ``texts`` (whether the encoder will be wanted), ``options`` of the predictor.
+        setup: ``artifact`` (folder), ``sha256`` it must have, ``texts`` (whether the encoder will be wanted),
+            ``options`` of the predictor.
 
     Raises:
         hsegap.artifact.artifact.ArtifactError: If the artifact must not be used.

@@ -1,8 +1,8 @@
 """Rows in the order of the inputs, durable batch by batch: what is written once is never computed again, whatever ends the run.
 
-A commit appends a batch's rows, makes them durable, then replaces the state. Bytes beyond the state's sizes belong to a commit that did
-not finish; a resumed run cuts them off and goes on with the next batch. Batches that are done before their turn wait in files of their
-own, so that they survive too.
+A commit appends a batch's rows, makes them durable, then replaces the state. Bytes beyond the state's sizes belong to a
+commit that did not finish; a resumed run cuts them off and goes on with the next batch. Batches that are done before
+their turn wait in files of their own, so that they survive too.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ class Journal:
         target: Where it goes.
     """
 
-    def __init__(self, target: Target, folder: Path, lock: Lock, state: RunState, *, layers: Sequence[str] | None) -> None:
+    def __init__(
+        self, target: Target, folder: Path, lock: Lock, state: RunState, *, layers: Sequence[str] | None
+    ) -> None:
         self.target = target
         self.state = state
         self._folder = folder
@@ -53,7 +55,9 @@ class Journal:
         self._parked: set[int] = set()
 
     @classmethod
-    def open(cls, target: Target, *, settings: dict[str, Any], layers: Sequence[str] | None, resume: bool, force: bool) -> Self:
+    def open(
+        cls, target: Target, *, settings: dict[str, Any], layers: Sequence[str] | None, resume: bool, force: bool
+    ) -> Self:
         """Take possession of an output.
 
         Args:
@@ -64,7 +68,8 @@ class Journal:
             force: Replace what is there; with ``resume``, go on although settings or inputs have changed.
 
         Raises:
-            ScoringError: If another run holds it, something is there that must not be replaced, or the settings have changed.
+            ScoringError: If another run holds it, something is there that must not be replaced, or the settings have
+                changed.
         """
         folder = target.folder
         if folder is None:
@@ -148,7 +153,11 @@ class Journal:
             if not self._files:
                 # Parquet is made once, of lines that are gone.
                 message = "There are more inputs than when the run was finished."
-                raise ScoringError("inputs_changed", message, "Score the new ones into a file of their own, or start over with --force.")
+                raise ScoringError(
+                    "inputs_changed",
+                    message,
+                    "Score the new ones into a file of their own, or start over with --force.",
+                )
             yield batch
         if seen < first and not force:
             raise _changed()
@@ -326,7 +335,9 @@ def _refuse(target: Target, state: RunState | None, settings: Mapping[str, Any],
     if state is None:
         if _exists(target):
             hint = "Give another name with -o, or replace it with --force."
-            raise ScoringError("output_exists", f"{target.name} exists already and is not the output of an earlier run.", hint)
+            raise ScoringError(
+                "output_exists", f"{target.name} exists already and is not the output of an earlier run.", hint
+            )
         return
     if not resume:
         done = "finished" if state.finished else f"unfinished, {state.tally.rows} rows done"
@@ -358,4 +369,6 @@ def _clear(target: Target, folder: Path, *, atoms: bool) -> None:
 
 def _changed() -> ScoringError:
     message = "The inputs that have their rows already are not those of the earlier run: one was changed, removed, added or renamed."
-    return ScoringError("inputs_changed", message, "Start over with --force, or keep the rows and go on with --resume --force.")
+    return ScoringError(
+        "inputs_changed", message, "Start over with --force, or keep the rows and go on with --resume --force."
+    )

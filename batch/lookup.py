@@ -48,7 +48,9 @@ def _on_disk() -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         message = f"The run's temporary files cannot be written: {error}."
-        hint = "Free some of the temporary folder, or name another with TMPDIR, then run the same command with --resume."
+        hint = (
+            "Free some of the temporary folder, or name another with TMPDIR, then run the same command with --resume."
+        )
         raise ScoringError("disk_full", message, hint) from error
 
 
@@ -109,8 +111,8 @@ class Descriptions:
     """Texts by identifier or file name, from a CSV, TSV, JSON-lines or JSON file.
 
     Args:
-        path: A table with a column of names (``id``, ``file``, …) and one of texts (``description`` or ``text``); JSON lines with the
-            same names; or one JSON object of texts by name.
+        path: A table with a column of names (``id``, ``file``, …) and one of texts (``description`` or ``text``); JSON
+            lines with the same names; or one JSON object of texts by name.
 
     Raises:
         ScoringError: ``descriptions`` if it cannot be read or has no such columns, ``disk_full``.
@@ -128,9 +130,13 @@ class Descriptions:
                     continue
                 self.loaded += 1
                 with _on_disk():
-                    self._connection.executemany("INSERT OR IGNORE INTO texts VALUES (?, ?)", ((name, text) for name in names))
+                    self._connection.executemany(
+                        "INSERT OR IGNORE INTO texts VALUES (?, ?)", ((name, text) for name in names)
+                    )
         except (OSError, ValueError, csv.Error, EOFError) as error:
-            raise ScoringError("descriptions", f"{path} cannot be read: {reason_of(error)}.", "Check the file.") from error
+            raise ScoringError(
+                "descriptions", f"{path} cannot be read: {reason_of(error)}.", "Check the file."
+            ) from error
         if not self.loaded:
             hint = f"It needs a column {' or '.join(NAME_COLUMNS[:2])} and a column {' or '.join(TEXT_COLUMNS)}."
             raise ScoringError("descriptions", f"{path} holds no description.", hint)

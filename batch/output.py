@@ -89,7 +89,9 @@ class Stream:
                 self._out.write("".join(map(json_line, ready.rows)))
                 self._out.flush()
             except BrokenPipeError:
-                raise ScoringError("output", "Standard output was closed.", "Nothing is wrong if its reader had enough.") from None
+                raise ScoringError(
+                    "output", "Standard output was closed.", "Nothing is wrong if its reader had enough."
+                ) from None
             self._next += 1
             self.tally.add(ready.rows)
             self.tally.seconds += ready.seconds

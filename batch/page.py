@@ -106,11 +106,15 @@ def _distribution(report: Report) -> str:
     for index, count in enumerate(counts):
         high = (height - 12) * count / most
         low_ev = index * BIN_EV
-        reach = f"{low_ev:.2f} eV and more" if index == len(report.gaps) - 1 else f"{low_ev:.2f}–{low_ev + BIN_EV:.2f} eV"
+        reach = (
+            f"{low_ev:.2f} eV and more" if index == len(report.gaps) - 1 else f"{low_ev:.2f}–{low_ev + BIN_EV:.2f} eV"
+        )
         place = f'x="{left + index * step + 1:.1f}" y="{height - high:.1f}" width="{max(1.0, step - 2):.1f}" height="{high:.1f}"'
         marks.append(f'<rect class="bar" rx="2" {place}><title>{reach}: {count:,}</title></rect>')
         if low_ev == int(low_ev):
-            marks.append(f'<text x="{left + index * step:.1f}" y="{height + 18}" text-anchor="middle">{low_ev:.0f}</text>')
+            marks.append(
+                f'<text x="{left + index * step:.1f}" y="{height + 18}" text-anchor="middle">{low_ev:.0f}</text>'
+            )
     for share in (0.5, 1.0):
         y = height - (height - 12) * share
         marks.append(f'<line class="axis" x1="{left}" x2="{width}" y1="{y:.1f}" y2="{y:.1f}"/>')
@@ -140,13 +144,17 @@ def _compositions(report: Report) -> str:
                 fill = f'fill="rgb{colour}"'
                 ink = f' style="fill:{"#fff" if share > 0.45 else "#16202a"}"'
                 told = f"{symbol}: {report.elements[symbol][0]:,.0f} crystals, mean gap {means[symbol]:.2f} eV"
-            marks.append(f'<g><title>{told}</title><rect rx="4" x="{x}" y="{y}" width="{cell_w - 4}" height="{cell_h - 4}" {fill}/>')
+            marks.append(
+                f'<g><title>{told}</title><rect rx="4" x="{x}" y="{y}" width="{cell_w - 4}" height="{cell_h - 4}" {fill}/>'
+            )
             marks.append(f'<text x="{x + 6}" y="{y + 17}"{ink} font-weight="600">{symbol}</text>')
             if symbol in means:
                 marks.append(f'<text x="{x + 6}" y="{y + 34}"{ink}>{means[symbol]:.2f}</text>')
             marks.append("</g>")
     names = {1: "one element", 2: "binary", 3: "ternary", 4: "quaternary"}
-    sizes = ", ".join(f"{names.get(size, f'{size} elements')} {count:,}" for size, count in sorted(report.sizes.items()))
+    sizes = ", ".join(
+        f"{names.get(size, f'{size} elements')} {count:,}" for size, count in sorted(report.sizes.items())
+    )
     drawing = f'<svg viewBox="0 0 {18 * cell_w} {9 * cell_h + 12}" role="img" aria-label="Mean gap by element">{"".join(marks)}</svg>'
     note = f"Mean gap in eV of the crystals that contain an element, light {low:.2f} to dark {high:.2f}. By number of elements: {sizes}."
     return f'<section><h2>Compositions</h2>{drawing}<p class="note">{note}</p></section>'
@@ -157,33 +165,39 @@ def _extremes(report: Report) -> str:
         return ""
     high = _table(("id", "formula", "atoms", "gap, eV", "interval"), map(_crystal, report.highest), numeric={2, 3})
     low = _table(("id", "formula", "atoms", "gap, eV", "interval"), map(_crystal, report.lowest), numeric={2, 3})
-    return (
-        f'<section><div class="two"><div><h2>Highest gaps</h2>{high}</div><div><h2>Lowest gaps above zero</h2>{low}</div></div></section>'
-    )
+    return f'<section><div class="two"><div><h2>Highest gaps</h2>{high}</div><div><h2>Lowest gaps above zero</h2>{low}</div></div></section>'
 
 
 def _crystal(row: dict[str, Any]) -> tuple[str, ...]:
-    interval = "–" if row["interval_ev_low"] is None else f"{row['interval_ev_low']:.2f} – {row['interval_ev_high']:.2f}"
+    interval = (
+        "–" if row["interval_ev_low"] is None else f"{row['interval_ev_low']:.2f} – {row['interval_ev_high']:.2f}"
+    )
     return (row["id"], row["formula"] or "", str(row["n_atoms"]), f"{row['gap_ev']:.3f}", interval)
 
 
 def _outliers(report: Report) -> str:
     parts = []
     if report.unusual:
-        rows = [(row["id"], row["formula"], f"{row['gap_ev']:.2f}", f"{expected:.2f}") for row, expected in report.unusual]
+        rows = [
+            (row["id"], row["formula"], f"{row['gap_ev']:.2f}", f"{expected:.2f}") for row, expected in report.unusual
+        ]
         head = ("id", "formula", "gap, eV", "by composition, eV")
         note = (
             "Furthest from what a linear fit of the gap over element fractions, made from this run's own rows, gives "
             f"(the fit is off by {report.fit_error_ev:.2f} eV root mean square). Worth a look, not necessarily wrong."
         )
-        parts.append(f'<div><h2>Unusual for their composition</h2>{_table(head, rows, numeric={2, 3})}<p class="note">{note}</p></div>')
+        parts.append(
+            f'<div><h2>Unusual for their composition</h2>{_table(head, rows, numeric={2, 3})}<p class="note">{note}</p></div>'
+        )
     if report.spreads:
         spread_rows = (
             (formula, f"{spread.n:,}", f"{spread.low[0]:.2f}", spread.low[1], f"{spread.high[0]:.2f}", spread.high[1])
             for formula, spread in report.spreads
         )
         columns = ("formula", "crystals", "lowest, eV", "id", "highest, eV", "id")
-        parts.append(f"<div><h2>Same formula, different gaps</h2>{_table(columns, spread_rows, numeric={1, 2, 4})}</div>")
+        parts.append(
+            f"<div><h2>Same formula, different gaps</h2>{_table(columns, spread_rows, numeric={1, 2, 4})}</div>"
+        )
     return f"<section>{''.join(parts)}</section>" if parts else ""
 
 
@@ -193,12 +207,19 @@ def _problems(report: Report) -> str:
         blocks = []
         for code, (count, examples) in sorted(groups.items(), key=lambda entry: -entry[1][0]):
             if heading == "Warnings":
-                table = _table(("id", "formula", "warning"), ((row["id"], row["formula"] or "", row["message"]) for row in examples))
+                table = _table(
+                    ("id", "formula", "warning"),
+                    ((row["id"], row["formula"] or "", row["message"]) for row in examples),
+                )
             else:
-                table = _table(("id", "error", "next"), ((row["id"], row["error_message"], row["error_hint"]) for row in examples))
+                table = _table(
+                    ("id", "error", "next"), ((row["id"], row["error_message"], row["error_hint"]) for row in examples)
+                )
             more = f'<p class="note">and {count - len(examples):,} more</p>' if count > len(examples) else ""
             summary = f'<span class="code {css}">{escape(code)}</span> {count:,}'
-            blocks.append(f"<details{' open' if len(groups) < 4 else ''}><summary>{summary}</summary>{table}{more}</details>")
+            blocks.append(
+                f"<details{' open' if len(groups) < 4 else ''}><summary>{summary}</summary>{table}{more}</details>"
+            )
         none = '<p class="note">None.</p>'
         sections.append(f"<section><h2>{heading}</h2>{''.join(blocks) or none}</section>")
     return "\n".join(sections)
@@ -210,20 +231,33 @@ def _run(report: Report) -> str:
         for (name, version, digest), count in report.models.items()
     ]
     if report.record:
-        facts.append(("time", f"{duration(report.record['seconds'])}, {report.record['rate_per_s'] or 0:.1f} rows a second"))
+        facts.append(
+            ("time", f"{duration(report.record['seconds'])}, {report.record['rate_per_s'] or 0:.1f} rows a second")
+        )
         settings = {name: value for name, value in report.record["settings"].items() if value not in (None, False)}
         facts += [
-            (name, value if isinstance(value, str) else ", ".join(map(str, value)) if isinstance(value, list) else str(value))
+            (
+                name,
+                value
+                if isinstance(value, str)
+                else ", ".join(map(str, value))
+                if isinstance(value, list)
+                else str(value),
+            )
             for name, value in settings.items()
         ]
     facts += [("note", note) for note in report.notes]
     return f"<section><h2>How it was made</h2>{_table(('', ''), facts)}</section>" if facts else ""
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, numeric: frozenset[int] | set[int] = frozenset()) -> str:
+def _table(
+    head: Sequence[str], rows: Iterable[Sequence[str]], *, numeric: frozenset[int] | set[int] = frozenset()
+) -> str:
     def cells(tag: str, values: Sequence[str]) -> str:
         classes = ["n" if place in numeric else "id" if head[place] == "id" else "" for place in range(len(values))]
-        return "".join(f'<{tag} class="{css}">{escape(str(value))}</{tag}>' for css, value in zip(classes, values, strict=True))
+        return "".join(
+            f'<{tag} class="{css}">{escape(str(value))}</{tag}>' for css, value in zip(classes, values, strict=True)
+        )
 
     body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
     return (

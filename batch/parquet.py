@@ -22,7 +22,12 @@ def schema_of(columns: Mapping[str, str]) -> Any:
     """The Arrow schema of a file's columns."""
     pyarrow: Any = need("pyarrow", purpose="Parquet output")
     notice = pyarrow.struct([("code", pyarrow.string()), ("message", pyarrow.string())])
-    types = {"text": pyarrow.string(), "integer": pyarrow.int64(), "number": pyarrow.float64(), "notices": pyarrow.list_(notice)}
+    types = {
+        "text": pyarrow.string(),
+        "integer": pyarrow.int64(),
+        "number": pyarrow.float64(),
+        "notices": pyarrow.list_(notice),
+    }
     return pyarrow.schema([(name, types[kind]) for name, kind in columns.items()])
 
 

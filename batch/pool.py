@@ -31,7 +31,8 @@ INPUT_S = 20.0
 DESCRIBED_INPUT_S = 90.0
 #: How often a batch is given to a fresh worker before its inputs are tried one by one.
 TRIES = 2
-#: Workers that may die in a row without one answer between them: beyond it something is wrong with the machine, not with an input.
+#: Workers that may die in a row without one answer between them: beyond it something is wrong with the machine, not
+#: with an input.
 MOST_DEATHS = 8
 #: Batches begun before the oldest unfinished one is done, per worker. Bounds what waits for its turn in the output.
 AHEAD = 8
@@ -124,7 +125,11 @@ class Pool:
         with selectors.DefaultSelector() as selector:
             while True:
                 # The batch after the ones in work is read while they are in work.
-                while not exhausted and len(waiting) <= self.options.workers - len(self._busy) and self._may_begin(unfinished):
+                while (
+                    not exhausted
+                    and len(waiting) <= self.options.workers - len(self._busy)
+                    and self._may_begin(unfinished)
+                ):
                     batch = next(batches, None)
                     if batch is None:
                         exhausted = True
@@ -134,7 +139,9 @@ class Pool:
                         yield self._scored(assembly)
                         continue
                     unfinished[batch.number] = assembly
-                    waiting.append(_Job(assembly, [place for place, answer in enumerate(assembly.answers) if answer is None]))
+                    waiting.append(
+                        _Job(assembly, [place for place, answer in enumerate(assembly.answers) if answer is None])
+                    )
                 while waiting and len(self._busy) < self.options.workers:
                     self._give(waiting.popleft(), selector, waiting)
                 if not self._busy:
@@ -215,14 +222,18 @@ class Pool:
         logger.warning("a scoring worker ended (%s) on %d inputs from %s on", how, len(job.places), harmless(first))
         if self._deaths > MOST_DEATHS:
             message = f"{self._deaths} worker processes ended one after the other ({how}), the last one at {first}."
-            raise ScoringError("workers", message, "Check the memory of the machine, then run the same command with --resume.")
+            raise ScoringError(
+                "workers", message, "Check the memory of the machine, then run the same command with --resume."
+            )
         if job.tries < TRIES:
             waiting.appendleft(job)
         elif len(job.places) > 1:
             waiting.extendleft(_Job(job.assembly, [place]) for place in reversed(job.places))
         else:
             message = f"The process scoring this structure ended unexpectedly ({how})."
-            problem = Problem("internal", message, "Try the structure alone with `hsegap predict`; report it if it happens again.")
+            problem = Problem(
+                "internal", message, "Try the structure alone with `hsegap predict`; report it if it happens again."
+            )
             job.assembly.answers[job.places[0]] = problem.entry()
             job.assembly.missing -= 1
             self._deaths -= TRIES  # these are explained

@@ -10,7 +10,8 @@ from hsegap.errors import HsegapError, Problem
 if TYPE_CHECKING:
     from types import ModuleType
 
-#: Codes of rows that failed before the predictor saw them, beside those of :mod:`hsegap.prediction.errors`. Documented in docs/batch.md.
+#: Codes of rows that failed before the predictor saw them, beside those of :mod:`hsegap.prediction.errors`. Documented
+#: in docs/batch.md.
 INPUT_ERROR_CODES = ("unreadable_input", "unsafe_archive")
 
 
@@ -31,7 +32,9 @@ def reason_of(error: BaseException) -> str:
 
 def harmless(text: str) -> str:
     """Text for a terminal: what a file's name could steer it with is spelled out."""
-    return "".join(character if character.isprintable() or character == "\n" else ascii(character)[1:-1] for character in text)
+    return "".join(
+        character if character.isprintable() or character == "\n" else ascii(character)[1:-1] for character in text
+    )
 
 
 def need(module: str, *, purpose: str, extra: str = "batch") -> ModuleType:

@@ -111,7 +111,12 @@ class Lines:
         self._next = time.monotonic() + self._pause
         counting = self._counting
         of = f" of {counting.total:,}" if counting.total is not None else ""
-        parts = [f"{tally.rows:,}{of} rows", f"{counting.rate(tally.rows):.1f}/s", f"{tally.failed:,} errors", counting.left(tally.rows)]
+        parts = [
+            f"{tally.rows:,}{of} rows",
+            f"{counting.rate(tally.rows):.1f}/s",
+            f"{tally.failed:,} errors",
+            counting.left(tally.rows),
+        ]
         self._out.write(f"hsegap score: {', '.join(part for part in parts if part)}\n")
         self._out.flush()
 
@@ -180,7 +185,9 @@ def summary(tally: Tally, *, seconds: float, rate: float, output: str, record: s
         record: Where the run's record is; None if there is none.
     """
     lines = [
-        f"{tally.rows:,} rows in {duration(seconds)}" + (f", {rate:.1f}/s" if rate else "") + f": {tally.ok:,} ok, {tally.failed:,} errors"
+        f"{tally.rows:,} rows in {duration(seconds)}"
+        + (f", {rate:.1f}/s" if rate else "")
+        + f": {tally.ok:,} ok, {tally.failed:,} errors"
     ]
     if tally.ok:
         lines += [

@@ -1,9 +1,10 @@
 """The same batches on a Ray cluster, through Ray Data: the same workers, the same rows.
 
-The driver reads inputs and writes rows, as with the local engine; between the two stands a Ray Dataset. Its source is one reading task that
-asks a small actor (the feeder) for batch after batch; a pool of actors scores them, each with a worker process of its own. Ray Data brings
-back-pressure, does the batches of a lost node again and restarts its actors elsewhere. The feeder keeps a batch until its rows have come
-back, so that doing it again is always possible, and never holds more than a few batches per actor.
+The driver reads inputs and writes rows, as with the local engine; between the two stands a Ray Dataset. Its source is
+one reading task that asks a small actor (the feeder) for batch after batch; a pool of actors scores them, each with a
+worker process of its own. Ray Data brings back-pressure, does the batches of a lost node again and restarts its actors
+elsewhere. The feeder keeps a batch until its rows have come back, so that doing it again is always possible, and never
+holds more than a few batches per actor.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 
 #: Batches given out before their rows are back, per actor. Ray keeps two in work and the next ones near.
 AHEAD = 4
-#: Share of a core that an actor reserves. Just below one: with whole cores, two actors on a two-core machine leave no room for Ray Data's
-#: other tasks, and it waits for ever without a word.
+#: Share of a core that an actor reserves. Just below one: with whole cores, two actors on a two-core machine leave no
+#: room for Ray Data's other tasks, and it waits for ever without a word.
 CORE_SHARE = 0.9
 #: Objects of a store that one actor fetches at the same time.
 FETCHES = 16
@@ -172,7 +173,8 @@ class RayEngine:
     def __init__(self, artifact: Artifact, options: PoolOptions, *, address: str | None = None) -> None:
         # Nothing reports home unless whoever runs the cluster asked for it.
         stay_quiet()
-        # Ray's own core writes to the terminal past every logging setting, about the way Ray Data starts actors; errors raise here.
+        # Ray's own core writes to the terminal past every logging setting, about the way Ray Data starts actors; errors
+        # raise here.
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         self._ray: Any = need("ray", purpose="--engine ray")
         need("ray.data", purpose="--engine ray")
@@ -238,9 +240,13 @@ class RayEngine:
                     yield scored
         except (ray.exceptions.RayError, RuntimeError) as error:
             message = f"The cluster could not go on: {_innermost(error)}."
-            raise ScoringError("cluster", message, "Look at it with `ray status`, then run the same command with --resume.") from error
+            raise ScoringError(
+                "cluster", message, "Look at it with `ray status`, then run the same command with --resume."
+            ) from error
         if waiting:
-            raise ScoringError("cluster", f"{len(waiting)} batches never came back.", "Run the same command with --resume.")
+            raise ScoringError(
+                "cluster", f"{len(waiting)} batches never came back.", "Run the same command with --resume."
+            )
 
     def _dataset(self) -> Any:
         """The stream: batches from the feeder, through the pool of actors."""
@@ -251,14 +257,18 @@ class RayEngine:
         # Each batch is a block of its own, sent on at once: Ray Data would gather small ones up to 128 MB otherwise.
         context.target_max_block_size = 1
         logging.getLogger("ray.data").setLevel(logging.ERROR)
-        stream = data.read_datasource(_source(self._feeder), override_num_blocks=1, **self._reading_options(data.read_datasource))
+        stream = data.read_datasource(
+            _source(self._feeder), override_num_blocks=1, **self._reading_options(data.read_datasource)
+        )
         return stream.map_batches(
             Scorer,
             fn_constructor_args=(self._feeder, self._options, __version__),
             batch_size=1,
             batch_format="numpy",
             num_cpus=CORE_SHARE,
-            compute=data.ActorPoolStrategy(min_size=1, max_size=self._actors, initial_size=self._actors, max_tasks_in_flight_per_actor=2),
+            compute=data.ActorPoolStrategy(
+                min_size=1, max_size=self._actors, initial_size=self._actors, max_tasks_in_flight_per_actor=2
+            ),
         )
 
     def _here(self) -> Any:

@@ -32,8 +32,8 @@ def local_name(name: str) -> str:
 def filesystem(address: str) -> tuple[Any, str]:
     """The file system behind an address, and the path in it.
 
-    S3 goes through s3fs where that is installed, else through the client inside pyarrow. Both read the usual AWS_* variables,
-    AWS_ENDPOINT_URL for other stores of that kind among them.
+    S3 goes through s3fs where that is installed, else through the client inside pyarrow. Both read the usual AWS_*
+    variables, AWS_ENDPOINT_URL for other stores of that kind among them.
 
     Raises:
         ScoringError: ``extra_missing`` or ``address``.
@@ -45,9 +45,13 @@ def filesystem(address: str) -> tuple[Any, str]:
     except ImportError as error:
         if address.startswith(("s3://", "s3a://")):
             return _arrow_s3(), address.split("://", 1)[1]
-        raise ScoringError("extra_missing", f"{address} cannot be opened: {reason_of(error)}.", "Install the package it names.") from None
+        raise ScoringError(
+            "extra_missing", f"{address} cannot be opened: {reason_of(error)}.", "Install the package it names."
+        ) from None
     except (ValueError, OSError) as error:
-        raise ScoringError("address", f"{address} cannot be opened: {reason_of(error)}.", "Check the address.") from None
+        raise ScoringError(
+            "address", f"{address} cannot be opened: {reason_of(error)}.", "Check the address."
+        ) from None
 
 
 def _arrow_s3() -> Any:
@@ -82,7 +86,9 @@ def find(address: str) -> Iterator[tuple[str, str]]:
             if not found and system.exists(path):
                 found = {path: system.info(path)}
     except (OSError, ValueError) as error:
-        raise ScoringError("address", f"{address} cannot be listed: {reason_of(error)}.", "Check address and access.") from None
+        raise ScoringError(
+            "address", f"{address} cannot be listed: {reason_of(error)}.", "Check address and access."
+        ) from None
     for name in sorted(found):
         info = found[name]
         if info.get("type") != "directory":
@@ -91,7 +97,9 @@ def find(address: str) -> Iterator[tuple[str, str]]:
 
 def stamp_of(info: dict[str, Any]) -> str:
     """Size and version of an object, as a store tells them."""
-    version = next((str(info[key]) for key in ("ETag", "etag", "md5Hash", "mtime", "LastModified", "created") if info.get(key)), "")
+    version = next(
+        (str(info[key]) for key in ("ETag", "etag", "md5Hash", "mtime", "LastModified", "created") if info.get(key)), ""
+    )
     return f"{info.get('size')} {version}"
 
 
@@ -115,7 +123,9 @@ def exists(address: str) -> bool:
     try:
         return bool(system.exists(path))
     except OSError as error:
-        raise ScoringError("address", f"{address} cannot be reached: {reason_of(error)}.", "Check address and access.") from None
+        raise ScoringError(
+            "address", f"{address} cannot be reached: {reason_of(error)}.", "Check address and access."
+        ) from None
 
 
 def read_text(address: str) -> str | None:

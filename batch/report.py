@@ -124,7 +124,9 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     except FileNotFoundError:
         raise ScoringError("no_inputs", f"There is no file {path}.", "Check the path.") from None
     except (OSError, ValueError) as error:
-        raise ScoringError("unreadable_input", f"{path} cannot be read: {reason_of(error)}.", "Check the file.") from error
+        raise ScoringError(
+            "unreadable_input", f"{path} cannot be read: {reason_of(error)}.", "Check the file."
+        ) from error
 
 
 def largest_gaps(path: Path, most: int) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """One row per input: the prediction's fields under the same names in JSON lines, CSV and Parquet.
 
-Left out are the timings, which differ from run to run: a resumed run must give the same file, byte for byte. Floats are rounded to a
-micro-electronvolt (1e-6), far below what the network resolves, so that a last bit cannot tell two runs apart either.
+Left out are the timings, which differ from run to run: a resumed run must give the same file, byte for byte. Floats are
+rounded to a micro-electronvolt (1e-6), far below what the network resolves, so that a last bit cannot tell two runs
+apart either.
 """
 
 from __future__ import annotations
@@ -106,8 +107,21 @@ def flat(row: Mapping[str, Any]) -> dict[str, Any]:
     description, weights = row.get("description") or {}, row.get("modality_weights") or {}
     model, error = row.get("model") or {}, row.get("error") or {}
     # The PBE gap that the network was told; JSON lines list all facts.
-    fact: Mapping[str, Any] = next((fact for fact in row.get("facts") or () if fact["used"] and fact["name"] == "pbe_gap_ev"), {})
-    plain = ("id", "index", "status", "formula", "n_atoms", "gap_ev", "gap_raw_ev", "gap_without_text_ev", "coverage", "kind")
+    fact: Mapping[str, Any] = next(
+        (fact for fact in row.get("facts") or () if fact["used"] and fact["name"] == "pbe_gap_ev"), {}
+    )
+    plain = (
+        "id",
+        "index",
+        "status",
+        "formula",
+        "n_atoms",
+        "gap_ev",
+        "gap_raw_ev",
+        "gap_without_text_ev",
+        "coverage",
+        "kind",
+    )
     values = {
         **{name: row.get(name) for name in (*plain, "pbe_gap_estimate_ev")},
         "pbe_gap_ev": fact.get("value"),
@@ -130,12 +144,22 @@ def atom_columns(layers: Sequence[str]) -> dict[str, str]:
     return {**ATOM_COLUMNS, **{f"{name}_{layer}": "number" for name in ATOM_MAPS for layer in layers}}
 
 
-def flat_atoms(row: Mapping[str, Any], atoms: Iterable[Mapping[str, Any]], layers: Sequence[str]) -> list[dict[str, Any]]:
+def flat_atoms(
+    row: Mapping[str, Any], atoms: Iterable[Mapping[str, Any]], layers: Sequence[str]
+) -> list[dict[str, Any]]:
     """The per-atom rows of one crystal."""
     rows = []
     for atom in atoms:
         x, y, z = atom["frac_coords"]
-        place = {"id": row["id"], "index": row["index"], "atom": atom["index"], "element": atom["element"], "x": x, "y": y, "z": z}
+        place = {
+            "id": row["id"],
+            "index": row["index"],
+            "atom": atom["index"],
+            "element": atom["element"],
+            "x": x,
+            "y": y,
+            "z": z,
+        }
         rows.append({**place, **{f"{name}_{layer}": atom[name].get(layer) for name in ATOM_MAPS for layer in layers}})
     return rows
 
@@ -150,7 +174,12 @@ def csv_lines(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for row in rows:
-        writer.writerow([json.dumps(value, ensure_ascii=False) if isinstance(value := row[name], list) else value for name in columns])
+        writer.writerow(
+            [
+                json.dumps(value, ensure_ascii=False) if isinstance(value := row[name], list) else value
+                for name in columns
+            ]
+        )
     return text.getvalue()
 
 

@@ -41,7 +41,8 @@ class ScoreOptions:
     """A run, as the command line describes it. ``docs/batch.md`` explains each.
 
     Attributes:
-        inputs: Files, patterns, folders, archives, tables, databases, addresses; ``-`` for a list of paths on standard input.
+        inputs: Files, patterns, folders, archives, tables, databases, addresses; ``-`` for a list of paths on standard
+            input.
         out: A name ending in ``.csv``, ``.jsonl`` or ``.parquet``; ``-`` for JSON lines on standard output.
         descriptions: Texts by identifier or file name.
         describe: Generate a text where none is given.
@@ -138,7 +139,9 @@ def score(options: ScoreOptions, *, stdout: TextIO | None = None, stderr: TextIO
         progress = stack.enter_context(progress_on(said, count, done=before, quiet=options.quiet))
         listeners.append(progress.note)
         batches = output.remaining(batched(inputs, size=size), force=options.force)
-        stopped = _run(_engine(options, artifact, stack)(batches), output, progress.advance, fail_fast=options.fail_fast)
+        stopped = _run(
+            _engine(options, artifact, stack)(batches), output, progress.advance, fail_fast=options.fail_fast
+        )
         if not tally.rows and stopped is None:
             hint = "Check the path; a folder is searched for .cif, .vasp, POSCAR*, .xyz and .json files."
             raise ScoringError("no_inputs", "There is no structure among the inputs.", hint)
@@ -152,7 +155,9 @@ def score(options: ScoreOptions, *, stdout: TextIO | None = None, stderr: TextIO
     return FAILED if tally.failed else OK
 
 
-def _run(scored: Iterable[Scored], output: Output, advance: Callable[[Tally], None], *, fail_fast: bool) -> dict[str, Any] | None:
+def _run(
+    scored: Iterable[Scored], output: Output, advance: Callable[[Tally], None], *, fail_fast: bool
+) -> dict[str, Any] | None:
     """Write what the engine gives; the failed row that stopped the run, if one did."""
     stop: tuple[int, dict[str, Any]] | None = None
     for batch in scored:
@@ -161,15 +166,20 @@ def _run(scored: Iterable[Scored], output: Output, advance: Callable[[Tally], No
         failed = next((row for row in batch.rows if row["status"] != "ok"), None) if fail_fast else None
         if failed is not None and (stop is None or batch.number < stop[0]):
             stop = batch.number, failed
-        # Batches end in any order: the rows before the failed one are waited for, and the first of several that fail is named.
+        # Batches end in any order: the rows before the failed one are waited for, and the first of several that fail is
+        # named.
         if stop is not None and output.written > stop[0]:
             break
     return None if stop is None else stop[1]
 
 
-def _engine(options: ScoreOptions, artifact: Artifact, stack: ExitStack) -> Callable[[Iterator[Batch]], Iterator[Scored]]:
+def _engine(
+    options: ScoreOptions, artifact: Artifact, stack: ExitStack
+) -> Callable[[Iterator[Batch]], Iterator[Scored]]:
     """What turns batches into rows."""
-    texts = not options.without_text and (options.descriptions is not None or any(name == "-" or is_table(name) for name in options.inputs))
+    texts = not options.without_text and (
+        options.descriptions is not None or any(name == "-" or is_table(name) for name in options.inputs)
+    )
     workers = options.workers or usable_processors()
     pool = PoolOptions(workers=workers, describe=options.describe, atoms=options.atoms, texts=texts)
     if options.engine == "ray":
@@ -216,7 +226,11 @@ def _check(options: ScoreOptions) -> None:
     if options.inputs.count("-") > 1:
         raise ScoringError("usage", "Standard input can be read once only.", "Give - once.")
     if options.atoms and options.out == "-":
-        raise ScoringError("usage", "Per-atom maps are written to a second file; standard output cannot hold them.", "Give a file with -o.")
+        raise ScoringError(
+            "usage",
+            "Per-atom maps are written to a second file; standard output cannot hold them.",
+            "Give a file with -o.",
+        )
     if options.out == "-" and options.resume:
         raise ScoringError("usage", "Standard output cannot be resumed.", "Give a file with -o.")
     if options.describe and options.without_text:

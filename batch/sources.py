@@ -1,7 +1,8 @@
 """Inputs named on a command line become a stream of crystals, in an order that is the same on every run.
 
-Files, patterns, folders, archives, tables, databases and addresses, one after the other as given. Nothing is held but the names of one
-folder, and those only while there are few of them. What cannot be read becomes a row with an error; the stream goes on behind it.
+Files, patterns, folders, archives, tables, databases and addresses, one after the other as given. Nothing is held but
+the names of one folder, and those only while there are few of them. What cannot be read becomes a row with an error;
+the stream goes on behind it.
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 STDIN = "-"
-#: Names that structures have in a folder. Others there are passed over, and told; so is the record that a run leaves beside its output.
+#: Names that structures have in a folder. Others there are passed over, and told; so is the record that a run leaves
+#: beside its output.
 STRUCTURE_NAME = re.compile(
-    r"(\.(m?cif|vasp|poscar|contcar|xyz|extxyz|(?<!\.run\.)json)(\.(gz|bz2|xz))?|^(POSCAR|CONTCAR)[^/]*|_(POSCAR|CONTCAR))$", re.IGNORECASE
+    r"(\.(m?cif|vasp|poscar|contcar|xyz|extxyz|(?<!\.run\.)json)(\.(gz|bz2|xz))?|^(POSCAR|CONTCAR)[^/]*|_(POSCAR|CONTCAR))$",
+    re.IGNORECASE,
 )
 _PATTERN = re.compile(r"[*?\[]")
 
@@ -80,10 +83,18 @@ class Inputs:
         self._note = note
         self._texts: Descriptions | None = None
         self.duplicates = 0
-        plain = [name for name in map(remote.local_name, options.names) if name != STDIN and not remote.is_address(name)]
-        if plain and len(plain) == len(options.names) and not any(os.path.lexists(name) or is_pattern(name) for name in plain):
+        plain = [
+            name for name in map(remote.local_name, options.names) if name != STDIN and not remote.is_address(name)
+        ]
+        if (
+            plain
+            and len(plain) == len(options.names)
+            and not any(os.path.lexists(name) or is_pattern(name) for name in plain)
+        ):
             several = f" (nor any of the other {len(plain) - 1})" if len(plain) > 1 else ""
-            raise ScoringError("no_inputs", f"There is no file or folder {safe_name(plain[0])}{several}.", "Check the path.")
+            raise ScoringError(
+                "no_inputs", f"There is no file or folder {safe_name(plain[0])}{several}.", "Check the path."
+            )
         if options.descriptions is not None:
             self._texts = Descriptions(options.descriptions)
 
@@ -161,11 +172,15 @@ class Inputs:
         try:
             if is_archive(shown):
                 with opener() as stream:
-                    skipped = yield from archive_items(stream, shown, format_=self.options.format, wanted=STRUCTURE_NAME)
+                    skipped = yield from archive_items(
+                        stream, shown, format_=self.options.format, wanted=STRUCTURE_NAME
+                    )
                 if skipped:
                     self._note(f"{shown}: {skipped} members that are no structures by their names were passed over")
             else:
-                yield from table_items(opener, shown, path=path, options=self.options.table, format_=self.options.format)
+                yield from table_items(
+                    opener, shown, path=path, options=self.options.table, format_=self.options.format
+                )
         except FileNotFoundError:
             yield Item(shown, problem=missing(shown))
         except OSError as error:

@@ -81,7 +81,9 @@ class RunState:
         except (ValueError, KeyError, TypeError, AttributeError):
             known = False
         if not known:
-            raise ScoringError("state", f"{name} is not a state that this version can continue.", "Start over with --force.")
+            raise ScoringError(
+                "state", f"{name} is not a state that this version can continue.", "Start over with --force."
+            )
         return state
 
 

@@ -76,7 +76,9 @@ def structure_text(stream: BinaryIO, name: str) -> str | Problem:
     try:
         raw = open_plain(stream).read(MAX_BYTES + 1)
     except UNPACKING_ERRORS as error:
-        return Problem("unreadable_structure", f"{name} cannot be read: {reason_of(error)}.", "Check that the file is complete.")
+        return Problem(
+            "unreadable_structure", f"{name} cannot be read: {reason_of(error)}.", "Check that the file is complete."
+        )
     return decode(raw, name)
 
 
@@ -100,7 +102,9 @@ def read_structure(path: Path, name: str) -> str | Problem:
     except PermissionError:
         return Problem("unreadable_structure", f"{name} may not be read.", "Check the file's permissions.")
     except (OSError, ValueError) as error:
-        return Problem("unreadable_structure", f"{name} cannot be read: {reason_of(error)}.", "Check the path and the file.")
+        return Problem(
+            "unreadable_structure", f"{name} cannot be read: {reason_of(error)}.", "Check the path and the file."
+        )
 
 
 def text_lines(stream: BinaryIO) -> Iterator[str]:

@@ -101,7 +101,10 @@ def table_items(
                 yield _item(row, f"{name}#{number}", options=options, format_=format_)
         except (*UNPACKING_ERRORS, csv.Error, ValueError) as error:
             message = f"{name} cannot be read beyond row {number}: {reason_of(error)}."
-            yield Item(f"{name}#{number + 1}", problem=unreadable(message, "Check that the file is complete; the rows before were scored."))
+            yield Item(
+                f"{name}#{number + 1}",
+                problem=unreadable(message, "Check that the file is complete; the rows before were scored."),
+            )
 
 
 def _item(row: Mapping[str, Any] | Problem, fallback: str, *, options: TableOptions, format_: str | None) -> Item:
@@ -161,7 +164,11 @@ def _json_rows(stream: BinaryIO) -> Iterator[Mapping[str, Any] | Problem]:
         except (ValueError, RecursionError) as error:
             yield unreadable(f"The line is not JSON: {reason_of(error)}.", "Write one JSON object a line.")
             continue
-        yield value if isinstance(value, dict) else unreadable("The line is not a JSON object.", "Write one JSON object a line.")
+        yield (
+            value
+            if isinstance(value, dict)
+            else unreadable("The line is not a JSON object.", "Write one JSON object a line.")
+        )
 
 
 def _parquet_rows(stream: BinaryIO, name: str, options: TableOptions) -> Iterator[Mapping[str, Any]]:
@@ -174,7 +181,9 @@ def _parquet_rows(stream: BinaryIO, name: str, options: TableOptions) -> Iterato
         *((options.pbe,) if options.pbe else PBE_COLUMNS),
     }
     # Only what is needed: a table of crystals may have hundreds of features beside them.
-    columns = [column for column in file.schema_arrow.names if column.lower() in {str(entry).lower() for entry in wanted}]
+    columns = [
+        column for column in file.schema_arrow.names if column.lower() in {str(entry).lower() for entry in wanted}
+    ]
     if not columns:
         columns = file.schema_arrow.names[:1]
     for group in file.iter_batches(batch_size=PARQUET_ROWS, columns=columns):
@@ -203,7 +212,10 @@ def _ase_items(stream: BinaryIO, name: str, path: Path | None, options: TableOpt
         except Exception as error:  # a damaged database raises whatever the library stumbles over
             where = f" beyond row {last}" if last else ""
             message = f"{name} cannot be read as an ASE database{where}: {reason_of(error)}."
-            yield Item(f"{name}#{last + 1}" if last else name, problem=unreadable(message, "Check that it is complete: ase db FILE"))
+            yield Item(
+                f"{name}#{last + 1}" if last else name,
+                problem=unreadable(message, "Check that it is complete: ase db FILE"),
+            )
 
 
 def _ase_item(row: Any, identifier: str, *, options: TableOptions) -> Item:

@@ -11,7 +11,13 @@ from hsegap.batch.remote import is_address
 
 Kind = Literal["csv", "jsonl", "parquet"]
 STDOUT = "-"
-SUFFIXES: dict[str, Kind] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
+SUFFIXES: dict[str, Kind] = {
+    ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
 
 
 @dataclass(frozen=True)
@@ -44,8 +50,8 @@ class Target:
     def growing(self, part: str) -> Path:
         """The local file that ``rows`` or ``atoms`` are appended to.
 
-        CSV and JSON lines grow in their final place. Parquet cannot be appended to, nor can an object in a store: those are kept as lines
-        in the state's folder and made at the end.
+        CSV and JSON lines grow in their final place. Parquet cannot be appended to, nor can an object in a store: those
+        are kept as lines in the state's folder and made at the end.
         """
         if self.folder is None:
             msg = "standard output has no files"
@@ -82,7 +88,10 @@ def target_of(name: str) -> Target:
     if path.is_dir():
         raise ScoringError("usage", f"{name} is a folder.", "Name a file in it.")
     if not path.parent.is_dir():
-        raise ScoringError("usage", f"There is no folder {path.parent} to write {path.name} to.", "Make it first, or check the path.")
-    # Links resolved: two names of one file are one output. The state lies beside the file, so that it moves and is seen with it.
+        raise ScoringError(
+            "usage", f"There is no folder {path.parent} to write {path.name} to.", "Make it first, or check the path."
+        )
+    # Links resolved: two names of one file are one output. The state lies beside the file, so that it moves and is seen
+    # with it.
     real = path.resolve()
     return Target(str(real), kind, real.parent / f".{real.name}.hsegap", None)

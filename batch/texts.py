@@ -1,7 +1,9 @@
 """Each distinct text is encoded once: vectors in memory that all workers of a run share.
 
-A direct-mapped table in anonymous shared memory, made before the workers are forked. There is no lock that a killed worker could leave
-locked: a checksum tells a slot that two workers wrote at the same moment, or that one of them did not finish, and such a slot counts as
+A direct-mapped table in anonymous shared memory, made before the workers are forked. There is no lock that a killed
+worker could leave
+locked: a checksum tells a slot that two workers wrote at the same moment, or that one of them did not finish, and such
+    a slot counts as
 empty.
 """
 
@@ -108,7 +110,8 @@ class SharedTexts(Loaded):
     def encoder(self) -> TextEncoder:
         """The text encoder, loaded once."""
         encoder = super().encoder()
-        # A network that reads every token would need the whole hidden states: too large to keep, so each text is encoded again.
+        # A network that reads every token would need the whole hidden states: too large to keep, so each text is
+        # encoded again.
         if self.network().reads_all_tokens:
             return encoder
         return cast("TextEncoder", RememberingEncoder(encoder, self.vectors))
@@ -118,4 +121,6 @@ class ScoringPredictor(Predictor):
     """The predictor with memories for texts, shared between processes, and for descriptions, kept between runs."""
 
     def __init__(self, artifact: Artifact, *, threads: int = 1, **options: Any) -> None:
-        super().__init__(artifact, **{"remember_descriptions": True, **options}, loaded=SharedTexts(artifact, threads=threads))
+        super().__init__(
+            artifact, **{"remember_descriptions": True, **options}, loaded=SharedTexts(artifact, threads=threads)
+        )

@@ -3,7 +3,8 @@
     python benchmarks/choices.py                        # the shipped artifact; about two minutes
     python benchmarks/choices.py --artifact FOLDER
 
-The crystals are those of ../shared/data/hse/test.jsonl.gz; a cell of 200 atoms is a supercell of one of them. Contenders take turns.
+The crystals are those of ../shared/data/hse/test.jsonl.gz; a cell of 200 atoms is a supercell of one of them.
+Contenders take turns.
 """
 
 from __future__ import annotations
@@ -104,12 +105,17 @@ def main() -> None:
     print("\nthreads")
     for n_atoms, graph in sized.items():
         taken = alternate(
-            {"one": lambda g=graph: seconds_of(lambda: one.gaps([g])), "two": lambda g=graph: seconds_of(lambda: two.gaps([g]))},
+            {
+                "one": lambda g=graph: seconds_of(lambda: one.gaps([g])),
+                "two": lambda g=graph: seconds_of(lambda: two.gaps([g])),
+            },
             rounds=ROUNDS,
             warm=3,
         )
         ratio = statistics.median(a / b for a, b in zip(taken["one"], taken["two"], strict=True))
-        print(f"  {n_atoms:3} atoms: one {1e3 * statistics.median(taken['one']):6.1f} ms, two threads {ratio:.2f}× as fast")
+        print(
+            f"  {n_atoms:3} atoms: one {1e3 * statistics.median(taken['one']):6.1f} ms, two threads {ratio:.2f}× as fast"
+        )
     print("\ncrystals joined to one batch, one thread")
 
     def batches(size: int) -> float:
@@ -121,18 +127,25 @@ def main() -> None:
     print("\nweights as 8-bit integers, sums scaled as they come (ONNX Runtime's dynamic quantisation)")
     with tempfile.TemporaryDirectory() as folder:
         small = Path(folder) / "int8.onnx"
-        quantize_dynamic(path, small, weight_type=QuantType.QInt8, per_channel=True, op_types_to_quantize=["MatMul", "Gemm"])
+        quantize_dynamic(
+            path, small, weight_type=QuantType.QInt8, per_channel=True, op_types_to_quantize=["MatMul", "Gemm"]
+        )
         eight = Runner(small, width=width)
         given, gaps = np.concatenate([one.gaps([g]) for g in real]), np.concatenate([eight.gaps([g]) for g in real])
         taken = alternate(
-            {name: lambda r=runner: seconds_of(lambda: [r.gaps([g]) for g in real]) for name, runner in (("one", one), ("int8", eight))},
+            {
+                name: lambda r=runner: seconds_of(lambda: [r.gaps([g]) for g in real])
+                for name, runner in (("one", one), ("int8", eight))
+            },
             rounds=3,
         )
         ratio = statistics.median(a / b for a, b in zip(taken["one"], taken["int8"], strict=True))
         print(f"  {ratio:.2f}× as fast, file {small.stat().st_size / Path(path).stat().st_size:.2f} of the size")
         change = np.abs(gaps - given)
         print(f"  gaps move by {change.mean():.4f} eV on average, {change.max():.3f} at most")
-        print(f"  mean absolute error {np.abs(gaps - known).mean():.4f} eV, with float32 {np.abs(given - known).mean():.4f} eV")
+        print(
+            f"  mean absolute error {np.abs(gaps - known).mean():.4f} eV, with float32 {np.abs(given - known).mean():.4f} eV"
+        )
 
 
 if __name__ == "__main__":

@@ -46,7 +46,9 @@ def peer_python() -> Path:
     if not stamp.exists():
         print(f"installing the peers into {PEERS.relative_to(ROOT)} (a few minutes, once)", file=sys.stderr, flush=True)
         subprocess.run([sys.executable, "-m", "venv", PEERS], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", REQUIREMENTS], check=True)
+        subprocess.run(
+            [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", REQUIREMENTS], check=True
+        )
         stamp.touch()
     return python
 
@@ -57,7 +59,11 @@ class Peer:
     def __init__(self, *, threads: int) -> None:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
         environment.update(
-            PYTHONHASHSEED="0", OMP_NUM_THREADS=str(threads), OMP_WAIT_POLICY="PASSIVE", DGLBACKEND="pytorch", MPLBACKEND="Agg"
+            PYTHONHASHSEED="0",
+            OMP_NUM_THREADS=str(threads),
+            OMP_WAIT_POLICY="PASSIVE",
+            DGLBACKEND="pytorch",
+            MPLBACKEND="Agg",
         )
         self._process = subprocess.Popen(
             [peer_python(), "-W", "ignore", ROOT / "benchmarks" / "peer.py"],
@@ -135,7 +141,10 @@ def row(stage: str, case: str, taken: dict[str, list[float]], *, ours: str = "hs
         for name, seconds in taken.items()
         if name != ours
     }
-    cpu = {name: 1e3 * statistics.median(getattr(one, "cpu", one) for one in seconds) / per for name, seconds in taken.items()}
+    cpu = {
+        name: 1e3 * statistics.median(getattr(one, "cpu", one) for one in seconds) / per
+        for name, seconds in taken.items()
+    }
     return {"stage": stage, "case": case, "ms": medians, "ratio": ratios, "cpu_ms": cpu, "rounds": len(taken[ours])}
 
 

@@ -3,9 +3,10 @@
     python benchmarks/mutation.py --minutes 20 --seed 0 --out mutation.json
     python benchmarks/mutation.py --again mutation.json --out again.json tests/structures/test_small_parts.py
 
-A fault that no test notices survives. Nothing on disk is changed: a forked process gives the function another code object, runs the
-tests and is gone, so that a fault costs the time of its tests and not the imports. Only the unit tests take part, and of the sources only
-what stands in functions; what runs in worker processes or at import can't be seen this way.
+A fault that no test notices survives. Nothing on disk is changed: a forked process gives the function another code
+object, runs the tests and is gone, so that a fault costs the time of its tests and not the imports. Only the unit tests
+take part, and of the sources only what stands in functions; what runs in worker processes or at import can't be seen
+this way.
 """
 
 from __future__ import annotations
@@ -38,8 +39,15 @@ COMPARE: dict[type, type] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
     ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
 }  # fmt: skip
-ARITHMETIC: dict[type, type] = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult}
-#: A child that needs this many times the seconds that its tests need without a fault, and twenty on top, hangs: noticed.
+ARITHMETIC: dict[type, type] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Mult,
+}
+#: A child that needs this many times the seconds that its tests need without a fault, and twenty on top, hangs:
+#: noticed.
 PATIENCE = 10.0
 
 
@@ -69,10 +77,20 @@ def changes(node: ast.AST) -> Iterator[tuple[int, str, Callable[[], None]]]:
         line = getattr(child, "lineno", 0)
         if isinstance(child, ast.Compare) and type(child.ops[0]) in COMPARE:
             other = COMPARE[type(child.ops[0])]
-            yield line, f"{ast.unparse(child)}: {type(child.ops[0]).__name__} → {other.__name__}", _setter(child.ops, 0, other())
-        elif isinstance(child, ast.BinOp) and type(child.op) in ARITHMETIC and not isinstance(child.left, ast.JoinedStr):
+            yield (
+                line,
+                f"{ast.unparse(child)}: {type(child.ops[0]).__name__} → {other.__name__}",
+                _setter(child.ops, 0, other()),
+            )
+        elif (
+            isinstance(child, ast.BinOp) and type(child.op) in ARITHMETIC and not isinstance(child.left, ast.JoinedStr)
+        ):
             other = ARITHMETIC[type(child.op)]
-            yield line, f"{ast.unparse(child)[:80]}: {type(child.op).__name__} → {other.__name__}", _attribute(child, "op", other())
+            yield (
+                line,
+                f"{ast.unparse(child)[:80]}: {type(child.op).__name__} → {other.__name__}",
+                _attribute(child, "op", other()),
+            )
         elif isinstance(child, ast.BoolOp):
             other = ast.Or if isinstance(child.op, ast.And) else ast.And
             yield line, f"{ast.unparse(child)[:80]}: → {other.__name__}", _attribute(child, "op", other())
@@ -82,7 +100,9 @@ def changes(node: ast.AST) -> Iterator[tuple[int, str, Callable[[], None]]]:
             yield line, f"{child.value} → {child.value + 1}", _attribute(child, "value", child.value + 1)
         elif isinstance(child, ast.Constant) and isinstance(child.value, bool):
             yield line, f"{child.value} → {not child.value}", _attribute(child, "value", not child.value)
-        elif isinstance(child, ast.If | ast.While | ast.IfExp) and not isinstance(child.test, ast.Compare | ast.UnaryOp):
+        elif isinstance(child, ast.If | ast.While | ast.IfExp) and not isinstance(
+            child.test, ast.Compare | ast.UnaryOp
+        ):
             negated = ast.UnaryOp(ast.Not(), child.test)
             yield child.test.lineno, f"if {ast.unparse(child.test)[:80]}: negated", _attribute(child, "test", negated)
         elif isinstance(child, ast.Return) and child.value is not None and not isinstance(child.value, ast.Constant):
@@ -138,7 +158,9 @@ def faults_of(path: Path) -> list[Fault]:
 def code_with(fault: Fault) -> CodeType:
     """The code object of the fault's function, changed."""
     tree = ast.parse((ROOT / fault.path).read_text())
-    node = next(node for qualified, node in functions(tree) if (qualified, node.lineno) == (fault.function, fault.first_line))
+    node = next(
+        node for qualified, node in functions(tree) if (qualified, node.lineno) == (fault.function, fault.first_line)
+    )
     list(changes(bare(node)))[fault.number][2]()
     ast.fix_missing_locations(tree)
     found: list[CodeType] = []
@@ -161,9 +183,10 @@ def put_in(fault: Fault) -> bool:
     for thing in gc.get_objects():
         if isinstance(thing, FunctionType):
             code = thing.__code__
-            if (code.co_qualname, code.co_firstlineno) == (changed.co_qualname, changed.co_firstlineno) and code.co_filename.endswith(
-                f"/{fault.path}"
-            ):
+            if (code.co_qualname, code.co_firstlineno) == (
+                changed.co_qualname,
+                changed.co_firstlineno,
+            ) and code.co_filename.endswith(f"/{fault.path}"):
                 thing.__code__ = changed
                 done = True
     return done
@@ -189,7 +212,9 @@ class Driver:
             earlier = json.loads(self.given.again.read_text())["faults"]
             left = {(one["path"], one["function"], one["number"]) for one in earlier if one["outcome"] == "survived"}
             seen = [fault for fault in seen if (fault.path, fault.function, fault.number) in left]
-        print(f"{len(items)} tests, {len(faults)} possible faults, {len(seen)} on lines that these tests run", flush=True)
+        print(
+            f"{len(items)} tests, {len(faults)} possible faults, {len(seen)} on lines that these tests run", flush=True
+        )
         random.Random(self.given.seed).shuffle(seen)
         self.counts = {"possible": len(faults), "on_lines": len(seen)}
         self.hunt(items, seen)
@@ -209,7 +234,9 @@ class Driver:
         numbers = {item.nodeid: number for number, item in enumerate(items)}
         self.seconds = {numbers[name]: seconds for name, seconds in learned["seconds"].items() if name in numbers}
         for file, lines in learned["lines"].items():
-            self.covered[file] = {int(line): [numbers[name] for name in names if name in numbers] for line, names in lines.items()}
+            self.covered[file] = {
+                int(line): [numbers[name] for name in names if name in numbers] for line, names in lines.items()
+            }
 
     def _trace(self, items: list[pytest.Item], path: Path) -> None:
         from coverage import Coverage
@@ -235,7 +262,11 @@ class Driver:
         until = time.monotonic() + 60 * self.given.minutes
         waiting, running = iter(faults), dict[int, tuple[Fault, int, float]]()
         while True:
-            while len(running) < self.given.side_by_side and time.monotonic() < until and (fault := next(waiting, None)) is not None:
+            while (
+                len(running) < self.given.side_by_side
+                and time.monotonic() < until
+                and (fault := next(waiting, None)) is not None
+            ):
                 # The quick tests first: most faults are noticed by the first.
                 chosen = sorted(self.covered[fault.path][fault.line], key=self.seconds.__getitem__)[: self.given.tests]
                 limit = 20 + PATIENCE * sum(self.seconds[number] for number in chosen)
@@ -246,7 +277,10 @@ class Driver:
             if not running:
                 return
             ready, _, _ = select.select(list(running), [], [], 0.5)
-            for descriptor in [*ready, *(one for one, (_, _, late) in running.items() if one not in ready and time.monotonic() > late)]:
+            for descriptor in [
+                *ready,
+                *(one for one, (_, _, late) in running.items() if one not in ready and time.monotonic() > late),
+            ]:
                 fault, pid, _ = running.pop(descriptor)
                 if descriptor not in ready:
                     os.kill(pid, signal.SIGKILL)
@@ -292,18 +326,41 @@ def show(results: list[dict[str, Any]]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "given_tests", nargs="*", default=TESTS, metavar="TESTS", help="files or folders, in place of the three rooms' tests"
+        "given_tests",
+        nargs="*",
+        default=TESTS,
+        metavar="TESTS",
+        help="files or folders, in place of the three rooms' tests",
     )
     parser.add_argument("--again", type=Path, help="the results of an earlier run: only what survived there")
-    parser.add_argument("--minutes", type=float, default=20.0, help="time for trying faults, after the tests have been run once")
+    parser.add_argument(
+        "--minutes", type=float, default=20.0, help="time for trying faults, after the tests have been run once"
+    )
     parser.add_argument("--seed", type=int, default=0, help="which faults, and in what order")
     parser.add_argument("--side-by-side", type=int, default=2, help="faults tried at once")
     parser.add_argument("--tests", type=int, default=40, help="tests of a line that are run at most, the quickest ones")
-    parser.add_argument("--out", type=Path, default=Path("mutation.json"), help="the results; OUT.lines keeps which test runs which line")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("mutation.json"),
+        help="the results; OUT.lines keeps which test runs which line",
+    )
     given = parser.parse_args()
     sys.path[0] = str(ROOT)
     os.chdir(ROOT)
-    arguments = [*given.given_tests, "-m", "unit and not slow", "-p", "no:randomly", "-p", "no:cacheprovider", "-q", "-s", "--timeout", "0"]
+    arguments = [
+        *given.given_tests,
+        "-m",
+        "unit and not slow",
+        "-p",
+        "no:randomly",
+        "-p",
+        "no:cacheprovider",
+        "-q",
+        "-s",
+        "--timeout",
+        "0",
+    ]
     return int(pytest.main(arguments, plugins=[Driver(given)]))
 
 

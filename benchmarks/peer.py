@@ -1,7 +1,7 @@
 """The other libraries, each step timed on request. Runs in the peers' environment, which benchmarks/run.py makes; knows nothing of hsegap.
 
-A line of JSON in, a line of JSON out: {"do": step, ...} gives {"seconds": wall, "answer": what came out}. Steps that need
-something prepared (a model, a batch) keep it between calls, and preparing is not timed.
+A line of JSON in, a line of JSON out: {"do": step, ...} gives {"seconds": wall, "answer": what came out}. Steps that
+need something prepared (a model, a batch) keep it between calls, and preparing is not timed.
 """
 
 from __future__ import annotations
@@ -57,13 +57,17 @@ def jarvis_graph(atoms: Any) -> Any:
     dgl()
     from jarvis.core.graphs import Graph
 
-    return Graph.atom_dgl_multigraph(atoms, cutoff=8.0, max_neighbors=12, atom_features="cgcnn", compute_line_graph=True)
+    return Graph.atom_dgl_multigraph(
+        atoms, cutoff=8.0, max_neighbors=12, atom_features="cgcnn", compute_line_graph=True
+    )
 
 
 def torch_graph(atoms: Any) -> Any:
     from alignn.torch_graph_builder import build_pure_torch_graph
 
-    return build_pure_torch_graph(atoms=atoms, two_body_cutoff=8.0, max_neighbors=12, atom_features="cgcnn", compute_line_graph=True)
+    return build_pure_torch_graph(
+        atoms=atoms, two_body_cutoff=8.0, max_neighbors=12, atom_features="cgcnn", compute_line_graph=True
+    )
 
 
 def graph(job: dict[str, Any]) -> tuple[float, Any]:
@@ -83,7 +87,9 @@ def _atoms(path: str, numbers: str) -> Any:
 
     del numbers
     data = np.load(path)
-    return Atoms(lattice_mat=data["lattice"], coords=data["frac_coords"], elements=list(data["symbols"]), cartesian=False)
+    return Atoms(
+        lattice_mat=data["lattice"], coords=data["frac_coords"], elements=list(data["symbols"]), cartesian=False
+    )
 
 
 def describe(job: dict[str, Any]) -> tuple[float, Any]:
@@ -107,7 +113,13 @@ def model(kind: str, weights: str) -> Any:
     import numpy as np
     import torch
 
-    size = {"alignn_layers": 4, "gcn_layers": 4, "hidden_features": 256, "embedding_features": 64, "atom_input_features": 92}
+    size = {
+        "alignn_layers": 4,
+        "gcn_layers": 4,
+        "hidden_features": 256,
+        "embedding_features": 64,
+        "atom_input_features": 92,
+    }
     torch.manual_seed(0)
     if kind == "dgl":
         dgl()

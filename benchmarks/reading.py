@@ -1,10 +1,10 @@
 """How long a CIF takes to be read: P 1 and with symmetry operations, about 10, 50 and 200 atoms, beside other readers.
 
-    python benchmarks/reading.py               # milliseconds, best of many rounds; the crystals are those of ../shared/data/hse
-    python benchmarks/reading.py --rounds 50   # fewer rounds
+    python benchmarks/reading.py               # milliseconds, best of many rounds; the crystals are those of
+    ../shared/data/hse python benchmarks/reading.py --rounds 50   # fewer rounds
 
-The best of the rounds is printed and not their median: whatever else the machine does only ever adds to a time of some 0.1 ms.
-The files with symmetry are conventional cells written by pymatgen with the operations that it finds.
+The best of the rounds is printed and not their median: whatever else the machine does only ever adds to a time of some
+0.1 ms. The files with symmetry are conventional cells written by pymatgen with the operations that it finds.
 """
 
 from __future__ import annotations
@@ -89,7 +89,9 @@ def best_of(do: Callable[[str], object], text: str, rounds: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=300, help="times that each file is read by hsegap; a tenth of it by slow readers")
+    parser.add_argument(
+        "--rounds", type=int, default=300, help="times that each file is read by hsegap; a tenth of it by slow readers"
+    )
     chosen = parser.parse_args()
     print("\n".join(f"{name}: {value}" for name, value in machine().items()) + "\n", flush=True)
     warnings.simplefilter("ignore")

@@ -5,9 +5,10 @@
     python benchmarks/run.py --only network   # one stage (may be repeated)
     python benchmarks/run.py --json out.json  # the figures as well
 
-Peers (alignn 2026.8.11 with its DGL and its DGL-free network, jarvis-tools' graph builder, robocrys's default) run in their own environment
-under .cache/peers, which the first run installs. Contenders take turns round by round; medians are printed, and the median of the
-rounds' ratios. The crystals are those of ../shared/data/hse; cells of 200 atoms and more are supercells of them.
+Peers (alignn 2026.8.11 with its DGL and its DGL-free network, jarvis-tools' graph builder, robocrys's default) run in
+their own environment under .cache/peers, which the first run installs. Contenders take turns round by round; medians
+are printed, and the median of the rounds' ratios. The crystals are those of ../shared/data/hse; cells of 200 atoms and
+more are supercells of them.
 """
 
 from __future__ import annotations
@@ -105,7 +106,9 @@ def read(bench: Bench) -> Iterator[dict[str, Any]]:
         }
         yield row("read", case, alternate(contenders, rounds=bench.rounds))
     files = [entry["cif"] for entry in bench.rows()[: 32 if bench.quick else 256]]
-    taken = alternate({"hsegap": lambda: seconds_of(lambda: [ours(text) for text in files])}, rounds=1 if bench.quick else 3)
+    taken = alternate(
+        {"hsegap": lambda: seconds_of(lambda: [ours(text) for text in files])}, rounds=1 if bench.quick else 3
+    )
     yield row("read", "256 real crystals, each", taken, per=len(files))
 
 
@@ -123,7 +126,9 @@ def graph(bench: Bench) -> Iterator[dict[str, Any]]:
         }
         yield row("graph", case, alternate(contenders, rounds=bench.rounds))
     crystals = [read_one(entry["cif"]) for entry in bench.rows()[: 32 if bench.quick else 256]]
-    taken = alternate({"hsegap": lambda: seconds_of(lambda: [build_graph(one) for one in crystals])}, rounds=1 if bench.quick else 3)
+    taken = alternate(
+        {"hsegap": lambda: seconds_of(lambda: [build_graph(one) for one in crystals])}, rounds=1 if bench.quick else 3
+    )
     yield row("graph", "256 real crystals, each", taken, per=len(crystals))
 
 
@@ -155,7 +160,9 @@ def describe(bench: Bench) -> Iterator[dict[str, Any]]:
         for name, seconds in taken.items():
             totals[name] += seconds
         result = row("describe", f"{entry['formula']}, {entry['n_sites']} atoms", taken)
-        yield result | {"note": "same words" if plain_numbers(said.get("robocrys", "")) == said["hsegap"] else "OTHER WORDS"}
+        yield result | {
+            "note": "same words" if plain_numbers(said.get("robocrys", "")) == said["hsegap"] else "OTHER WORDS"
+        }
     if totals["robocrys"]:
         yield row("describe", "all", totals)
 
@@ -171,9 +178,16 @@ def text(bench: Bench) -> Iterator[dict[str, Any]]:
         for n_tokens, share in ((64, 0.06), (128, 0.12), (256, 1.0)):
             base = long[: int(len(long) * share)]
             count = iter(range(10**6))
-            taken = alternate({"hsegap": lambda b=base, c=count: seconds_of(lambda: encoder.encode(f"{next(c)} {b}"))}, rounds=bench.rounds)
+            taken = alternate(
+                {"hsegap": lambda b=base, c=count: seconds_of(lambda: encoder.encode(f"{next(c)} {b}"))},
+                rounds=bench.rounds,
+            )
             yield row("text", f"new, up to {n_tokens} tokens ({len(encoder.encode(base))})", taken)
-        yield row("text", "met before", alternate({"hsegap": lambda: seconds_of(lambda: encoder.encode(long))}, rounds=bench.rounds))
+        yield row(
+            "text",
+            "met before",
+            alternate({"hsegap": lambda: seconds_of(lambda: encoder.encode(long))}, rounds=bench.rounds),
+        )
 
 
 def save_batch(path: Path, graphs: Sequence[Any]) -> str:
@@ -221,7 +235,9 @@ def network(bench: Bench) -> Iterator[dict[str, Any]]:
         def mine(some: list[Any] = some, said: dict[str, Any] = said) -> float:
             def whole() -> None:
                 with ThreadPoolExecutor(min(bench.cores, len(some))) as threads:
-                    said["hsegap"] = list(threads.map(lambda one: ours.run(NetworkInput(one, nothing, has_text=False)).gap, some))
+                    said["hsegap"] = list(
+                        threads.map(lambda one: ours.run(NetworkInput(one, nothing, has_text=False)).gap, some)
+                    )
 
             return seconds_of(whole)
 
@@ -231,14 +247,24 @@ def network(bench: Bench) -> Iterator[dict[str, Any]]:
             )
             return seconds
 
-        contenders = {"hsegap": mine, "alignn": lambda t=theirs: t("dgl"), "alignn without DGL": lambda t=theirs: t("torch")}
+        contenders = {
+            "hsegap": mine,
+            "alignn": lambda t=theirs: t("dgl"),
+            "alignn without DGL": lambda t=theirs: t("torch"),
+        }
         taken = alternate(contenders, rounds=bench.rounds if size == 1 else max(1, bench.rounds // 3))
         apart = np.abs(np.array(said["hsegap"]) - said["dgl"]).max() if "dgl" in said else np.nan
-        yield row("network", f"batch {size}", taken) | {"note": f"256 wide, 4 + 4 layers; answers differ by {apart:.0e}"}
+        yield row("network", f"batch {size}", taken) | {
+            "note": f"256 wide, 4 + 4 layers; answers differ by {apart:.0e}"
+        }
     shipped = Artifact.load()
     net, manifest = Network(shipped), shipped.manifest
     width = np.zeros((1, manifest.text_encoder.width), dtype=np.float32)
-    options = {"flavour": manifest.graph.flavour, "cutoff": manifest.graph.cutoff, "max_neighbors": manifest.graph.max_neighbors}
+    options = {
+        "flavour": manifest.graph.flavour,
+        "cutoff": manifest.graph.cutoff,
+        "max_neighbors": manifest.graph.max_neighbors,
+    }
     for n_atoms in (10, 50, 200):
         case, _, crystal, _ = bench.sized(n_atoms)
         item = NetworkInput(build_graph(crystal, **options), width, has_text=False)
@@ -266,18 +292,24 @@ def end(bench: Bench) -> Iterator[dict[str, Any]]:
             contenders = {
                 "hsegap": lambda p=path: predicted(predictor, p),
                 "alignn": lambda p=path: peer_seconds(bench, "end", kind="dgl", path=str(p), threads=bench.cores),
-                "alignn without DGL": lambda p=path: peer_seconds(bench, "end", kind="torch", path=str(p), threads=bench.cores),
+                "alignn without DGL": lambda p=path: peer_seconds(
+                    bench, "end", kind="torch", path=str(p), threads=bench.cores
+                ),
             }
             yield row("end", case, alternate(contenders, rounds=bench.rounds, warm=2))
         _, path, _, _ = bench.sized(10)
         count = iter(range(10**6))
-        taken = alternate({"hsegap": lambda: predicted(predictor, path, f"{next(count)} {long}")}, rounds=bench.rounds, warm=2)
+        taken = alternate(
+            {"hsegap": lambda: predicted(predictor, path, f"{next(count)} {long}")}, rounds=bench.rounds, warm=2
+        )
         yield row("end", "10 atoms, new text of 256 tokens", taken)
         taken = alternate({"hsegap": lambda: predicted(predictor, path, long)}, rounds=bench.rounds, warm=2)
         yield row("end", "10 atoms, text met before", taken)
     requests = [PredictRequest(structure=entry["cif"], atoms=False) for entry in rows[: 32 if bench.quick else 256]]
     with Predictor(Artifact.load(), threads=bench.cores, workers=bench.cores) as predictor:
-        taken = alternate({"hsegap": lambda: seconds_of(lambda: predictor.predict(requests))}, rounds=1 if bench.quick else 3)
+        taken = alternate(
+            {"hsegap": lambda: seconds_of(lambda: predictor.predict(requests))}, rounds=1 if bench.quick else 3
+        )
         yield row("end", f"batch of {len(requests)} real crystals, each", taken, per=len(requests))
 
 
@@ -299,7 +331,10 @@ def growth(bench: Bench) -> Iterator[dict[str, Any]]:
                 parts.append(answer.timings_ms.model_dump())
 
             taken = alternate({"hsegap": lambda o=once: seconds_of(o)}, rounds=3)
-            middle = {name: round(statistics.median(part[name] or 0 for part in parts), 1) for name in ("read", "graph", "network")}
+            middle = {
+                name: round(statistics.median(part[name] or 0 for part in parts), 1)
+                for name in ("read", "graph", "network")
+            }
             yield row("growth", case, taken) | {"note": f"{crystal.n_atoms} atoms; {middle}"}
 
 
@@ -326,7 +361,9 @@ def memory(bench: Bench) -> Iterator[dict[str, Any]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = subprocess.Popen(server_command(host="127.0.0.1", port=port), env=server_environment(), stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(
+        server_command(host="127.0.0.1", port=port), env=server_environment(), stdout=subprocess.PIPE, text=True
+    )
     try:
         assert server.stdout is not None
         server.stdout.readline()

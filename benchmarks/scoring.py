@@ -4,10 +4,11 @@ python benchmarks/scoring.py workers   1 000 real crystals with 1 and 2 workers,
 python benchmarks/scoring.py parts     processor time of reading, graph and network
 python benchmarks/scoring.py memory    100 000 small crystals: memory of all processes over time
 python benchmarks/scoring.py kills     1 000 real crystals, killed five times at random moments and resumed
-python benchmarks/scoring.py writer    rows a second that one journal makes durable, the bound of one run on a large cluster
+python benchmarks/scoring.py writer    rows a second that one journal makes durable, the bound of one run on a large
+cluster
 
-The real crystals are the first of ../shared/data/hse/train.jsonl.gz; memory is the proportional set size (PSS) summed over the run's
-processes, so that pages which workers share count once.
+The real crystals are the first of ../shared/data/hse/train.jsonl.gz; memory is the proportional set size (PSS) summed
+over the run's processes, so that pages which workers share count once.
 """
 
 from __future__ import annotations
@@ -50,7 +51,11 @@ def unpack(folder: Path, n: int) -> Path:
 def tree(pid: int) -> set[int]:
     """A process and everything below it."""
     try:
-        children = {int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()}
+        children = {
+            int(child)
+            for task in Path(f"/proc/{pid}/task").iterdir()
+            for child in (task / "children").read_text().split()
+        }
     except OSError:
         return set()
     return {pid}.union(*map(tree, children))
@@ -86,7 +91,9 @@ class Run:
 def score(folder: Path, *arguments: object, every_s: float = 0.5) -> Run:
     """Run the command."""
     started = time.perf_counter()
-    process = subprocess.Popen([COMMAND, "score", *map(str, arguments), "--force", "--quiet"], cwd=folder, start_new_session=True)
+    process = subprocess.Popen(
+        [COMMAND, "score", *map(str, arguments), "--force", "--quiet"], cwd=folder, start_new_session=True
+    )
     memory = []
     while True:
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
@@ -103,7 +110,9 @@ def score(folder: Path, *arguments: object, every_s: float = 0.5) -> Run:
 def compare(folder: Path, name: str, n: int, *arguments: object) -> None:
     """Run over all inputs and over one, and print what each further one took: starting takes seconds whatever their number."""
     whole = score(folder, *arguments, every_s=0.25)
-    start = score(folder, *(argument if argument != "o.csv" else "s.csv" for argument in arguments), "--limit", 1, every_s=0.05)
+    start = score(
+        folder, *(argument if argument != "o.csv" else "s.csv" for argument in arguments), "--limit", 1, every_s=0.05
+    )
     rate = (n - 1) / (whole.seconds - start.seconds)
     driver = 1e3 * (whole.driver_s - start.driver_s) / (n - 1)
     print(
@@ -167,7 +176,9 @@ def memory(folder: Path, n: int) -> None:
     for share in range(10):
         part = [mb for at, mb in used if share * seconds / 10 <= at < (share + 1) * seconds / 10]
         if part:
-            print(f"{10 * share:3d}–{10 * share + 10:3d} %  mean {sum(part) / len(part):6.1f} MB  peak {max(part):6.1f} MB")
+            print(
+                f"{10 * share:3d}–{10 * share + 10:3d} %  mean {sum(part) / len(part):6.1f} MB  peak {max(part):6.1f} MB"
+            )
     # A straight line through what was seen after the start: how much the whole run would have grown by.
     later = [(at, mb) for at, mb in used if at > 0.05 * seconds]
     mean_at, mean_mb = (sum(column) / len(later) for column in zip(*later, strict=True))
@@ -202,7 +213,9 @@ def kills(folder: Path, n: int) -> None:
     spent = 0.0
     for attempt in range(5):
         started = time.perf_counter()
-        process = subprocess.Popen([COMMAND, "score", cifs, "-o", "o.csv", "--workers", "2", "--resume", "--quiet"], cwd=folder)
+        process = subprocess.Popen(
+            [COMMAND, "score", cifs, "-o", "o.csv", "--workers", "2", "--resume", "--quiet"], cwd=folder
+        )
         moment = dice.uniform(0.1, 0.35) * whole
         try:
             process.wait(moment)
@@ -237,7 +250,9 @@ def writer(folder: Path, n: int) -> None:
         journal = Journal.open(target_of(str(out)), settings={}, layers=None, resume=False, force=True)
         started = time.perf_counter()
         for number, first in enumerate(range(0, count, 64)):
-            journal.commit(Scored(number, "", [rows[place % len(rows)] for place in range(first, min(first + 64, count))]))
+            journal.commit(
+                Scored(number, "", [rows[place % len(rows)] for place in range(first, min(first + 64, count))])
+            )
         journal.finish()
         journal.close()
         return count / (time.perf_counter() - started)
@@ -248,14 +263,18 @@ def writer(folder: Path, n: int) -> None:
         print(f"{suffix:8} {rate:8.0f} rows/s, {(folder / f's.{suffix}').stat().st_size / len(rows):.0f} bytes a row")
     for suffix in ("csv", "jsonl", "parquet"):
         score(folder, "cifs", "-o", f"a.{suffix}", "--atoms")
-        print(f"{suffix:8} with --atoms {(folder / f'a.atoms.{suffix}').stat().st_size / len(rows):.0f} bytes a crystal more")
+        print(
+            f"{suffix:8} with --atoms {(folder / f'a.atoms.{suffix}').stat().st_size / len(rows):.0f} bytes a crystal more"
+        )
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["workers", "parts", "memory", "kills", "writer"])
     parser.add_argument("-n", type=int, help="crystals")
-    parser.add_argument("--samples", type=Path, help="for memory: CSV file of what was seen; a picture with suffix .png goes beside it")
+    parser.add_argument(
+        "--samples", type=Path, help="for memory: CSV file of what was seen; a picture with suffix .png goes beside it"
+    )
     chosen = parser.parse_args()
     samples = chosen.samples
     os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE", RAY_USAGE_STATS_ENABLED="0")

@@ -1,9 +1,10 @@
 """How a running server bears load, time and mutated files. Needs `hsegap serve` started beside it; only point it at a server of your own.
 
-    python benchmarks/service.py load  --url http://127.0.0.1:3000              # 64 clients, 60 s, every answer against its single one
-    python benchmarks/service.py flood --url http://127.0.0.1:3000              # 256 clients, then the latency when they have gone
-    python benchmarks/service.py fuzz  --url http://127.0.0.1:3000 --cases 5000 # mutated CIF and POSCAR through /predict
-    python benchmarks/service.py soak  --url http://127.0.0.1:3000 --cases 100000 --pid PID   # memory, open files, size of /metrics
+    python benchmarks/service.py load  --url http://127.0.0.1:3000              # 64 clients, 60 s, every answer against
+    its single one python benchmarks/service.py flood --url http://127.0.0.1:3000              # 256 clients, then the
+    latency when they have gone python benchmarks/service.py fuzz  --url http://127.0.0.1:3000 --cases 5000 # mutated
+    CIF and POSCAR through /predict python benchmarks/service.py soak  --url http://127.0.0.1:3000 --cases 100000 --pid
+    PID   # memory, open files, size of /metrics
 
 Each ends with exit status 1 if what docs/deploy.md promises did not hold.
 """
@@ -66,11 +67,14 @@ def told(text: str, *, atoms: bool = False) -> dict[str, Any]:
     return {"structure": text, "atoms": atoms}
 
 
-async def clients(url: str, *, count: int, seconds: float, expected: dict[str, float]) -> tuple[list[float], dict[Any, int], int]:
+async def clients(
+    url: str, *, count: int, seconds: float, expected: dict[str, float]
+) -> tuple[list[float], dict[Any, int], int]:
     """Ask from many clients at once.
 
     Returns:
-        Seconds of each answer with status 200, how many answers of each status, and how many differed from the single prediction.
+        Seconds of each answer with status 200, how many answers of each status, and how many differed from the single
+        prediction.
     """
     crystals = structures()
     names, took, codes, wrong = list(crystals), [], {}, 0
@@ -104,14 +108,17 @@ def singles(url: str) -> dict[str, float]:
     """Each crystal's prediction, asked for alone."""
     with httpx.Client(base_url=url, timeout=150) as client:
         return {
-            name: client.post("/predict", json=told(text)).raise_for_status().json()["gap_raw_ev"] for name, text in structures().items()
+            name: client.post("/predict", json=told(text)).raise_for_status().json()["gap_raw_ev"]
+            for name, text in structures().items()
         }
 
 
 def load(options: argparse.Namespace) -> bool:
     """Many clients, each answer compared."""
     expected = singles(options.url)
-    took, codes, wrong = asyncio.run(clients(options.url, count=options.clients or 64, seconds=options.seconds, expected=expected))
+    took, codes, wrong = asyncio.run(
+        clients(options.url, count=options.clients or 64, seconds=options.seconds, expected=expected)
+    )
     print(f"{len(took) / options.seconds:.1f} answers/s · {percentiles(took)} · statuses {codes} · differing {wrong}")
     return not wrong and set(codes) <= {200, 429, 503}
 
@@ -127,12 +134,16 @@ def flood(options: argparse.Namespace) -> bool:
             return time.perf_counter() - begun
 
         idle = statistics.median(alone() for _ in range(20))
-        _, codes, wrong = asyncio.run(clients(options.url, count=options.clients or 256, seconds=options.seconds, expected=expected))
+        _, codes, wrong = asyncio.run(
+            clients(options.url, count=options.clients or 256, seconds=options.seconds, expected=expected)
+        )
         begun = time.monotonic()
         while (latest := statistics.median(alone() for _ in range(3))) > 2 * idle and time.monotonic() - begun < 30:
             time.sleep(0.1)
         back_s = time.monotonic() - begun
-    print(f"statuses {codes} · differing {wrong} · idle {1e3 * idle:.0f} ms, after the flood {1e3 * latest:.0f} ms within {back_s:.1f} s")
+    print(
+        f"statuses {codes} · differing {wrong} · idle {1e3 * idle:.0f} ms, after the flood {1e3 * latest:.0f} ms within {back_s:.1f} s"
+    )
     return not wrong and set(codes) <= {200, 429, 503} and back_s < 5
 
 
@@ -176,10 +187,18 @@ def soak(options: argparse.Namespace) -> bool:
             if place % max(1, cases // 50) == 0:
                 status = Path(f"/proc/{options.pid}/status").read_text()
                 kept_mb = int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
-                seen.append((kept_mb, len(list(Path(f"/proc/{options.pid}/fd").iterdir())), len(client.get("/metrics").content)))
+                seen.append(
+                    (kept_mb, len(list(Path(f"/proc/{options.pid}/fd").iterdir())), len(client.get("/metrics").content))
+                )
     tenth = max(1, len(seen) // 10)
-    first, last = ([statistics.mean(column) for column in zip(*part, strict=True)] for part in (seen[tenth : 2 * tenth], seen[-tenth:]))
-    print("memory MB, open files, bytes of /metrics: " + " | ".join(f"{a:.0f} → {b:.0f}" for a, b in zip(first, last, strict=True)))
+    first, last = (
+        [statistics.mean(column) for column in zip(*part, strict=True)]
+        for part in (seen[tenth : 2 * tenth], seen[-tenth:])
+    )
+    print(
+        "memory MB, open files, bytes of /metrics: "
+        + " | ".join(f"{a:.0f} → {b:.0f}" for a, b in zip(first, last, strict=True))
+    )
     return last[0] < 1.05 * first[0] + 5 and last[1] <= first[1] + 2 and last[2] < 1.1 * first[2]
 
 

@@ -30,7 +30,8 @@ class Deformation(NamedTuple):
 
     Attributes:
         crystal: Name in the textbook.
-        ev: Derivative of the gap with respect to the logarithm of the lattice constant, eV: three times the volume deformation potential.
+        ev: Derivative of the gap with respect to the logarithm of the lattice constant, eV: three times the volume
+            deformation potential.
         source: Where it is from.
     """
 
@@ -44,8 +45,8 @@ class Deformation(NamedTuple):
         return self.ev / 100
 
 
-#: Three of them rest on gaps published for two lattice constants: with the tolerance above, a slope is right there unless it is
-#: far off or of the wrong sign, and what is asked of them is above all that there is no cliff.
+#: Three of them rest on gaps published for two lattice constants: with the tolerance above, a slope is right there
+#: unless it is far off or of the wrong sign, and what is asked of them is above all that there is no cliff.
 DEFORMATIONS = (
     Deformation(
         "gallium arsenide",
@@ -99,7 +100,8 @@ def moved(rest: Sequence[float], changed: Sequence[Sequence[float]]) -> dict[str
 
     Args:
         rest: Gaps without strain, eV.
-        changed: Gaps of the same crystals under each strain, eV; NaN for one without an answer, whose row is counted apart.
+        changed: Gaps of the same crystals under each strain, eV; NaN for one without an answer, whose row is counted
+            apart.
     """
     moves = np.abs(np.array(changed) - np.array(rest))
     answered = moves[:, ~np.isnan(moves).any(0)]

@@ -1,8 +1,8 @@
 """What the default text encoder's choices cost and bring: pooling, storage of the weights, length of the texts.
 
-Ridge regression of the HSE gap from the pooled vector (5 folds, shuffled, penalty chosen inside each fold), the cosine to
-the float32 encoder, the time of a text, and how far the vectors move when only the order of floating-point operations
-does (ONNX Runtime's graph optimisation off instead of on, a stand-in for another processor).
+Ridge regression of the HSE gap from the pooled vector (5 folds, shuffled, penalty chosen inside each fold), the cosine
+to the float32 encoder, the time of a text, and how far the vectors move when only the order of floating-point
+operations does (ONNX Runtime's graph optimisation off instead of on, a stand-in for another processor).
 
     python benchmarks/text_pooling.py --rows 600
 """
@@ -84,7 +84,9 @@ def dynamic_int8(source: Path, target: Path) -> Path:
 
     shutil.copytree(source, target)
     logging.getLogger().setLevel(logging.ERROR)  # its advice on pre-processing is about other graphs
-    quantize_dynamic(source / "text_encoder.onnx", target / "text_encoder.onnx", per_channel=True, weight_type=QuantType.QInt8)
+    quantize_dynamic(
+        source / "text_encoder.onnx", target / "text_encoder.onnx", per_channel=True, weight_type=QuantType.QInt8
+    )
     return target
 
 
@@ -142,7 +144,12 @@ def main() -> None:
             reference = means["float32"]
             size = (folder / "text_encoder.onnx").stat().st_size / 1e6
             report(f"{label}, cls", cls, gaps)
-            report(f"{label}, mean", mean, gaps, f"cosine {cosine(mean, reference):.4f}   {milliseconds:.0f} ms   {size:.0f} MB")
+            report(
+                f"{label}, mean",
+                mean,
+                gaps,
+                f"cosine {cosine(mean, reference):.4f}   {milliseconds:.0f} ms   {size:.0f} MB",
+            )
             print(f"{'':<44} {moved(folder, texts[:20])}")
     folder = folders["integer weights"]
     print("\nlength and content (integer weights, mean)")
@@ -153,7 +160,10 @@ def main() -> None:
     for tokens in (64, 128, 512):
         _, mean, milliseconds = encode(load(folder, max_tokens=tokens), texts)
         report(f"whole text, {tokens} tokens", mean, gaps, f"{milliseconds:.0f} ms")
-    for label, cut in (("sentences without lengths and angles", without_lengths), ("first two sentences", first_sentences)):
+    for label, cut in (
+        ("sentences without lengths and angles", without_lengths),
+        ("first two sentences", first_sentences),
+    ):
         shortened = [cut(text) for text in texts]
         _, mean, milliseconds = encode(load(folder), shortened)
         report(f"{label}, 256 tokens", mean, gaps, f"{milliseconds:.0f} ms")

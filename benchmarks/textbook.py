@@ -3,10 +3,12 @@
     python benchmarks/textbook.py                              # the shipped artifact, all parts; some minutes
     python benchmarks/textbook.py --parts crystals             # the crystals alone: half a minute
     python benchmarks/textbook.py --artifact FOLDER --json figures.json
-    python benchmarks/textbook.py --pbe                        # the PBE gap given as a known fact where the table has one
+    python benchmarks/textbook.py --pbe                        # the PBE gap given as a known fact where the table has
+    one
 
-Four parts: the crystals themselves, the test rows of ../shared/data with their lattice changed by 1 and 2 %, the slope of the gap with
-the lattice constant beside deformation potentials, and the fit of the training rows that are well known: of source borlido, and cubic.
+Four parts: the crystals themselves, the test rows of ../shared/data with their lattice changed by 1 and 2 %, the slope
+of the gap with the lattice constant beside deformation potentials, and the fit of the training rows that are well
+known: of source borlido, and cubic.
 """
 
 from __future__ import annotations
@@ -60,7 +62,10 @@ def gaps(predictor: Predictor, structures: Iterable[str], *, kind: str = "poscar
 def ask(predictor: Predictor, crystals: Sequence[Crystal], *, pbe: bool) -> list[Answered]:
     """The crystals with their answers."""
     given = [crystal.pbe_gap_ev if pbe else None for crystal in crystals]
-    requests = [request_of(crystal.structure().to(fmt="poscar"), pbe_gap_ev=fact) for crystal, fact in zip(crystals, given, strict=True)]
+    requests = [
+        request_of(crystal.structure().to(fmt="poscar"), pbe_gap_ev=fact)
+        for crystal, fact in zip(crystals, given, strict=True)
+    ]
     return [Answered(crystal, answer) for crystal, answer in zip(crystals, predictor.predict(requests), strict=True)]
 
 
@@ -70,7 +75,9 @@ def show_crystals(predictor: Predictor, crystals: Sequence[Crystal], *, pbe: boo
         crystals = [crystal for crystal in crystals if crystal.pbe_gap_ev is not None]
         print(f"{len(crystals)} crystals whose PBE gap is known, given as a fact")
     answered = ask(predictor, crystals, pbe=pbe)
-    print("\n| crystal | formula | a, Å | HSE06 gap, eV | source | answer, eV | 90 % interval, eV | |\n|---|---|---|---|---|---|---|---|")
+    print(
+        "\n| crystal | formula | a, Å | HSE06 gap, eV | source | answer, eV | 90 % interval, eV | |\n|---|---|---|---|---|---|---|---|"
+    )
     for one in answered:
         print(line_of(one))
     figures = figures_of(answered)
@@ -124,7 +131,9 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--artifact", default=None, help="artifact folder; the shipped one if left out")
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="what to measure; all if left out")
+    parser.add_argument(
+        "--parts", nargs="+", choices=PARTS, default=list(PARTS), help="what to measure; all if left out"
+    )
     parser.add_argument("--pbe", action="store_true", help="give the PBE gap as a known fact; part crystals only")
     parser.add_argument("--rows", type=Path, default=ROWS, help="labelled crystals whose lattice is changed")
     parser.add_argument("--trained", type=Path, default=TRAINED, help="labelled crystals that were trained on")
@@ -142,7 +151,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with Predictor(Artifact.load(options.artifact), deadline_s=PATIENCE_S) as predictor:
         manifest = predictor.artifact.manifest
         print(f"{manifest.name} {manifest.version}")
-        figures: dict[str, Any] = {"model": {"name": manifest.name, "version": manifest.version, "sha256": predictor.artifact.sha256}}
+        figures: dict[str, Any] = {
+            "model": {"name": manifest.name, "version": manifest.version, "sha256": predictor.artifact.sha256}
+        }
         if "crystals" in options.parts:
             figures["crystals"] = show_crystals(predictor, read_textbook()[: options.limit], pbe=options.pbe)
         if "strain" in options.parts and not options.pbe:

@@ -139,7 +139,9 @@ def figures_of(answered: Sequence[Answered]) -> dict[str, Any]:
 
 def show_figures(figures: dict[str, Any]) -> None:
     """Print them."""
-    print("\n| crystals | count | MAE, eV | median, eV | mean of answer − known, eV | off by > 1 eV |\n|---|---|---|---|---|---|")
+    print(
+        "\n| crystals | count | MAE, eV | median, eV | mean of answer − known, eV | off by > 1 eV |\n|---|---|---|---|---|---|"
+    )
     for name, found in figures["errors"].items():
         if found["n"]:
             print(

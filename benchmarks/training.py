@@ -1,14 +1,16 @@
 """Crystals per second of training, and what each means of speeding it up brings.
 
-Every variant runs in a process of its own (memory settings hold for a whole process), in turns, so that a busy machine hits all alike:
+Every variant runs in a process of its own (memory settings hold for a whole process), in turns, so that a busy machine
+hits all alike:
 
     python benchmarks/training.py                       the guide's recommended network on the CPU
     python benchmarks/training.py --small               the network and graphs of training/recipes/shipped.yaml
     python benchmarks/training.py --device cuda         on a GPU
     python benchmarks/training.py --variants all compiled --rounds 5
 
-Real crystals of ../shared/data/hse/val.jsonl.gz are used where they are, else textbook ones. Times are those of whole training steps: batch
-to device, forward, loss, backward, clipping, optimiser. Prints a Markdown table; --json prints the figures.
+Real crystals of ../shared/data/hse/val.jsonl.gz are used where they are, else textbook ones. Times are those of whole
+training steps: batch to device, forward, loss, backward, clipping, optimiser. Prints a Markdown table; --json prints
+the figures.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data" / "hse" / "val.jsonl.gz"
 
-#: What a variant switches on beyond the plain network: planned sums, mixed precision, memory kept in the process, batches of equal work.
+#: What a variant switches on beyond the plain network: planned sums, mixed precision, memory kept in the process,
+#: batches of equal work.
 VARIANTS = {
     "plain": (),
     "planned sums": ("plans",),
@@ -61,7 +64,9 @@ SMALL = {
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     parser.add_argument(
         "--small",
         action="store_true",
@@ -73,8 +78,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=4, help="measured steps per process, after one to warm up")
     parser.add_argument("--rounds", type=int, default=3, help="processes per variant; the fastest counts")
     parser.add_argument("--threads", type=int, default=1, help="torch threads")
-    parser.add_argument("--variants", nargs="+", default=DEFAULT, choices=list(VARIANTS), metavar="VARIANT", help="what to measure")
-    parser.add_argument("--limit", type=float, default=300.0, help="seconds a process may take before its variant is given up")
+    parser.add_argument(
+        "--variants", nargs="+", default=DEFAULT, choices=list(VARIANTS), metavar="VARIANT", help="what to measure"
+    )
+    parser.add_argument(
+        "--limit", type=float, default=300.0, help="seconds a process may take before its variant is given up"
+    )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument("--one", choices=list(VARIANTS), help=argparse.SUPPRESS)
     parser.add_argument("--cache", help=argparse.SUPPRESS)
@@ -110,7 +119,9 @@ def main() -> int:
     sizes = f"{first['atoms']:.1f} atoms and {first['line_edges']:.0f} line-graph edges on average"
     print(f"{first['crystals']} crystals, {sizes}, batches of {given.batch_size}")
     print(f"{first['parameters']:,} parameters, {first['device']}, {given.threads} thread(s), best of {given.rounds}\n")
-    print(f"| variant | crystals per second | per second of processor time | against {given.variants[0]} | peak memory, MB |")
+    print(
+        f"| variant | crystals per second | per second of processor time | against {given.variants[0]} | peak memory, MB |"
+    )
     print("|---|---|---|---|---|")
     for name, result in best.items():
         ratio = result[judge] / first[judge]
@@ -124,7 +135,16 @@ def main() -> int:
 
 def run_apart(given: argparse.Namespace, name: str, cache: str) -> dict | None:
     """One variant in a process of its own; None if it takes longer than it may."""
-    options = ["--device", given.device, "--batch-size", given.batch_size, "--crystals", given.crystals, "--steps", given.steps]
+    options = [
+        "--device",
+        given.device,
+        "--batch-size",
+        given.batch_size,
+        "--crystals",
+        given.crystals,
+        "--steps",
+        given.steps,
+    ]
     options += ["--threads", given.threads, "--cache", cache, *(["--small"] if given.small else [])]
     command = [sys.executable, __file__, "--one", name, *map(str, options)]
     try:
@@ -144,7 +164,9 @@ def crystals(count: int) -> list:
         rows = read_jsonl(str(DATA), target="hse_gap_ev")
         return [rows[index] for index in np.random.default_rng(0).permutation(len(rows))[:count]]
     files = sorted((ROOT / "examples").glob("*.cif"))
-    return [Row(f"{path.stem}-{index}", path, 1.0, None) for index in range(count) for path in [files[index % len(files)]]]
+    return [
+        Row(f"{path.stem}-{index}", path, 1.0, None) for index in range(count) for path in [files[index % len(files)]]
+    ]
 
 
 def measure(given: argparse.Namespace, switches: tuple[str, ...]) -> dict:
@@ -179,7 +201,13 @@ def measure(given: argparse.Namespace, switches: tuple[str, ...]) -> dict:
     )
     config = options.fusion_config(text_features=384)
     rows = crystals(given.crystals)
-    store = graph_store(rows, cache_dir=given.cache, flavour=config.graph_flavour, cutoff=config.cutoff, max_neighbors=config.max_neighbors)
+    store = graph_store(
+        rows,
+        cache_dir=given.cache,
+        flavour=config.graph_flavour,
+        cutoff=config.cutoff,
+        max_neighbors=config.max_neighbors,
+    )
     vectors = list(np.random.default_rng(1).normal(size=(len(rows), 1, 384)).astype(np.float32))
     texts = TextVectors(vectors, np.arange(len(rows)), np.zeros((1, 384), dtype=np.float32))
     dataset = CrystalDataset(rows, store, texts, max_line_edges=options.max_line_edges)
@@ -202,7 +230,11 @@ def measure(given: argparse.Namespace, switches: tuple[str, ...]) -> dict:
             taken += time.perf_counter() - started
             worked += time.process_time() - worked_before
             seen += len(batch.target)
-    peak = torch.cuda.max_memory_allocated() / 1e6 if given.device == "cuda" else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    peak = (
+        torch.cuda.max_memory_allocated() / 1e6
+        if given.device == "cuda"
+        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    )
     return {
         "crystals_per_s": seen / taken,
         "crystals_per_cpu_s": seen / worked,

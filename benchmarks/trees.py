@@ -3,8 +3,8 @@
     python benchmarks/trees.py                 # a minute
     python benchmarks/trees.py --seeds 5 --json trees.json
 
-The trees of hsegap.training.transfer, untuned, learned from the training rows: once from all of them, told each row's source, and once
-from those of the source that the test rows have.
+The trees of hsegap.training.transfer, untuned, learned from the training rows: once from all of them, told each row's
+source, and once from those of the source that the test rows have.
 """
 
 from __future__ import annotations
@@ -82,14 +82,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DATA, help="folder of train.jsonl.gz and the files to measure on")
-    parser.add_argument("--files", nargs="+", default=["test", "test_metals"], help="files to measure on, without .jsonl.gz")
+    parser.add_argument(
+        "--files", nargs="+", default=["test", "test_metals"], help="files to measure on, without .jsonl.gz"
+    )
     parser.add_argument("--seeds", type=int, default=3, help="forests to average the errors of")
     parser.add_argument("--json", type=Path, default=None, help="file to write the figures to")
     options = parser.parse_args(arguments)
     figures = {}
     for label, only in ((f"{SOURCE} rows", True), ("all training rows", False)):
         figures[label] = measure(options.data, options.files, only=only, seeds=options.seeds)
-        print(f"\nlearned from {label}\n\n| file | rows | count | MAE, eV | gap > 1 eV estimated < 0.3 eV |\n|---|---|---|---|---|")
+        print(
+            f"\nlearned from {label}\n\n| file | rows | count | MAE, eV | gap > 1 eV estimated < 0.3 eV |\n|---|---|---|---|---|"
+        )
         for file, groups in figures[label].items():
             for name, found in groups.items():
                 print(

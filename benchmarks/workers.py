@@ -1,10 +1,11 @@
 """Which worker processes for what: the server's (`predict_iter`), the scorer's pool, and pebble's, on the same crystals.
 
-    python benchmarks/workers.py                 # rates and processor time by number of workers; about two minutes on two idle cores
-    python benchmarks/workers.py --rounds 1 --count 64
+    python benchmarks/workers.py                 # rates and processor time by number of workers; about two minutes on
+    two idle cores python benchmarks/workers.py --rounds 1 --count 64
 
-Each contender runs in a process of its own, once over one crystal and once over all; the difference is what is printed, so that starting
-counts nowhere. pebble (`pip install pebble`) is left out where it is not installed. The crystals are those of ../shared/data/hse.
+Each contender runs in a process of its own, once over one crystal and once over all; the difference is what is printed,
+so that starting counts nowhere. pebble (`pip install pebble`) is left out where it is not installed. The crystals are
+those of ../shared/data/hse.
 """
 
 from __future__ import annotations
@@ -88,7 +89,9 @@ def _prepare_pebble(memory_bytes: int) -> None:
     artifact = Artifact.load()
     graph = artifact.manifest.graph
     _held["graph"] = {"flavour": graph.flavour, "cutoff": graph.cutoff, "max_neighbors": graph.max_neighbors}
-    _held.update(network=Network(artifact), nothing=np.zeros((1, artifact.manifest.text_encoder.width), dtype=np.float32))
+    _held.update(
+        network=Network(artifact), nothing=np.zeros((1, artifact.manifest.text_encoder.width), dtype=np.float32)
+    )
 
 
 def _pebble_job(text: str) -> float:
@@ -96,7 +99,12 @@ def _pebble_job(text: str) -> float:
     from hsegap.structures import build_graph, read
 
     return float(
-        max(0.0, _held["network"].run(NetworkInput(build_graph(read(text), **_held["graph"]), _held["nothing"], has_text=False)).gap)
+        max(
+            0.0,
+            _held["network"]
+            .run(NetworkInput(build_graph(read(text), **_held["graph"]), _held["nothing"], has_text=False))
+            .gap,
+        )
     )
 
 
@@ -121,7 +129,11 @@ def one(name: str, count: int, workers: int) -> None:
     texts = list(structures(count))
     clock = time.perf_counter()
     gaps, children = CONTENDERS[name](texts, workers)
-    print(json.dumps({"seconds": time.perf_counter() - clock, "own": time.process_time(), "children": children, "sum": sum(gaps)}))
+    print(
+        json.dumps(
+            {"seconds": time.perf_counter() - clock, "own": time.process_time(), "children": children, "sum": sum(gaps)}
+        )
+    )
 
 
 def ask(name: str, count: int, workers: int) -> dict[str, float] | None:

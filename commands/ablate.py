@@ -16,32 +16,46 @@ if TYPE_CHECKING:
 
 def ablate(
     config: Annotated[
-        Path, typer.Option("--config", metavar="FILE", help="Recipe: a YAML file of training flags and the variants.", show_default=False)
+        Path,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help="Recipe: a YAML file of training flags and the variants.",
+            show_default=False,
+        ),
     ],
     *,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Runs, tables and plot go here.")] = Path("runs/ablation"),
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Runs, tables and plot go here.")] = Path(
+        "runs/ablation"
+    ),
     seeds: Annotated[
-        list[int] | None, typer.Option("--seeds", metavar="SEED", help="Seeds of each variant, as in --seeds 0 1 2.", show_default=False)
+        list[int] | None,
+        typer.Option("--seeds", metavar="SEED", help="Seeds of each variant, as in --seeds 0 1 2.", show_default=False),
     ] = None,
     more_seeds: Annotated[
         list[int] | None, typer.Argument(metavar="SEED", help="The second and further seeds.", show_default=False)
     ] = None,
-    only: Annotated[list[str] | None, typer.Option(metavar="VARIANT", help="Only these variants; repeatable.", show_default=False)] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="VARIANT", help="Only these variants; repeatable.", show_default=False)
+    ] = None,
     jobs: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Runs side by side, one thread each: one per core.", show_default=False)
+        int | None,
+        typer.Option(metavar="N", min=1, help="Runs side by side, one thread each: one per core.", show_default=False),
     ] = None,
 ) -> None:
     """Train the variants of the network and compare them.
 
-    Baseline, + residual scaling, + dynamic gating, + both, and the five late fusions, each with every seed. Needs the extra `train`.
-    Started again, it goes on where it stopped. Writes ablation.csv, ablation.md and ablation.png.
+    Baseline, + residual scaling, + dynamic gating, + both, and the five late fusions, each with every seed. Needs the
+    extra `train`. Started again, it goes on where it stopped. Writes ablation.csv, ablation.md and ablation.png.
 
     \b
     Examples:
       hsegap ablate --config training/recipes/ablation.yaml --seeds 0 1 2 -o runs/ablation
       hsegap ablate --config mine.yaml --only baseline --only "+ both" --seeds 0 -o runs/quick
     """
-    raise typer.Exit(run(config, out=out, seeds=[*(seeds or []), *(more_seeds or [])] or [0], only=only or [], jobs=jobs))
+    raise typer.Exit(
+        run(config, out=out, seeds=[*(seeds or []), *(more_seeds or [])] or [0], only=only or [], jobs=jobs)
+    )
 
 
 def run(config: Path, *, out: Path, seeds: Sequence[int], only: Sequence[str], jobs: int | None) -> int:
@@ -65,7 +79,9 @@ def run(config: Path, *, out: Path, seeds: Sequence[int], only: Sequence[str], j
 
     try:
         runs = plan_runs(read_recipe(config), seeds, out, only=only)
-        results, failed = run_ablation(runs, load_encoder=load_training_encoder, jobs=jobs or default_jobs(), report=output.note)
+        results, failed = run_ablation(
+            runs, load_encoder=load_training_encoder, jobs=jobs or default_jobs(), report=output.note
+        )
     except HsegapError as error:
         output.note(f"hsegap: {error}")
         return output.status_of(error)

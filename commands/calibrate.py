@@ -28,9 +28,15 @@ def calibrate(
     *,
     rows: Annotated[
         list[str],
-        typer.Option(metavar="FILES", help="Validation rows with and without a gap; commas between, repeatable.", show_default=False),
+        typer.Option(
+            metavar="FILES",
+            help="Validation rows with and without a gap; commas between, repeatable.",
+            show_default=False,
+        ),
     ],
-    train: Annotated[list[str], typer.Option(metavar="FILES", help="The rows that the network was trained on.", show_default=False)],
+    train: Annotated[
+        list[str], typer.Option(metavar="FILES", help="The rows that the network was trained on.", show_default=False)
+    ],
     residuals: Annotated[
         list[str] | None,
         typer.Option(
@@ -48,22 +54,30 @@ def calibrate(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Write here; left out: the artifact itself.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FOLDER", help="Write here; left out: the artifact itself.", show_default=False
+        ),
     ] = None,
     coverage: Annotated[float, typer.Option(min=0.5, max=0.99, help="Share of gaps inside the intervals.")] = 0.9,
-    train_rows: Annotated[int, typer.Option(metavar="N", min=100, help="Most training rows that are looked at.")] = 3000,
-    cache_dir: Annotated[Path, typer.Option(metavar="FOLDER", help="Encoded texts, shared with training.")] = Path(".cache"),
+    train_rows: Annotated[
+        int, typer.Option(metavar="N", min=100, help="Most training rows that are looked at.")
+    ] = 3000,
+    cache_dir: Annotated[Path, typer.Option(metavar="FOLDER", help="Encoded texts, shared with training.")] = Path(
+        ".cache"
+    ),
 ) -> None:
     """Give an artifact its intervals, warning limits and metal threshold.
 
-    Intervals are split-conformal. Validation rows of one half choose, those of the other calibrate; test rows have no place here.
-    docs/uncertainty.md says how.
+    Intervals are split-conformal. Validation rows of one half choose, those of the other calibrate; test rows have no
+    place here. docs/uncertainty.md says how.
 
     \b
     Examples:
       hsegap calibrate artifacts/mine --rows val.jsonl.gz,val_metals.jsonl.gz --train train.jsonl.gz
-      hsegap calibrate artifacts/mine --rows val.jsonl.gz --rows val_metals.jsonl.gz --train train.jsonl.gz --residuals holdout.csv
-      hsegap calibrate artifacts/mine --rows val.jsonl.gz,val_metals.jsonl.gz --train train.jsonl.gz --like artifacts/hsegap-hse
+      hsegap calibrate artifacts/mine --rows val.jsonl.gz --rows val_metals.jsonl.gz --train train.jsonl.gz --residuals
+      holdout.csv hsegap calibrate artifacts/mine --rows val.jsonl.gz,val_metals.jsonl.gz --train train.jsonl.gz --like
+      artifacts/hsegap-hse
     """
     status = run(
         artifact,
@@ -98,8 +112,10 @@ def run(
         rows: Validation files.
         train: Training files.
         residuals: Tables of held-out predictions of training rows.
-        like: Another artifact, whose expected errors the model of the error is fitted to instead of held-out predictions.
-        train_rows: Most training crystals, and most descriptions, that are looked at; drawn at random, the same on every run.
+        like: Another artifact, whose expected errors the model of the error is fitted to instead of held-out
+            predictions.
+        train_rows: Most training crystals, and most descriptions, that are looked at; drawn at random, the same on
+            every run.
         coverage: Share of gaps that shall lie inside the intervals.
         out: Folder to write; None replaces the artifact.
         cache_dir: Folder of encoded texts, shared with training.
@@ -134,7 +150,9 @@ def run(
             observed = observe(sample, predictor, with_text=like is not None, advance=lambda: bar.advance(task2))
             training = [item.without_text() for item in observed]
             described = [row for row in known if row.description is not None]
-            texts = _text_vectors(predictor, [str(row.description) for row in _sample(described, train_rows, first=set())], cache_dir)
+            texts = _text_vectors(
+                predictor, [str(row.description) for row in _sample(described, train_rows, first=set())], cache_dir
+            )
             fitted = list(held_out(training, tables, {row.id for row in described}))
             origin = "held out of training"
             if like is not None:
@@ -142,7 +160,16 @@ def run(
             stated = _stated(validation, predictor)
             pbe_gaps = {row.id: row.pbe_gap_ev for row in known if row.pbe_gap_ev is not None}
             fitted_known = list(held_out_known(training, tables, pbe_gaps))
-            learned = learn(seen, training, texts, fitted, coverage=coverage, origin=origin, known=stated, known_residuals=fitted_known)
+            learned = learn(
+                seen,
+                training,
+                texts,
+                fitted,
+                coverage=coverage,
+                origin=origin,
+                known=stated,
+                known_residuals=fitted_known,
+            )
             folder = predictor.artifact.folder
         written = write(folder, learned, out=out or folder)
     except (ArtifactError, EvaluationError) as error:
@@ -160,7 +187,11 @@ def _stated(validation: list[Row], predictor: Predictor) -> list[Seen]:
 
     if "pbe_gap_ev" not in predictor.network().facts:
         return []
-    return [seen for with_text in (False, True) for seen in observe(validation, predictor, with_text=with_text, with_facts=True)]
+    return [
+        seen
+        for with_text in (False, True)
+        for seen in observe(validation, predictor, with_text=with_text, with_facts=True)
+    ]
 
 
 def _alike(seen: list[Seen], sample: list[Row], like: Path) -> tuple[list[Seen], str]:
@@ -179,7 +210,10 @@ def _alike(seen: list[Seen], sample: list[Row], like: Path) -> tuple[list[Seen],
         manifest = predictor.artifact.manifest
         calibration = read_calibration(predictor.artifact)
         if calibration is None or calibration.model is None:
-            raise EvaluationError(f"{like} has no model of its errors.", "Name an artifact whose intervals differ from crystal to crystal.")
+            raise EvaluationError(
+                f"{like} has no model of its errors.",
+                "Name an artifact whose intervals differ from crystal to crystal.",
+            )
         former = observe(sample, predictor, with_text=True)
     both = [*former, *(item.without_text() for item in former)]
     # A crystal without a description was seen twice in the same way.
@@ -198,7 +232,9 @@ def _check_overlap(tables: dict[str, Residual], known: list[Row], *, wanted: boo
     from hsegap.evaluation.evaluate import EvaluationError
 
     if wanted and like is not None:
-        raise EvaluationError("--residuals and --like exclude each other.", "Held-out predictions, where there are any, are better.")
+        raise EvaluationError(
+            "--residuals and --like exclude each other.", "Held-out predictions, where there are any, are better."
+        )
     if wanted and not any(row.id in tables for row in known):
         hint = "Give the training file they were made from."
         raise EvaluationError("No row of the held-out tables stands in the training file.", hint)
@@ -227,7 +263,10 @@ def _facts(settings: dict[str, Any]) -> list[tuple[str, str]]:
     scaled = settings["scaled"]
     return [
         *((name, str(value)) for name, value in settings["rows"].items()),
-        *((name, f"{value:.4g}" if isinstance(value, float) else str(value)) for name, value in settings["chosen"].items()),
+        *(
+            (name, f"{value:.4g}" if isinstance(value, float) else str(value))
+            for name, value in settings["chosen"].items()
+        ),
         ("factor with text, without", f"{scaled['quantile']:.3f}, {scaled['quantile_no_text']:.3f}"),
         ("a metal below, eV", f"{settings['metal_below_ev']:g}"),
     ]

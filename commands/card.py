@@ -16,23 +16,32 @@ if TYPE_CHECKING:
 
 
 def card(
-    artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="Artifact whose card is written.", show_default=False)],
+    artifact: Annotated[
+        Path, typer.Argument(metavar="ARTIFACT", help="Artifact whose card is written.", show_default=False)
+    ],
     *,
     evaluation: Annotated[
         list[str],
-        typer.Option(metavar="FOLDER", help="What `hsegap evaluate --out` wrote, the main rows first; repeatable.", show_default=False),
+        typer.Option(
+            metavar="FOLDER",
+            help="What `hsegap evaluate --out` wrote, the main rows first; repeatable.",
+            show_default=False,
+        ),
     ],
     docs: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the card here as well, for the docs.", show_default=False)
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Write here; left out: the artifact itself.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FOLDER", help="Write here; left out: the artifact itself.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Write an artifact's model card from what was measured.
 
-    Card, plots and the manifest's metrics all come from the JSON of `hsegap evaluate --out`; figures of another network or another
-    calibration are refused.
+    Card, plots and the manifest's metrics all come from the JSON of `hsegap evaluate --out`; figures of another network
+    or another calibration are refused.
 
     \b
     Examples:
@@ -110,5 +119,7 @@ def _read(folder: Path, artifact: Any) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError):
         raise EvaluationError(f"{folder / REPORT} is not what `hsegap evaluate --out` writes.", again) from None
     if measured_on != artifact.prediction_sha256():
-        raise EvaluationError(f"{folder / REPORT} was measured on another network or calibration than {artifact.folder} holds.", again)
+        raise EvaluationError(
+            f"{folder / REPORT} was measured on another network or calibration than {artifact.folder} holds.", again
+        )
     return report

@@ -19,20 +19,27 @@ class PublicSet(StrEnum):
 
 
 def data(
-    name: Annotated[PublicSet, typer.Argument(help="snumat: 10 000 HSE06 gaps; dft_3d: JARVIS-DFT, OptB88vdW gaps.", show_default=False)],
+    name: Annotated[
+        PublicSet,
+        typer.Argument(help="snumat: 10 000 HSE06 gaps; dft_3d: JARVIS-DFT, OptB88vdW gaps.", show_default=False),
+    ],
     *,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Rows go here, as training, validation and test.")] = Path(
-        "data"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FOLDER", help="Rows go here, as training, validation and test.")
+    ] = Path("data"),
     store: Annotated[Path, typer.Option(metavar="FOLDER", help="Keeps what was downloaded.")] = Path(".cache/jarvis"),
     folder: Annotated[
-        Path | None, typer.Option(metavar="ROOT", help="Write the CrysMMNet layout of CIF files as well.", show_default=False)
+        Path | None,
+        typer.Option(metavar="ROOT", help="Write the CrysMMNet layout of CIF files as well.", show_default=False),
     ] = None,
-    limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="Only the first N entries.", show_default=False)] = None,
+    limit: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Only the first N entries.", show_default=False)
+    ] = None,
 ) -> None:
     """Fetch a public set of computed gaps to train on.
 
-    Needs a network, once. Started again, it goes on where it stopped. Crystals of one formula stay in one of the three files.
+    Needs a network, once. Started again, it goes on where it stopped. Crystals of one formula stay in one of the three
+    files.
 
     \b
     Examples:

@@ -24,7 +24,8 @@ def describe(
 ) -> None:
     """Describe each structure in words.
 
-    The text is the one that `predict --describe` feeds to the model, in robocrystallographer's wording. The first takes some 15 s more.
+    The text is the one that `predict --describe` feeds to the model, in robocrystallographer's wording. The first takes
+    some 15 s more.
 
     \b
     Examples:

@@ -21,28 +21,41 @@ def evaluate(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE", help="A .jsonl or .jsonl.gz file with one crystal a line: cif, description, hse_gap_ev.", show_default=False
+            metavar="FILE",
+            help="A .jsonl or .jsonl.gz file with one crystal a line: cif, description, hse_gap_ev.",
+            show_default=False,
         ),
     ],
     *,
     target: Annotated[str, typer.Option(metavar="COLUMN", help="Column with the known gap in eV.")] = "hse_gap_ev",
     without_text: Annotated[bool, typer.Option("--without-text", help="Leave the files' descriptions out.")] = False,
     generated: Annotated[
-        bool, typer.Option("--generated", help="Predict with generated descriptions, too (seconds per crystal, kept between runs).")
+        bool,
+        typer.Option(
+            "--generated", help="Predict with generated descriptions, too (seconds per crystal, kept between runs)."
+        ),
     ] = False,
-    shuffled: Annotated[bool, typer.Option("--shuffled", help="Predict with another crystal's description, too.")] = False,
+    shuffled: Annotated[
+        bool, typer.Option("--shuffled", help="Predict with another crystal's description, too.")
+    ] = False,
     known: Annotated[bool, typer.Option("--known", help="Predict with the rows' PBE gaps stated, too.")] = False,
-    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N rows of each file.", show_default=False)] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Only the first N rows of each file.", show_default=False)
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Write figures, predictions and plots here.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FOLDER", help="Write figures, predictions and plots here.", show_default=False
+        ),
     ] = None,
     json: JsonOption = False,
     artifact: ArtifactOption = None,
 ) -> None:
     """Compare predictions with known gaps.
 
-    Prints mean and median absolute errors with and without the descriptions, beside those of predicting the mean; coverage and width of
-    the intervals by chemistry and gap; how well metals are told; how often there are warnings. --out writes what `hsegap card` reads.
+    Prints mean and median absolute errors with and without the descriptions, beside those of predicting the mean;
+    coverage and width of the intervals by chemistry and gap; how well metals are told; how often there are warnings.
+    --out writes what `hsegap card` reads.
 
     \b
     Examples:
@@ -116,11 +129,18 @@ def run(
             ):
                 total = sum(predictions_needed(some, **variants) for some in by_file.values())
                 task = bar.add_task("", total=total)
-                answers = {name: ask(some, predictor, **variants, advance=lambda: bar.advance(task)) for name, some in by_file.items()}
+                answers = {
+                    name: ask(some, predictor, **variants, advance=lambda: bar.advance(task))
+                    for name, some in by_file.items()
+                }
                 everything = _together(answers)
                 evaluation = summarise(everything, predictor, file=", ".join(by_file), target=target)
                 identity = {"measured_on": predictor.artifact.prediction_sha256()}
-                report = evaluation.as_json() | identity | report_of(answers, everything, threshold_ev=predictor.metal_below_ev)
+                report = (
+                    evaluation.as_json()
+                    | identity
+                    | report_of(answers, everything, threshold_ev=predictor.metal_below_ev)
+                )
             if out is not None:
                 report["command"] = " ".join(_command(files, target=target, limit=limit, variants=variants))
                 write_report(report, everything, out)

@@ -21,7 +21,8 @@ class EncoderWish(NamedTuple):
     """What the user says about the text encoder; None where nothing was said.
 
     Attributes:
-        name: Name, transformers folder or exported encoder; None takes the one the checkpoint was trained with, or the default.
+        name: Name, transformers folder or exported encoder; None takes the one the checkpoint was trained with, or the
+            default.
         pooling: What stands in token 0.
         max_tokens: Longest text.
         table: Character table.
@@ -34,10 +35,16 @@ class EncoderWish(NamedTuple):
 
 
 CheckpointArgument = Annotated[
-    Path, typer.Argument(metavar="CHECKPOINT", help="A best_model.pt of ours or of the CrysMMNet family.", show_default=False)
+    Path,
+    typer.Argument(
+        metavar="CHECKPOINT", help="A best_model.pt of ours or of the CrysMMNet family.", show_default=False
+    ),
 ]
 OutOption = Annotated[
-    Path, typer.Option("--out", "-o", metavar="FOLDER", help="Artifact to write; an artifact there is replaced.", show_default=False)
+    Path,
+    typer.Option(
+        "--out", "-o", metavar="FOLDER", help="Artifact to write; an artifact there is replaced.", show_default=False
+    ),
 ]
 TextEncoderOption = Annotated[
     str | None,
@@ -49,26 +56,46 @@ TextEncoderOption = Annotated[
 ]
 SettingsOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Configuration the checkpoint does not hold; repeatable.", show_default=False),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Configuration the checkpoint does not hold; repeatable.", show_default=False
+    ),
 ]
-NameOption = Annotated[str | None, typer.Option(metavar="NAME", help="Name of the artifact; the folder's if left out.", show_default=False)]
+NameOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Name of the artifact; the folder's if left out.", show_default=False)
+]
 ArtifactVersionOption = Annotated[str, typer.Option("--version", metavar="VERSION", help="Version of the artifact.")]
-MetricsOption = Annotated[Path | None, typer.Option(metavar="FILE", help="JSON for the manifest's metrics.", show_default=False)]
-CalibrationOption = Annotated[Path | None, typer.Option(metavar="FILE", help="JSON for the manifest's calibration.", show_default=False)]
+MetricsOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="JSON for the manifest's metrics.", show_default=False)
+]
+CalibrationOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="JSON for the manifest's calibration.", show_default=False)
+]
 GoldenOption = Annotated[
     Path | None,
-    typer.Option(metavar="FOLDER", help="CIF files whose predictions are stored and checked ever after; the examples.", show_default=False),
+    typer.Option(
+        metavar="FOLDER",
+        help="CIF files whose predictions are stored and checked ever after; the examples.",
+        show_default=False,
+    ),
 ]
-DescribeOption = Annotated[bool, typer.Option("--describe/--no-describe", help="Store each of them with a generated description too.")]
+DescribeOption = Annotated[
+    bool, typer.Option("--describe/--no-describe", help="Store each of them with a generated description too.")
+]
 PoolingOption = Annotated[
     str | None,
-    typer.Option(metavar="mean|cls", help="The text's vector; as trained, or cls for a stranger's checkpoint.", show_default=False),
+    typer.Option(
+        metavar="mean|cls",
+        help="The text's vector; as trained, or cls for a stranger's checkpoint.",
+        show_default=False,
+    ),
 ]
 MaxTokensOption = Annotated[
-    int | None, typer.Option(metavar="N", min=3, help="Longest text; as trained, or 512 for a stranger's.", show_default=False)
+    int | None,
+    typer.Option(metavar="N", min=3, help="Longest text; as trained, or 512 for a stranger's.", show_default=False),
 ]
 TableOption = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Character table such as MatSciBERT's vocab_mappings.txt.", show_default=False)
+    Path | None,
+    typer.Option(metavar="FILE", help="Character table such as MatSciBERT's vocab_mappings.txt.", show_default=False),
 ]
 
 
@@ -87,12 +114,14 @@ def export(
     pooling: PoolingOption = None,
     max_tokens: MaxTokensOption = None,
     table: TableOption = None,
-    cache_dir: Annotated[Path, typer.Option(metavar="FOLDER", help="Keeps exported text encoders.")] = Path(".cache/text_encoder"),
+    cache_dir: Annotated[Path, typer.Option(metavar="FOLDER", help="Keeps exported text encoders.")] = Path(
+        ".cache/text_encoder"
+    ),
 ) -> None:
     """Turn a trained checkpoint into an artifact.
 
-    Needs the extra `train`. Says what it had to assume. The artifact is written only if every exported form gives the network's own
-    numbers, and it is verified at the end.
+    Needs the extra `train`. Says what it had to assume. The artifact is written only if every exported form gives the
+    network's own numbers, and it is verified at the end.
 
     \b
     Examples:
@@ -165,7 +194,10 @@ def run(
 
     try:
         facts = ArtifactFacts(
-            name=name or out.resolve().name, version=version, metrics=_read_json(metrics) or {}, calibration=_read_json(calibration)
+            name=name or out.resolve().name,
+            version=version,
+            metrics=_read_json(metrics) or {},
+            calibration=_read_json(calibration),
         )
         overrides = dict(_setting(entry) for entry in settings)
         # Exporting an encoder and describing crystals take minutes: a checkpoint that cannot be used is refused before.

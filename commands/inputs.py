@@ -138,7 +138,11 @@ def decode(raw: bytes, name: str) -> str | Problem:
         return text
     # Old files carry an Å of another encoding in a comment: that costs one character, not the structure.
     if "\0" in text or text.count("\ufffd") > len(text) // 10:
-        return Problem("unreadable_structure", f"{name} is binary, not text.", "Give a text file: CIF, POSCAR, extended XYZ or JSON.")
+        return Problem(
+            "unreadable_structure",
+            f"{name} is binary, not text.",
+            "Give a text file: CIF, POSCAR, extended XYZ or JSON.",
+        )
     if "\ufffd" in text:
         output.note(f"{name}: characters that are not UTF-8 were replaced")
     return text

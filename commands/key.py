@@ -9,12 +9,15 @@ import typer
 
 
 def key(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is: letters, digits, dot, dash and underscore.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Whose key it is: letters, digits, dot, dash and underscore.")
+    ],
 ) -> None:
     """Make an access key for a server.
 
-    The key is printed on standard output and stored nowhere: give it to its user. The entry for the server's HSEGAP_API_KEYS, which holds
-    only the key's hash, is printed on standard error; entries of several users stand there with commas between.
+    The key is printed on standard output and stored nowhere: give it to its user. The entry for the server's
+    HSEGAP_API_KEYS, which holds only the key's hash, is printed on standard error; entries of several users stand there
+    with commas between.
 
     \b
     Examples:

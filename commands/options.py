@@ -33,14 +33,24 @@ Files = Annotated[
 ArtifactOption = Annotated[
     Path | None,
     typer.Option(
-        "--artifact", metavar="FOLDER", envvar="HSEGAP_ARTIFACT", help="Model to use instead of the shipped one.", show_default=False
+        "--artifact",
+        metavar="FOLDER",
+        envvar="HSEGAP_ARTIFACT",
+        help="Model to use instead of the shipped one.",
+        show_default=False,
     ),
 ]
 FormatOption = Annotated[
     Format | None,
-    typer.Option("--format", help="Read every file as this format instead of telling it from name and content.", show_default=False),
+    typer.Option(
+        "--format",
+        help="Read every file as this format instead of telling it from name and content.",
+        show_default=False,
+    ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value on standard output and nothing else there.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON value on standard output and nothing else there.")
+]
 
 
 def format_name(chosen: Format | None) -> StructureFormat | None:

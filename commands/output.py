@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def answers_only() -> Iterator[TextIO]:
     """Keep standard output clean while commands work.
 
-    Libraries print, compiled code writes to file descriptor 1, child processes inherit it. Inside the block all of that lands on standard
-    error; only what is written to the stream given here reaches the caller's pipe.
+    Libraries print, compiled code writes to file descriptor 1, child processes inherit it. Inside the block all of that
+    lands on standard error; only what is written to the stream given here reaches the caller's pipe.
 
     Yields:
         The real standard output.
@@ -32,7 +32,10 @@ def answers_only() -> Iterator[TextIO]:
     try:
         descriptor = real.fileno()
         kept = os.dup(descriptor)
-    except (OSError, ValueError):  # a stream without a descriptor (a captured one): redirecting the name is all there is to do
+    except (
+        OSError,
+        ValueError,
+    ):  # a stream without a descriptor (a captured one): redirecting the name is all there is to do
         try:
             yield real
         finally:
@@ -73,6 +76,8 @@ def training_is_missing(doing: str) -> bool:
     try:
         import torch  # noqa: F401  # only asked for
     except ImportError:
-        note(f"hsegap: {doing} needs torch and transformers. Install them with: pip install -c constraints.txt -e '.[train]'")
+        note(
+            f"hsegap: {doing} needs torch and transformers. Install them with: pip install -c constraints.txt -e '.[train]'"
+        )
         return True
     return False

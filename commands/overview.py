@@ -130,7 +130,9 @@ def show_lines(lines: Sequence[Line], *, out: TextIO, title: str | None = None) 
         table.add_column(heading, justify=justify, no_wrap=heading != "formula")  # type: ignore[arg-type]  # one of rich's words
     for line in lines:
         if line.error is not None:
-            table.add_row(Text(line.name), "", "", "–", "", Text("error", style="bold red"), Text("✗", style="bold red"))
+            table.add_row(
+                Text(line.name), "", "", "–", "", Text("error", style="bold red"), Text("✗", style="bold red")
+            )
             continue
         interval = "" if line.interval_ev is None else f"{line.interval_ev[0]:.2f}–{line.interval_ev[1]:.2f}"
         kind = Text(line.kind or "", style=KIND_STYLE.get(line.kind or "", ""))

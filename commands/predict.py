@@ -60,18 +60,26 @@ def predict(
     *,
     text: Annotated[
         str | None,
-        typer.Option("--text", "-t", metavar="TEXT", help="Description of the crystal, used for every file.", show_default=False),
+        typer.Option(
+            "--text", "-t", metavar="TEXT", help="Description of the crystal, used for every file.", show_default=False
+        ),
     ] = None,
     pbe_gap: Annotated[
         float | None,
         typer.Option(
-            "--pbe-gap", metavar="EV", help="Known PBE (GGA) band gap in eV, 0 for a metal, used for every file.", show_default=False
+            "--pbe-gap",
+            metavar="EV",
+            help="Known PBE (GGA) band gap in eV, 0 for a metal, used for every file.",
+            show_default=False,
         ),
     ] = None,
     describe: Annotated[
-        bool, typer.Option("--describe", help="Let the description be generated from each structure (seconds per crystal).")
+        bool,
+        typer.Option("--describe", help="Let the description be generated from each structure (seconds per crystal)."),
     ] = False,
-    sort: Annotated[Sort | None, typer.Option("--sort", help="Sort by this; errors come last.", show_default=False)] = None,
+    sort: Annotated[
+        Sort | None, typer.Option("--sort", help="Sort by this; errors come last.", show_default=False)
+    ] = None,
     descending: Annotated[bool, typer.Option("--descending", help="With --sort: the largest first.")] = False,
     min_gap: Annotated[
         float | None, typer.Option("--min-gap", metavar="EV", help="Show no smaller gap than this.", show_default=False)
@@ -79,7 +87,9 @@ def predict(
     max_gap: Annotated[
         float | None, typer.Option("--max-gap", metavar="EV", help="Show no larger gap than this.", show_default=False)
     ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show each answer at length, however many there are.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show each answer at length, however many there are.")
+    ] = False,
     json: JsonOption = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV with the columns of `hsegap score`.")] = False,
     atoms: Annotated[bool, typer.Option("--atoms/--no-atoms", help="With or without the per-atom values.")] = True,
@@ -88,9 +98,10 @@ def predict(
 ) -> None:
     """Predict the HSE06 band gap of each structure.
 
-    One structure is answered at length, several as a table. Without --text, --describe and --pbe-gap the gap is predicted from the
-    structure alone (or with the text and the PBE gap that a table has for it). A PBE gap that the text states counts as well.
-    Exit status: 0 if every structure was predicted, 1 if any failed, 2 for a command that cannot be understood.
+    One structure is answered at length, several as a table. Without --text, --describe and --pbe-gap the gap is
+    predicted from the structure alone (or with the text and the PBE gap that a table has for it). A PBE gap that the
+    text states counts as well. Exit status: 0 if every structure was predicted, 1 if any failed, 2 for a command that
+    cannot be understood.
 
     \b
     Examples:
@@ -178,7 +189,9 @@ def run(
                 _show(chosen([entry], min_gap=shown.min_gap, max_gap=shown.max_gap), shown, out=out, at_length=True)
             elif describe:
                 output.note(f"{len(entries)}: {entry['id']}")
-        kept = chosen(entries, sort=shown.sort, descending=shown.descending, min_gap=shown.min_gap, max_gap=shown.max_gap)
+        kept = chosen(
+            entries, sort=shown.sort, descending=shown.descending, min_gap=shown.min_gap, max_gap=shown.max_gap
+        )
         if not shown.at_once:
             _show(kept, shown, out=out, at_length=shown.verbose or len(entries) == 1)
         if len(kept) < len(entries):
@@ -254,11 +267,17 @@ def open_predictor(artifact: Path | None, *, jobs: int) -> Predictor:
     from hsegap.prediction.predictor import Predictor
     from hsegap.processors import usable_processors
 
-    return Predictor(Artifact.load(artifact), workers=max(1, min(jobs, usable_processors(), 4)), remember_descriptions=True)
+    return Predictor(
+        Artifact.load(artifact), workers=max(1, min(jobs, usable_processors(), 4)), remember_descriptions=True
+    )
 
 
 def _chunk(
-    some: Sequence[inputs.Named], *, start: int, request: Callable[[inputs.Named, str], PredictRequest], predictor: Predictor
+    some: Sequence[inputs.Named],
+    *,
+    start: int,
+    request: Callable[[inputs.Named, str], PredictRequest],
+    predictor: Predictor,
 ) -> Iterator[dict[str, Any]]:
     """Answer some structures together."""
     from hsegap.prediction.errors import Failure

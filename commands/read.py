@@ -40,8 +40,8 @@ def read(
 ) -> None:
     """Show what is read of each structure.
 
-    Formula, cell, space group as found from the atoms, density, atoms, and what was repaired or assumed: to be looked at before a gap is
-    trusted. No gap is predicted. Exit status: 0 if every file was read, else 1.
+    Formula, cell, space group as found from the atoms, density, atoms, and what was repaired or assumed: to be looked
+    at before a gap is trusted. No gap is predicted. Exit status: 0 if every file was read, else 1.
 
     \b
     Examples:
@@ -117,17 +117,23 @@ def _write(crystal: Crystal, name: str, target: Path, *, several: bool, taken: s
     path = target
     if several or target.is_dir():
         file_name = next(
-            candidate for number in range(len(taken) + 1) if (candidate := f"{stem}{f'-{number + 1}' if number else ''}.cif") not in taken
+            candidate
+            for number in range(len(taken) + 1)
+            if (candidate := f"{stem}{f'-{number + 1}' if number else ''}.cif") not in taken
         )
         taken.add(file_name)
         path = target / file_name
     try:
         if name != inputs.STDIN and path.exists() and path.samefile(name):
-            return Problem("invalid_request", f"{path} is the file that was read.", "Give --cif another name or folder.")
+            return Problem(
+                "invalid_request", f"{path} is the file that was read.", "Give --cif another name or folder."
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        return Problem("invalid_request", f"{path} could not be written: {error.strerror}.", "Choose another path for --cif.")
+        return Problem(
+            "invalid_request", f"{path} could not be written: {error.strerror}.", "Choose another path for --cif."
+        )
     output.note(f"{name}: written to {path}")
     return None
 
@@ -148,7 +154,9 @@ def _show(entry: dict[str, Any], out: TextIO) -> None:
         return
     lattice, group = entry["lattice"], entry["space_group"]
     grid = facts()
-    grid.add_row("space group", f"{group['symbol']} ({group['number']})" if group else "not looked for in so large a cell")
+    grid.add_row(
+        "space group", f"{group['symbol']} ({group['number']})" if group else "not looked for in so large a cell"
+    )
     grid.add_row("a, b, c", ", ".join(f"{lattice[name]:.4f}" for name in "abc") + " Å")
     grid.add_row("α, β, γ", ", ".join(f"{lattice[name]:.2f}" for name in ("alpha", "beta", "gamma")) + "°")
     grid.add_row("volume", f"{lattice['volume']:.2f} Å³")

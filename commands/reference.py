@@ -37,7 +37,9 @@ def page() -> str:
 
     from hsegap import cli
 
-    commands = sorted(command.name or command.callback.__name__ for command in cli.app.registered_commands if command.callback)
+    commands = sorted(
+        command.name or command.callback.__name__ for command in cli.app.registered_commands if command.callback
+    )
     group = typer.main.get_command(cli.app)
     sections = []
     for name in ("", *commands):

@@ -11,16 +11,21 @@ from hsegap.commands import output
 
 
 def report(
-    rows: Annotated[Path, typer.Argument(metavar="OUT", help="What `hsegap score` wrote: .csv, .jsonl or .parquet.", show_default=False)],
+    rows: Annotated[
+        Path,
+        typer.Argument(metavar="OUT", help="What `hsegap score` wrote: .csv, .jsonl or .parquet.", show_default=False),
+    ],
     *,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="The page; OUT with .html if left out.", show_default=False)
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="The page; OUT with .html if left out.", show_default=False),
     ] = None,
     title: Annotated[str | None, typer.Option(metavar="TEXT", help="Title of the page.", show_default=False)] = None,
 ) -> None:
     """Make one HTML page of a run's rows.
 
-    Distribution, kinds, elements, highest and lowest gaps, outliers, warnings and errors, in one file that needs no network.
+    Distribution, kinds, elements, highest and lowest gaps, outliers, warnings and errors, in one file that needs no
+    network.
 
     \b
     Examples:
@@ -39,7 +44,8 @@ def run(rows: Path, *, out: Path | None, title: str | None) -> int:
         title: Heading; None takes the file's name.
 
     Returns:
-        Exit status: 0, 1 if the rows cannot be read or the page cannot be written, 2 for a file that is no run's output.
+        Exit status: 0, 1 if the rows cannot be read or the page cannot be written, 2 for a file that is no run's
+        output.
     """
     from hsegap.batch.page import render
     from hsegap.batch.problems import ScoringError, reason_of

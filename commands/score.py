@@ -45,54 +45,99 @@ Inputs = Annotated[
 ]
 OutOption = Annotated[
     str,
-    typer.Option("--out", "-o", metavar="OUT", help="A .csv, .jsonl or .parquet file; - prints JSON lines.", show_default=False),
+    typer.Option(
+        "--out", "-o", metavar="OUT", help="A .csv, .jsonl or .parquet file; - prints JSON lines.", show_default=False
+    ),
 ]
 DescriptionsOption = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Table of descriptions by identifier or file name (.csv, .tsv, .jsonl, .json).", show_default=False),
+    typer.Option(
+        metavar="FILE",
+        help="Table of descriptions by identifier or file name (.csv, .tsv, .jsonl, .json).",
+        show_default=False,
+    ),
 ]
 DescribeOption = Annotated[
-    bool, typer.Option("--describe", help="Generate a description where there is none (seconds per crystal, kept for the next time).")
+    bool,
+    typer.Option(
+        "--describe", help="Generate a description where there is none (seconds per crystal, kept for the next time)."
+    ),
 ]
-WithoutTextOption = Annotated[bool, typer.Option("--without-text", help="Use no text, not even a table's description column.")]
+WithoutTextOption = Annotated[
+    bool, typer.Option("--without-text", help="Use no text, not even a table's description column.")
+]
 WithoutKnownOption = Annotated[
-    bool, typer.Option("--without-known", help="Use no known PBE gap of a table. Gaps that texts state are left out with the texts.")
+    bool,
+    typer.Option(
+        "--without-known", help="Use no known PBE gap of a table. Gaps that texts state are left out with the texts."
+    ),
 ]
-AtomsOption = Annotated[bool, typer.Option("--atoms", help="Write per-atom maps to a second file: gaps.csv, gaps.atoms.csv.")]
-FormatOption = Annotated[Format | None, typer.Option("--format", help="Read every structure as this format.", show_default=False)]
+AtomsOption = Annotated[
+    bool, typer.Option("--atoms", help="Write per-atom maps to a second file: gaps.csv, gaps.atoms.csv.")
+]
+FormatOption = Annotated[
+    Format | None, typer.Option("--format", help="Read every structure as this format.", show_default=False)
+]
 ColumnOption = Annotated[
-    str | None, typer.Option(metavar="NAME", help="A table's column with the structures; else structure, cif, ….", show_default=False)
+    str | None,
+    typer.Option(
+        metavar="NAME", help="A table's column with the structures; else structure, cif, ….", show_default=False
+    ),
 ]
 IdColumnOption = Annotated[
-    str | None, typer.Option(metavar="NAME", help="A table's column with identifiers; else id, material_id, ….", show_default=False)
+    str | None,
+    typer.Option(
+        metavar="NAME", help="A table's column with identifiers; else id, material_id, ….", show_default=False
+    ),
 ]
 TextColumnOption = Annotated[
-    str | None, typer.Option(metavar="NAME", help="A table's column with descriptions; else description, text.", show_default=False)
+    str | None,
+    typer.Option(
+        metavar="NAME", help="A table's column with descriptions; else description, text.", show_default=False
+    ),
 ]
 PbeColumnOption = Annotated[
-    str | None, typer.Option(metavar="NAME", help="A table's column with PBE gaps in eV; else pbe_gap_ev.", show_default=False)
+    str | None,
+    typer.Option(metavar="NAME", help="A table's column with PBE gaps in eV; else pbe_gap_ev.", show_default=False),
 ]
 WorkersOption = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Worker processes, one core each; all cores if left out.", show_default=False)
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Worker processes, one core each; all cores if left out.", show_default=False
+    ),
 ]
 BatchSizeOption = Annotated[
     int | None,
-    typer.Option(min=1, max=4096, metavar="N", help="Inputs done together; 64, or 8 with --describe.", show_default=False),
+    typer.Option(
+        min=1, max=4096, metavar="N", help="Inputs done together; 64, or 8 with --describe.", show_default=False
+    ),
 ]
-LimitOption = Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N inputs.", show_default=False)]
+LimitOption = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Only the first N inputs.", show_default=False)
+]
 FailFastOption = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first input that fails.")]
-ResumeOption = Annotated[bool, typer.Option("--resume", help="Continue an earlier run on the same output, if there is one.")]
+ResumeOption = Annotated[
+    bool, typer.Option("--resume", help="Continue an earlier run on the same output, if there is one.")
+]
 ForceOption = Annotated[
-    bool, typer.Option("--force", help="Replace OUT; with --resume, go on although inputs, options or model have changed.")
+    bool,
+    typer.Option("--force", help="Replace OUT; with --resume, go on although inputs, options or model have changed."),
 ]
 TopOption = Annotated[
     int | None,
-    typer.Option(min=1, max=10_000, metavar="N", help="In the end, show the N rows with the largest gaps as a table.", show_default=False),
+    typer.Option(
+        min=1,
+        max=10_000,
+        metavar="N",
+        help="In the end, show the N rows with the largest gaps as a table.",
+        show_default=False,
+    ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary.")]
 EngineOption = Annotated[EngineName, typer.Option(help="Processes on this machine, or actors on a Ray cluster.")]
 RayAddressOption = Annotated[
-    str | None, typer.Option(metavar="ADDRESS", help="The cluster; one is started here if left out.", show_default=False)
+    str | None,
+    typer.Option(metavar="ADDRESS", help="The cluster; one is started here if left out.", show_default=False),
 ]
 
 HELP = """Score any number of crystals, one row each.
@@ -180,14 +225,16 @@ def run(options: ScoreOptions, *, top: int | None = None) -> int:
         top: How many of the rows with the largest gaps are shown in the end.
 
     Returns:
-        Exit status: 0 if every row is ok, 1 if some are errors or the run could not start or go on, 2 if its options contradict each other,
-        128 and the signal's number if it was interrupted.
+        Exit status: 0 if every row is ok, 1 if some are errors or the run could not start or go on, 2 if its options
+        contradict each other, 128 and the signal's number if it was interrupted.
     """
     from hsegap.artifact.artifact import ArtifactError
     from hsegap.batch.problems import ScoringError, harmless
     from hsegap.batch.score import FAILED, score
 
-    logging.basicConfig(level=logging.ERROR if options.quiet else logging.WARNING, format="hsegap score: %(message)s", stream=sys.stderr)
+    logging.basicConfig(
+        level=logging.ERROR if options.quiet else logging.WARNING, format="hsegap score: %(message)s", stream=sys.stderr
+    )
     # Each reading process that had to be ended has its own row to say so.
     logging.getLogger("hsegap.workers").setLevel(logging.CRITICAL)
     with output.answers_only() as out, _stoppable() as caught:

@@ -15,15 +15,22 @@ from hsegap.commands.setting_flags import given
 def serve(
     context: typer.Context,
     *,
-    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on; 0.0.0.0 for every network interface.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Address to listen on; 0.0.0.0 for every network interface.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(metavar="PORT", min=1, max=65535, help="Port to listen on.")] = 3000,
     workers: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Processes that read structures: HSEGAP_WORKERS, or 2.", show_default=False)
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Processes that read structures: HSEGAP_WORKERS, or 2.", show_default=False
+        ),
     ] = None,
     artifact: ArtifactOption = None,
     page: Annotated[bool, typer.Option("--page/--no-page", help="With or without the page.")] = True,
     access_log: Annotated[bool, typer.Option("--access-log", help="Log each request on standard error.")] = False,
-    open_to_all: Annotated[bool, typer.Option("--open", help="Let everybody in who reaches the address: ask for no key.")] = False,
+    open_to_all: Annotated[
+        bool, typer.Option("--open", help="Let everybody in who reaches the address: ask for no key.")
+    ] = False,
 ) -> None:
     """Serve the page and the HTTP API until interrupted.
 
@@ -41,7 +48,16 @@ def serve(
     """
     more = given(context)
     raise typer.Exit(
-        run(host=host, port=port, workers=workers, artifact=artifact, page=page, access_log=access_log, open_to_all=open_to_all, more=more)
+        run(
+            host=host,
+            port=port,
+            workers=workers,
+            artifact=artifact,
+            page=page,
+            access_log=access_log,
+            open_to_all=open_to_all,
+            more=more,
+        )
     )
 
 
@@ -75,7 +91,16 @@ def run(
     from hsegap.service.launch import LaunchError, serve
 
     try:
-        serve(host, port, artifact=artifact, workers=workers, page=page, access_log=access_log, open_to_all=open_to_all, more=more)
+        serve(
+            host,
+            port,
+            artifact=artifact,
+            workers=workers,
+            page=page,
+            access_log=access_log,
+            open_to_all=open_to_all,
+            more=more,
+        )
     except (LaunchError, ArtifactError) as error:
         output.note(f"hsegap: {error}")
     return 1

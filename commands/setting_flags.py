@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-#: What `hsegap serve` has options of its own for, and a key in plain text, which every user of the machine would see in the process list.
+#: What `hsegap serve` has options of its own for, and a key in plain text, which every user of the machine would see in
+#: the process list.
 ELSEWHERE = frozenset({"artifact", "workers", "page", "token"})
 _KEPT = "hsegap.settings"
 
@@ -51,7 +52,9 @@ def _flags() -> list[Any]:
     for name, field in Settings.model_fields.items():
         if name not in ELSEWHERE:
             annotations[name] = _annotation(name, field.default, field.description or "")
-    parameters = [Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=kind) for name, kind in annotations.items()]
+    parameters = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=kind) for name, kind in annotations.items()
+    ]
     takes_all.__signature__ = Signature(parameters)  # type: ignore[attr-defined]  # what inspect looks for
     takes_all.__annotations__ = annotations
     scratch.command()(takes_all)
@@ -64,11 +67,16 @@ def _flags() -> list[Any]:
 def _annotation(name: str, default: Any, description: str) -> Any:
     flag = "--" + name.replace("_", "-")
     if isinstance(default, bool):
-        option = typer.Option(f"{flag}/--no-{flag[2:]}", help=f"{description} [{'on' if default else 'off'}]", show_default=False)
+        option = typer.Option(
+            f"{flag}/--no-{flag[2:]}", help=f"{description} [{'on' if default else 'off'}]", show_default=False
+        )
         return Annotated[bool | None, option]
     is_number = isinstance(default, int | float)
     shown = f" [{default}]" if is_number else ""
     option = typer.Option(
-        flag, metavar="N" if is_number else "LIST" if default == () else "TEXT", help=description + shown, show_default=False
+        flag,
+        metavar="N" if is_number else "LIST" if default == () else "TEXT",
+        help=description + shown,
+        show_default=False,
     )
     return Annotated[str | None, option]

@@ -50,7 +50,8 @@ def show_prediction(entry: Mapping[str, Any], *, out: TextIO) -> None:
         return
     grid = facts()
     grid.add_row(
-        "HSE06 gap", Text.assemble((f"{entry['gap_ev']:.2f} eV", "bold"), "  ", (entry["kind"], KIND_STYLE.get(entry["kind"], "")))
+        "HSE06 gap",
+        Text.assemble((f"{entry['gap_ev']:.2f} eV", "bold"), "  ", (entry["kind"], KIND_STYLE.get(entry["kind"], ""))),
     )
     if entry["gap_raw_ev"] < 0:
         grid.add_row("raw value", f"{entry['gap_raw_ev']:.3f} eV, reported as 0")
@@ -112,7 +113,11 @@ def atom_table(atoms: list[dict[str, Any]]) -> Table:
     for atom in atoms[:MOST_ATOMS]:
         values = [atom[key].get(layer) for _, key, layer in columns]
         coordinates = " ".join(f"{value:7.4f}" for value in atom["frac_coords"])
-        table.add_row(f"{atom['element']} {atom['index']}", coordinates, *("–" if value is None else f"{value:.4f}" for value in values))
+        table.add_row(
+            f"{atom['element']} {atom['index']}",
+            coordinates,
+            *("–" if value is None else f"{value:.4f}" for value in values),
+        )
     if len(atoms) > MOST_ATOMS:
         table.caption = f"{len(atoms) - MOST_ATOMS} more atoms in the output of --json"
     return table
@@ -127,7 +132,13 @@ def show_error(entry: Mapping[str, Any], *, out: TextIO) -> None:
     if error["hint"]:
         grid.add_row("next", Text(error["hint"]))
     console(out).print(
-        Panel(grid, title=f"[bold]{escape(str(entry.get('id', '')))}[/bold]", title_align="left", box=ROUNDED, border_style="red")
+        Panel(
+            grid,
+            title=f"[bold]{escape(str(entry.get('id', '')))}[/bold]",
+            title_align="left",
+            box=ROUNDED,
+            border_style="red",
+        )
     )
 
 
@@ -145,7 +156,9 @@ def show_verification(artifact: Artifact, report: VerifyReport, *, out: TextIO) 
         table.add_column(heading, justify="right")
     table.add_column("")
     for case in report.cases:
-        shown = ("–" if value is None else f"{abs(value):.1e}" for value in (case.gap_difference_ev, case.map_difference))
+        shown = (
+            "–" if value is None else f"{abs(value):.1e}" for value in (case.gap_difference_ev, case.map_difference)
+        )
         outcome = Text("same", style="green") if case.passed else Text(case.problem, style="red")
         table.add_row(case.id, *shown, f"{case.tolerance:.0e}", outcome)
     console(out).print(Group(grid, table, Text(report.summary(), style="bold green" if report.passed else "bold red")))
@@ -175,7 +188,9 @@ def show_evaluation(report: Evaluation, *, out: TextIO) -> None:
     grid.add_row("model", f"{report.model['name']} {report.model['version']} ({report.model['sha256'][:12]})")
     grid.add_row("data", Text(f"{report.file}, {report.target}"))
     if report.coverage is not None:
-        grid.add_row("interval", f"holds {report.coverage:.1%} of the known gaps, mean width {report.interval_width_ev:.2f} eV")
+        grid.add_row(
+            "interval", f"holds {report.coverage:.1%} of the known gaps, mean width {report.interval_width_ev:.2f} eV"
+        )
     grid.add_row("failures", str(len(report.failures)))
     for failure in report.failures[:10]:
         grid.add_row("", Text(f"{failure.id}: {failure.code}: {failure.message}", style="red"))
@@ -185,7 +200,12 @@ def show_evaluation(report: Evaluation, *, out: TextIO) -> None:
 
 
 #: What was said of the crystals, in words.
-VARIANTS = {"generated": "generated text", "shuffled": "another's text", "known": "PBE gap known", "told": "text and PBE gap"}
+VARIANTS = {
+    "generated": "generated text",
+    "shuffled": "another's text",
+    "known": "PBE gap known",
+    "told": "text and PBE gap",
+}
 SAID = {"without": "nothing told", "known": "PBE gap known"}
 
 
@@ -205,7 +225,13 @@ def show_figures(figures: Mapping[str, Any], *, out: TextIO) -> None:
         rows = {"all": main, **main["chemistry"], **main["gap_ranges"]} if len(main["chemistry"]) > 1 else {"all": main}
         for label, entry in rows.items():
             found = entry["intervals"]
-            table.add_row(label, str(found["n"]), f"{found['coverage']:.1%}", f"{found['width_ev']:.2f}", f"{entry['errors']['mae']:.3f}")
+            table.add_row(
+                label,
+                str(found["n"]),
+                f"{found['coverage']:.1%}",
+                f"{found['width_ev']:.2f}",
+                f"{entry['errors']['mae']:.3f}",
+            )
         parts.append(table)
     grid = facts()
     for variant, label in VARIANTS.items():
@@ -214,7 +240,11 @@ def show_figures(figures: Mapping[str, Any], *, out: TextIO) -> None:
             moved, found = entry.get("moved_from_given_ev"), entry["intervals"]
             told = f"MAE {entry['errors']['mae']:.3f} eV ({entry['errors']['n']} rows)"
             told += f", answers move by {moved:.3f} eV" if moved is not None else ""
-            told += f", intervals {found['coverage']:.1%} at {found['width_ev']:.2f} eV" if found and variant != "shuffled" else ""
+            told += (
+                f", intervals {found['coverage']:.1%} at {found['width_ev']:.2f} eV"
+                if found and variant != "shuffled"
+                else ""
+            )
             grid.add_row(label, told)
     for variant in ("without", "known"):
         for label, entry in together.get(variant, {}).get("slices", {}).items():

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 def train(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="YAML file of steps.", show_default=False)],
     *,
-    only: Annotated[list[str] | None, typer.Option(metavar="STEP", help="Only these steps; repeatable.", show_default=False)] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="STEP", help="Only these steps; repeatable.", show_default=False)
+    ] = None,
 ) -> None:
     """Run the steps of a recipe: trainings, averages of weights, export.
 
-    A finished training is not repeated, an interrupted one goes on where it stopped: the same command until it ends. A single
-    training with flags is started with train_with_cross_modal_attention.py. Needs the extra `train`.
+    A finished training is not repeated, an interrupted one goes on where it stopped: the same command until it ends. A
+    single training with flags is started with train_with_cross_modal_attention.py. Needs the extra `train`.
 
     \b
     Examples:

@@ -15,34 +15,50 @@ if TYPE_CHECKING:
 
 
 def transfer(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Rows with the cheap gap: .jsonl or .jsonl.gz.", show_default=False)],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE", help="Rows with the cheap gap: .jsonl or .jsonl.gz.", show_default=False),
+    ],
     *,
-    learn: Annotated[list[str], typer.Option(metavar="FILES", help="Rows with both gaps; commas between, repeatable.", show_default=False)],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The .jsonl.gz file to write.", show_default=False)],
+    learn: Annotated[
+        list[str],
+        typer.Option(metavar="FILES", help="Rows with both gaps; commas between, repeatable.", show_default=False),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="The .jsonl.gz file to write.", show_default=False)
+    ],
     measure: Annotated[
         list[str] | None,
         typer.Option(metavar="FILES", help="Rows with both gaps to measure the estimates on.", show_default=False),
     ] = None,
-    cheap: Annotated[str, typer.Option(metavar="COLUMN", help="Column of the gap that the rows have, eV.")] = "pbe_gap_ev",
+    cheap: Annotated[
+        str, typer.Option(metavar="COLUMN", help="Column of the gap that the rows have, eV.")
+    ] = "pbe_gap_ev",
     wanted: Annotated[str, typer.Option(metavar="COLUMN", help="Column of the gap to estimate, eV.")] = "hse_gap_ev",
     source: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Follow this source's convention, where sources of gaps differ.", show_default=False),
+        typer.Option(
+            metavar="NAME", help="Follow this source's convention, where sources of gaps differ.", show_default=False
+        ),
     ] = None,
     max_atoms: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Leave out rows with more atoms (n_sites).", show_default=False)
+        int | None,
+        typer.Option(metavar="N", min=1, help="Leave out rows with more atoms (n_sites).", show_default=False),
     ] = None,
-    one_metal_in: Annotated[int, typer.Option(metavar="N", min=1, help="Of the rows whose cheap gap is zero keep one in N.")] = 1,
+    one_metal_in: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Of the rows whose cheap gap is zero keep one in N.")
+    ] = 1,
 ) -> None:
     """Estimate gaps of one method from those of a cheaper one, to have more crystals to train on.
 
-    Learns the difference of the two gaps from crystals with both, by composition and cheap gap. The rows written are marked as estimated
-    in the field label_confidence, so that training can give them less weight.
+    Learns the difference of the two gaps from crystals with both, by composition and cheap gap. The rows written are
+    marked as estimated in the field label_confidence, so that training can give them less weight.
 
     \b
     Examples:
       hsegap transfer pbe.jsonl.gz --learn train.jsonl.gz -o estimated.jsonl.gz
-      hsegap transfer pbe.jsonl.gz --learn train.jsonl.gz --measure val.jsonl.gz --source mf --one-metal-in 4 -o out.jsonl.gz
+      hsegap transfer pbe.jsonl.gz --learn train.jsonl.gz --measure val.jsonl.gz --source mf --one-metal-in 4 -o
+      out.jsonl.gz
     """
     status = run(
         files,

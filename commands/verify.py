@@ -20,7 +20,10 @@ def verify(
     artifact: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FOLDER]", envvar="HSEGAP_ARTIFACT", help="Artifact to check; the shipped one if left out.", show_default=False
+            metavar="[FOLDER]",
+            envvar="HSEGAP_ARTIFACT",
+            help="Artifact to check; the shipped one if left out.",
+            show_default=False,
         ),
     ] = None,
     *,

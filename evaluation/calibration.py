@@ -1,8 +1,8 @@
 """What validation rows teach about an artifact's errors: widths of intervals, limits of distances, the threshold between metal and gap.
 
-Three sets of rows with three uses, never mixed: held-out residuals (or, without them, the first half of the validation rows) fit the model
-of the error; the second half gives the conformal factor; the first half chooses the metal threshold. Test rows are not seen here.
-docs/uncertainty.md has the formulae.
+Three sets of rows with three uses, never mixed: held-out residuals (or, without them, the first half of the validation
+rows) fit the model of the error; the second half gives the conformal factor; the first half chooses the metal
+threshold. Test rows are not seen here. docs/uncertainty.md has the formulae.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ MOST_COMPONENTS = {"embedding": 24, "text": 64}
 LEAST_SPREAD = 0.02
 #: Fewest rows of the second half: fewer give no 90 % quantile worth the name.
 LEAST_ROWS = 30
-#: Thresholds tried between metal and gap, eV. Not above 0.5: a crystal answered with the gap of germanium is not to be called a metal,
-#: however many metals among the validation rows are answered so.
+#: Thresholds tried between metal and gap, eV. Not above 0.5: a crystal answered with the gap of germanium is not to be
+#: called a metal, however many metals among the validation rows are answered so.
 THRESHOLDS = np.arange(0.02, 0.505, 0.01)
 
 
@@ -53,7 +53,12 @@ class Learned(NamedTuple):
 
 
 def observe(
-    rows: Sequence[Row], predictor: Predictor, *, with_text: bool, with_facts: bool = False, advance: Callable[[], None] = lambda: None
+    rows: Sequence[Row],
+    predictor: Predictor,
+    *,
+    with_text: bool,
+    with_facts: bool = False,
+    advance: Callable[[], None] = lambda: None,
 ) -> list[Seen]:
     """See every row through the artifact; rows that cannot be read are left out.
 
@@ -98,14 +103,17 @@ def learn(
         residuals: Rows to fit the model of the error to; none takes the first half of the validation rows.
         coverage: Share of gaps that shall lie inside the intervals.
         origin: Where ``residuals`` come from, for the record.
-        known: Validation rows observed with their PBE gaps stated, without and with their texts; none where the network takes no facts.
+        known: Validation rows observed with their PBE gaps stated, without and with their texts; none where the network
+            takes no facts.
         known_residuals: Rows to fit the model of the error with stated gaps to; none takes the first half of ``known``.
 
     Raises:
         EvaluationError: If there are too few rows.
     """
     if len(training) < LEAST_ROWS or len(texts) < LEAST_ROWS:
-        raise EvaluationError(f"{len(training)} training crystals and {len(texts)} descriptions are too few.", "Give the training file.")
+        raise EvaluationError(
+            f"{len(training)} training crystals and {len(texts)} descriptions are too few.", "Give the training file."
+        )
     modes, first, second = _halves(validation)
     references, neighbours, limits = _references(training, texts, modes)
     embedding, fingerprint = references["embedding"], replace(neighbours, limit=limits["fingerprint"])
@@ -114,7 +122,10 @@ def learn(
 
     space = Space(embedding, fingerprint, coverage)
     quantiles = {mode: space.factor(head, items) for mode, items in second.items()}
-    plain = {mode: conformal_quantile(np.array([item.error_ev for item in items]), coverage) for mode, items in second.items()}
+    plain = {
+        mode: conformal_quantile(np.array([item.error_ev for item in items]), coverage)
+        for mode, items in second.items()
+    }
     threshold, accuracy = metal_threshold(first[True] + first[False])
     settings: dict[str, Any] = {
         "method": "split conformal, scaled per crystal by a log-linear model of the error",
@@ -142,7 +153,11 @@ def learn(
         },
         "chosen": chosen | {"folds": FIT_FOLDS, "balanced accuracy of metal or not": accuracy},
     }
-    arrays = {f"{name}_{part}": getattr(reference, part) for name, reference in references.items() for part in ("mean", "whiten")}
+    arrays = {
+        f"{name}_{part}": getattr(reference, part)
+        for name, reference in references.items()
+        for part in ("mean", "whiten")
+    }
     arrays |= {"fingerprint_vectors": neighbours.vectors.astype(np.float32), "fingerprint_spread": neighbours.spread}
     arrays |= {"head_centre": head.centre, "head_spread": head.spread, "head_weights": head.weights}
     if known:
@@ -168,7 +183,8 @@ def _halves(validation: Sequence[Seen]) -> tuple[Modes, Modes, Modes]:
         False: [item.without_text() for item in validation],
     }
     first, second = (
-        {mode: [item for item in items if in_second_half(item.id) is half] for mode, items in modes.items()} for half in (False, True)
+        {mode: [item for item in items if in_second_half(item.id) is half] for mode, items in modes.items()}
+        for half in (False, True)
     )
     if min(len(second[True]), len(second[False])) < LEAST_ROWS:
         raise EvaluationError(
@@ -178,7 +194,9 @@ def _halves(validation: Sequence[Seen]) -> tuple[Modes, Modes, Modes]:
     return modes, first, second
 
 
-def _references(training: Sequence[Seen], texts: np.ndarray, modes: Modes) -> tuple[dict[str, Reference], Neighbours, dict[str, float]]:
+def _references(
+    training: Sequence[Seen], texts: np.ndarray, modes: Modes
+) -> tuple[dict[str, Reference], Neighbours, dict[str, float]]:
     """Where training crystals and texts lie, and beyond which distance a crystal or a text is unlike them."""
     vectors = {
         "embedding": np.array([item.observation.graph_embedding for item in training], dtype=np.float64),
@@ -204,14 +222,18 @@ class Space(NamedTuple):
         """Factor by which a model's expected errors of some rows are stretched to intervals."""
         features = np.array(
             [
-                head_features(item.observation, embedding=self.embedding, fingerprint=self.fingerprint, components=head.components)
+                head_features(
+                    item.observation, embedding=self.embedding, fingerprint=self.fingerprint, components=head.components
+                )
                 for item in items
             ]
         )
         return conformal_quantile(np.array([item.error_ev for item in items]) / head.sigma(features), self.coverage)
 
 
-def learn_known(known: Sequence[Seen], residuals: Sequence[Seen], space: Space) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def learn_known(
+    known: Sequence[Seen], residuals: Sequence[Seen], space: Space
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Widths of intervals where the PBE gap is stated.
 
     Args:
@@ -228,7 +250,9 @@ def learn_known(known: Sequence[Seen], residuals: Sequence[Seen], space: Space) 
     first, second = ([item for item in known if in_second_half(item.id) is half] for half in (False, True))
     by_text = {mode: [item for item in second if (item.observation.text is not None) is mode] for mode in (True, False)}
     if min(map(len, by_text.values())) < LEAST_ROWS:
-        raise EvaluationError("Too few validation rows have a PBE gap.", f"Calibration takes at least {LEAST_ROWS} with a text.")
+        raise EvaluationError(
+            "Too few validation rows have a PBE gap.", f"Calibration takes at least {LEAST_ROWS} with a text."
+        )
     rows = list(residuals) or first
     head, chosen = fit_head(rows, embedding=space.embedding, fingerprint=space.fingerprint, coverage=space.coverage)
     scaled = {
@@ -239,7 +263,8 @@ def learn_known(known: Sequence[Seen], residuals: Sequence[Seen], space: Space) 
         "quantile_no_text": space.factor(head, by_text[False]),
     }
     counts = {
-        "error model, PBE gap stated": f"{len(rows)} predictions, " + ("held out of training" if residuals else "first half of validation"),
+        "error model, PBE gap stated": f"{len(rows)} predictions, "
+        + ("held out of training" if residuals else "first half of validation"),
         "conformal factor, PBE gap stated": f"{len(by_text[True])} with text, {len(by_text[False])} without: second half of validation",
     }
     arrays = {"known_centre": head.centre, "known_spread": head.spread, "known_weights": head.weights}
@@ -267,7 +292,11 @@ def distance_limits(
         "embedding": np.array([references["embedding"].distance(item.observation.graph_embedding) for item in bare]),
         "fingerprint": np.array([neighbours.distance(item.observation.fingerprint) for item in bare]),
     }
-    texts = [references["text"].distance(item.observation.text_vector) for item in described if item.observation.text_vector is not None]
+    texts = [
+        references["text"].distance(item.observation.text_vector)
+        for item in described
+        if item.observation.text_vector is not None
+    ]
     allowed = max(1, int(WARN_SHARE * len(bare)))
     # The two warn together: the strictest common level at which their union stays within the share.
     for beyond in range(allowed, 0, -1):
@@ -286,7 +315,9 @@ def conformal_quantile(scores: np.ndarray, coverage: float) -> float:
     """
     rank = math.ceil((len(scores) + 1) * coverage)
     if rank > len(scores):
-        raise EvaluationError(f"{len(scores)} rows are too few for intervals of {coverage:.0%}.", "Give more rows, or ask for less.")
+        raise EvaluationError(
+            f"{len(scores)} rows are too few for intervals of {coverage:.0%}.", "Give more rows, or ask for less."
+        )
     return float(np.sort(scores)[rank - 1])
 
 
@@ -295,7 +326,9 @@ def metal_threshold(items: Sequence[Seen]) -> tuple[float, float]:
     gaps = np.array([max(0.0, item.observation.gap_raw_ev) for item in items])
     metal = np.array([item.gap_ev <= 0 for item in items])
     if not metal.any() or metal.all():
-        raise EvaluationError("The validation rows are all metals, or none is.", "Give rows of both kinds, as val and val_metals.")
+        raise EvaluationError(
+            "The validation rows are all metals, or none is.", "Give rows of both kinds, as val and val_metals."
+        )
     scores = np.array([((gaps < value)[metal].mean() + (gaps >= value)[~metal].mean()) / 2 for value in THRESHOLDS])
     # The middle of the best stretch: its ends are decided by a single crystal each.
     best = np.flatnonzero(scores >= scores.max() - 1e-12)

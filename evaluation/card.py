@@ -55,7 +55,11 @@ def model_card(manifest: dict[str, Any], extra: str = "", *, measured: str = "")
         "max_atoms": "atoms in the largest cell",
     }
     known = [f"- {training[key]:g} {text}" for key, text in facts.items() if key in training]
-    elements = [f"- {len(manifest['elements'])} elements"] if training.get("known", True) else ["- unknown: the checkpoint does not say"]
+    elements = (
+        [f"- {len(manifest['elements'])} elements"]
+        if training.get("known", True)
+        else ["- unknown: the checkpoint does not say"]
+    )
     return TEMPLATE.format(
         name=manifest["name"],
         version=manifest["version"],
@@ -109,7 +113,9 @@ def _recipe(training: dict[str, Any]) -> str:
     known = [f"`{name}` {options[name]}" for name in names if options.get(name) not in (None, "", 0, False)]
     if not known:
         return "Recipe: the checkpoint does not say."
-    told = ", ".join(known) + (f"; weights of epoch {training['epoch']}" if isinstance(training.get("epoch"), int) else "")
+    told = ", ".join(known) + (
+        f"; weights of epoch {training['epoch']}" if isinstance(training.get("epoch"), int) else ""
+    )
     if isinstance(training.get("averaged"), int):
         told += f"; the mean of the weights of {training['averaged']} networks, of which this is the first"
     return f"Recipe: {told}. All options stand in the manifest (`GET /model`); docs/experiments.md says why."
@@ -119,12 +125,16 @@ def _calibration(calibration: dict[str, Any] | None) -> str:
     """What the intervals rest on."""
     if calibration is None:
         return "None yet: this version answers without an interval."
-    lines = [f"Made to hold {calibration['coverage']:.0%} of the gaps. {calibration.get('method', 'split conformal').capitalize()}."]
+    lines = [
+        f"Made to hold {calibration['coverage']:.0%} of the gaps. {calibration.get('method', 'split conformal').capitalize()}."
+    ]
     lines += [f"- {name}: {value}" for name, value in (calibration.get("rows") or {}).items()]
     scaled = calibration.get("scaled")
     if scaled:
         lines.append(f"- factor with a text {scaled['quantile']:.3f}, without {scaled['quantile_no_text']:.3f}")
-        lines.append("- limits of the distances: " + ", ".join(f"{name} {value:.2f}" for name, value in scaled["limits"].items()))
+        lines.append(
+            "- limits of the distances: " + ", ".join(f"{name} {value:.2f}" for name, value in scaled["limits"].items())
+        )
     if "metal_below_ev" in calibration:
         lines.append(f"- called a metal below {calibration['metal_below_ev']:g} eV")
     return "\n".join([*lines, "", "docs/uncertainty.md explains the method. Command: `hsegap calibrate`."])

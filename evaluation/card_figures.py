@@ -45,7 +45,11 @@ def _number(value: Any, form: str = ".3f") -> str:
 
 
 def _errors_row(name: str, found: dict[str, Any], spans: dict[str, Any] | None) -> str:
-    cells = [str(found["n"]), *(_number(found[key]) for key in ("mae", "median_ae", "rmse")), _number(found["large"], ".1%")]
+    cells = [
+        str(found["n"]),
+        *(_number(found[key]) for key in ("mae", "median_ae", "rmse")),
+        _number(found["large"], ".1%"),
+    ]
     cells += [_number(spans["coverage"], ".1%"), _number(spans["width_ev"], ".2f")] if spans else ["–", "–"]
     return f"| {name} | " + " | ".join(cells) + " |"
 
@@ -70,7 +74,9 @@ def measured(reports: list[dict[str, Any]], *, parity: str, bars: str) -> str:
     for report in reports:
         for name, variants in report["figures"]["files"].items():
             rows = [
-                _errors_row(VARIANTS[key], entry["errors"], entry["intervals"]) for key, entry in _ordered(variants) if entry.get("errors")
+                _errors_row(VARIANTS[key], entry["errors"], entry["intervals"])
+                for key, entry in _ordered(variants)
+                if entry.get("errors")
             ]
             parts += [f"### {name}", _table("predicted", rows), *_moved(variants)]
     parts += [
@@ -81,7 +87,11 @@ def measured(reports: list[dict[str, Any]], *, parity: str, bars: str) -> str:
         f"![Errors by chemistry]({bars})",
         f"### By gap ({VARIANTS[best]})",
         _table(
-            "known gap", [_errors_row(name, entry["errors"], entry["intervals"]) for name, entry in together[best]["gap_ranges"].items()]
+            "known gap",
+            [
+                _errors_row(name, entry["errors"], entry["intervals"])
+                for name, entry in together[best]["gap_ranges"].items()
+            ],
         ),
         "### Metal or not",
         _metals(together),
@@ -130,7 +140,10 @@ def _metals(together: dict[str, Any]) -> str:
         return "Not measured: the rows are all of one kind."
     head = "| predicted | accuracy | precision | recall | metals recognised | metals whose interval lies above 1 eV |"
     head += "\n|---|---|---|---|---|---|"
-    return f'"Has a gap" is said from {threshold:g} eV on, a threshold chosen on validation rows.\n\n{head}\n' + "\n".join(rows)
+    return (
+        f'"Has a gap" is said from {threshold:g} eV on, a threshold chosen on validation rows.\n\n{head}\n'
+        + "\n".join(rows)
+    )
 
 
 def _warnings(files: dict[str, Any]) -> str:

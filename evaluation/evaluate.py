@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 #: Column of the HSE06 gap in eV.
 TARGET = "hse_gap_ev"
-#: Groups of rows of which errors are reported apart, and the test on a line of the file. The first cubic space group is 195.
+#: Groups of rows of which errors are reported apart, and the test on a line of the file. The first cubic space group is
+#: 195.
 SLICES: dict[str, Callable[[dict[str, Any]], bool]] = {
     "certain labels": lambda data: data.get("label_confidence") == "high",
     "cubic": lambda data: isinstance(data.get("spacegroup"), int) and data["spacegroup"] >= 195,
@@ -173,7 +174,16 @@ def read_rows(path: Path, *, target: str = TARGET, limit: int | None = None) -> 
         if isinstance(gap, bool) or not isinstance(gap, int | float) or not math.isfinite(gap):
             raise EvaluationError(f"Line {number} of {path}: {target} is not a number.", hint)
         slices = tuple(name for name, holds in SLICES.items() if holds(data))
-        rows.append(Row(str(data.get("id", number)), data["cif"], data.get("description") or None, float(gap), _pbe_gap(data), slices))
+        rows.append(
+            Row(
+                str(data.get("id", number)),
+                data["cif"],
+                data.get("description") or None,
+                float(gap),
+                _pbe_gap(data),
+                slices,
+            )
+        )
     if not rows:
         raise EvaluationError(f"{path} holds no row with {target}.", "Name a file of labelled crystals.")
     return rows
@@ -199,9 +209,13 @@ def _lines(path: Path) -> Iterator[tuple[int, Any]]:
     except FileNotFoundError:
         raise EvaluationError(f"There is no file {path}.", "Check the path.") from None
     except (OSError, EOFError, zlib.error) as error:  # gzip reports a damaged file as any of them
-        raise EvaluationError(f"{path} could not be read: {error}.", "Check the file; a download may be incomplete.") from None
+        raise EvaluationError(
+            f"{path} could not be read: {error}.", "Check the file; a download may be incomplete."
+        ) from None
     except ValueError:  # neither UTF-8 nor JSON
-        raise EvaluationError(f"{path} is not JSON lines.", "Give one JSON object a line, packed with gzip or not.") from None
+        raise EvaluationError(
+            f"{path} is not JSON lines.", "Give one JSON object a line, packed with gzip or not."
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -210,9 +224,10 @@ class Answers:
 
     Attributes:
         rows: The rows.
-        by_variant: ``without`` every row's prediction without a text, by position; ``given`` those of the rows with a description;
-            ``generated`` with a description made from the structure; ``shuffled`` with another row's description; ``known`` without a
-            text and with the row's PBE gap stated; ``told`` with both text and PBE gap.
+        by_variant: ``without`` every row's prediction without a text, by position; ``given`` those of the rows with a
+            description; ``generated`` with a description made from the structure; ``shuffled`` with another row's
+            description; ``known`` without a text and with the row's PBE gap stated; ``told`` with both text and PBE
+            gap.
         failed: Rows without a prediction.
     """
 
@@ -268,15 +283,22 @@ def passes(
         # The row half way round: never its own, and not its neighbour, which sorted files make a relative.
         half = len(described) // 2
         others = described[half:] + described[:half]
-        found += [Pass("shuffled", index, rows[other].description) for index, other in zip(described, others, strict=True)]
+        found += [
+            Pass("shuffled", index, rows[other].description) for index, other in zip(described, others, strict=True)
+        ]
     if known:
         stated = [index for index, row in enumerate(rows) if row.pbe_gap_ev is not None]
         found += [Pass("known", index, None, rows[index].pbe_gap_ev) for index in stated]
-        found += [Pass("told", index, rows[index].description, rows[index].pbe_gap_ev) for index in sorted({*stated} & {*described})]
+        found += [
+            Pass("told", index, rows[index].description, rows[index].pbe_gap_ev)
+            for index in sorted({*stated} & {*described})
+        ]
     return found
 
 
-def ask(rows: Sequence[Row], predictor: Predictor, *, advance: Callable[[], None] | None = None, **variants: bool) -> Answers:
+def ask(
+    rows: Sequence[Row], predictor: Predictor, *, advance: Callable[[], None] | None = None, **variants: bool
+) -> Answers:
     """Predict every row, once per variant.
 
     Args:
@@ -319,7 +341,8 @@ def evaluate(
         file: Name for the report.
         target: Column for the report.
         with_text: Predict twice where a row has a description: with it and without. False leaves all descriptions out.
-        advance: Called after each prediction (for a progress bar); :func:`predictions_needed` tells how many there will be.
+        advance: Called after each prediction (for a progress bar); :func:`predictions_needed` tells how many there will
+            be.
 
     Returns:
         The errors. Rows that failed are listed and counted in none of them.
@@ -362,7 +385,13 @@ def _request(structure: str, one: Pass) -> PredictRequest | Failure:
     known = None if one.pbe_gap_ev is None else {"pbe_gap_ev": one.pbe_gap_ev}
     try:
         return PredictRequest.model_validate(
-            {"structure": structure, "description": one.text, "describe": one.variant == "generated", "known": known, "atoms": False}
+            {
+                "structure": structure,
+                "description": one.text,
+                "describe": one.variant == "generated",
+                "known": known,
+                "atoms": False,
+            }
         )
     except ValidationError as error:
         return Failure.from_validation(error)

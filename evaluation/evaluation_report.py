@@ -25,7 +25,9 @@ def pairs_of(answers: Answers) -> dict[str, list[Pair]]:
     for name, some in answers.by_variant.items():
         alone = name in {"shuffled", "known", "told"}
         chosen = {index: some[index] for index in answers.kept if index in some} if alone else answers.complete(name)
-        found[name] = [Pair(rows[index].id, rows[index].gap_ev, answer, rows[index].slices) for index, answer in chosen.items()]
+        found[name] = [
+            Pair(rows[index].id, rows[index].gap_ev, answer, rows[index].slices) for index, answer in chosen.items()
+        ]
     return found
 
 
@@ -38,7 +40,9 @@ def report_of(answers: dict[str, Answers], everything: Answers, *, threshold_ev:
         threshold_ev: Between metal and gap.
     """
     files = {name: figures(pairs_of(some), threshold_ev=threshold_ev) for name, some in answers.items()}
-    together = next(iter(files.values())) if len(files) == 1 else figures(pairs_of(everything), threshold_ev=threshold_ev)
+    together = (
+        next(iter(files.values())) if len(files) == 1 else figures(pairs_of(everything), threshold_ev=threshold_ev)
+    )
     return {"figures": {"files": files, "all": together}}
 
 

@@ -91,7 +91,8 @@ def groups(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
 def in_ranges(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
     """Crystals by known gap; the first range holds those without one."""
     found = {
-        range_name(low, high): [pair for pair in pairs if low < pair.gap_ev <= high or pair.gap_ev <= 0 == high] for low, high in RANGES
+        range_name(low, high): [pair for pair in pairs if low < pair.gap_ev <= high or pair.gap_ev <= 0 == high]
+        for low, high in RANGES
     }
     return {name: members for name, members in found.items() if members}
 
@@ -116,7 +117,9 @@ def has_gap(pairs: Sequence[Pair], *, threshold_ev: float) -> dict[str, Any]:
     counts = Counter(said)
     right, missed, invented = counts[True, True], counts[True, False], counts[False, True]
     metals = [pair for pair in pairs if pair.gap_ev <= 0]
-    wrong = [pair for pair in metals if pair.answer.interval_ev is not None and pair.answer.interval_ev[0] > CONFIDENT_EV]
+    wrong = [
+        pair for pair in metals if pair.answer.interval_ev is not None and pair.answer.interval_ev[0] > CONFIDENT_EV
+    ]
     return {
         "threshold_ev": threshold_ev,
         "n": len(pairs),
@@ -139,8 +142,8 @@ def figures(variants: dict[str, list[Pair]], *, threshold_ev: float) -> dict[str
     """Every figure of one set of crystals.
 
     Args:
-        variants: Predictions by what was said of each crystal: ``given``, ``without``, perhaps ``generated``, ``shuffled``, ``known``
-            and ``told``.
+        variants: Predictions by what was said of each crystal: ``given``, ``without``, perhaps ``generated``,
+            ``shuffled``, ``known`` and ``told``.
         threshold_ev: Between metal and gap.
     """
     found: dict[str, Any] = {}
@@ -152,12 +155,16 @@ def figures(variants: dict[str, list[Pair]], *, threshold_ev: float) -> dict[str
             continue
         found[name] |= {
             "has_gap": has_gap(pairs, threshold_ev=threshold_ev),
-            "chemistry": {key: {"errors": errors(kept), "intervals": intervals(kept)} for key, kept in groups(pairs).items()},
+            "chemistry": {
+                key: {"errors": errors(kept), "intervals": intervals(kept)} for key, kept in groups(pairs).items()
+            },
             "slices": {
                 key: {"errors": errors(kept), "intervals": intervals(kept), "false_metals": len(false_metals(kept))}
                 for key, kept in sliced(pairs).items()
             },
-            "gap_ranges": {key: {"errors": errors(kept), "intervals": intervals(kept)} for key, kept in in_ranges(pairs).items()},
+            "gap_ranges": {
+                key: {"errors": errors(kept), "intervals": intervals(kept)} for key, kept in in_ranges(pairs).items()
+            },
         }
     given = {pair.id: pair.answer.gap_ev for pair in variants.get("given", [])}
     for name in ("without", "generated", "shuffled", "known", "told"):

@@ -25,7 +25,9 @@ PENALTIES = (10.0, 30.0, 100.0, 300.0, 1000.0, 1e9)
 BOUNDS = (0.02, 0.98)
 
 
-def fit_head(rows: Sequence[Seen], *, embedding: Reference, fingerprint: Neighbours, coverage: float) -> tuple[ErrorHead, dict[str, Any]]:
+def fit_head(
+    rows: Sequence[Seen], *, embedding: Reference, fingerprint: Neighbours, coverage: float
+) -> tuple[ErrorHead, dict[str, Any]]:
     """Fit the model to rows that the predicting network has not seen.
 
     Number of components and penalty are those with the narrowest mean interval in cross-validation over crystals.
@@ -40,7 +42,9 @@ def fit_head(rows: Sequence[Seen], *, embedding: Reference, fingerprint: Neighbo
         The model, and what was chosen.
     """
     most = embedding.whiten.shape[1]
-    features = np.array([head_features(row.observation, embedding=embedding, fingerprint=fingerprint, components=most) for row in rows])
+    features = np.array(
+        [head_features(row.observation, embedding=embedding, fingerprint=fingerprint, components=most) for row in rows]
+    )
     errors = np.array([row.error_ev for row in rows])
     gaps = np.array([max(0.0, row.observation.gap_raw_ev) for row in rows])
     folds = np.array([fold_of(row.id, FIT_FOLDS) for row in rows])
@@ -51,13 +55,20 @@ def fit_head(rows: Sequence[Seen], *, embedding: Reference, fingerprint: Neighbo
             sigma = np.empty(len(rows))
             for fold in np.unique(folds):
                 left = folds == fold
-                sigma[left] = _ridge(chosen[~left], errors[~left], components=components, penalty=penalty).sigma(chosen[left])
+                sigma[left] = _ridge(chosen[~left], errors[~left], components=components, penalty=penalty).sigma(
+                    chosen[left]
+                )
             half = np.quantile(errors / sigma, coverage) * sigma
             tried.append((float(np.mean(half + np.minimum(half, gaps))), components, penalty))
     width, components, penalty = min(tried, key=lambda entry: (entry[0], entry[1], -entry[2]))
     plain = min(entry[0] for entry in tried if entry[2] == PENALTIES[-1])
     head = _ridge(_columns(features, most, components), errors, components=components, penalty=penalty)
-    return head, {"components": components, "penalty": penalty, "mean width ev": width, "mean width of one width for all ev": plain}
+    return head, {
+        "components": components,
+        "penalty": penalty,
+        "mean width ev": width,
+        "mean width of one width for all ev": plain,
+    }
 
 
 def _columns(features: np.ndarray, most: int, components: int) -> np.ndarray:

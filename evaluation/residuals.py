@@ -49,7 +49,9 @@ def read_residuals(paths: Iterable[Path]) -> dict[str, Residual]:
             with path.open(encoding="utf-8", newline="") as table:
                 for line in csv.DictReader(table):
                     numbers = [float(line[name]) for name in ("target", "prediction", "prediction_without_text")]
-                    stated = [float(line[name]) if line.get(name) else None for name in ("prediction_known", "pbe_estimate")]
+                    stated = [
+                        float(line[name]) if line.get(name) else None for name in ("prediction_known", "pbe_estimate")
+                    ]
                     if all(map(math.isfinite, numbers)):
                         found[line["id"]] = Residual(*numbers, *stated)
         except OSError as error:
@@ -106,8 +108,8 @@ def held_out_known(seen: Iterable[Seen], residuals: dict[str, Residual], stated:
 def expected_alike(seen: Iterable[Seen], former: Iterable[Seen], model: Scaled) -> Iterator[Seen]:
     """Crystals with the errors that another artifact expects of them: what it learned from held-out predictions is passed on.
 
-    Networks for the same gaps, trained on the same rows, find the same crystals hard; held-out predictions of each would cost a training
-    per fold.
+    Networks for the same gaps, trained on the same rows, find the same crystals hard; held-out predictions of each
+    would cost a training per fold.
 
     Args:
         seen: The crystals through the artifact to calibrate.

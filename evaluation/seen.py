@@ -31,4 +31,8 @@ class Seen:
     def without_text(self) -> Seen:
         """The same crystal, its text left out."""
         seen = self.observation
-        return Seen(self.id, self.gap_ev, seen._replace(gap_raw_ev=seen.gap_without_text_ev, text=None, text_vector=None, facts={}))
+        return Seen(
+            self.id,
+            self.gap_ev,
+            seen._replace(gap_raw_ev=seen.gap_without_text_ev, text=None, text_vector=None, facts={}),
+        )

@@ -1,7 +1,7 @@
 """Write the example crystals of this folder from textbook lattice constants.
 
-Run ``python examples/make_examples.py [FOLDER]``; without a folder the files beside this script are rewritten. The cells
-are conventional ones at room temperature (CsPbBr3: its cubic phase, above 130 °C).
+Run ``python examples/make_examples.py [FOLDER]``; without a folder the files beside this script are rewritten. The
+cells are conventional ones at room temperature (CsPbBr3: its cubic phase, above 130 °C).
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ EXAMPLES = (
     Example("Si", "silicon, diamond structure", "Fd-3m", cubic(5.4310), (("Si", ORIGIN),), MADELUNG),
     Example("Ge", "germanium, diamond structure", "Fd-3m", cubic(5.6579), (("Ge", ORIGIN),), MADELUNG),
     Example("C", "diamond", "Fd-3m", cubic(3.5670), (("C", ORIGIN),), MADELUNG),
-    Example("GaAs", "gallium arsenide, zinc blende", "F-43m", cubic(5.6533), (("Ga", ORIGIN), ("As", QUARTER)), MADELUNG),
+    Example(
+        "GaAs", "gallium arsenide, zinc blende", "F-43m", cubic(5.6533), (("Ga", ORIGIN), ("As", QUARTER)), MADELUNG
+    ),
     Example(
         "GaN",
         "gallium nitride, wurtzite",
@@ -118,7 +120,9 @@ EXAMPLES = (
         (("Mo", (1 / 3, 2 / 3, 0.25)), ("S", (1 / 3, 2 / 3, 0.6223))),
         "K. D. Bronsema, J. L. de Boer, F. Jellinek, Z. anorg. allg. Chem. 540, 15 (1986)",
     ),
-    Example("CdTe", "cadmium telluride, zinc blende", "F-43m", cubic(6.482), (("Cd", ORIGIN), ("Te", QUARTER)), MADELUNG),
+    Example(
+        "CdTe", "cadmium telluride, zinc blende", "F-43m", cubic(6.482), (("Cd", ORIGIN), ("Te", QUARTER)), MADELUNG
+    ),
     Example("CaF2", "calcium fluoride, fluorite", "Fm-3m", cubic(5.4630), (("Ca", ORIGIN), ("F", QUARTER)), WYCKOFF),
 )
 
@@ -130,7 +134,9 @@ def cif_of(example: Example) -> str:
 
     species = [element for element, _ in example.sites]
     positions = [position for _, position in example.sites]
-    structure = Structure.from_spacegroup(example.spacegroup, Lattice.from_parameters(*example.cell), species, positions)
+    structure = Structure.from_spacegroup(
+        example.spacegroup, Lattice.from_parameters(*example.cell), species, positions
+    )
     # The writer opens with a line about the program that wrote it.
     body = str(CifWriter(structure)).split("\n", maxsplit=1)[1]
     head = f"# {example.title}; space group {example.spacegroup}\n# lattice constants: {example.source}\n"

@@ -111,7 +111,9 @@ def _write_forms(network: CrystalTextNetwork, folder: Path, report: Callable[[st
     report("exporting to ONNX and TorchScript")
     export_onnx(network, folder / "network.onnx")
     export_torchscript(network, folder / "network.pt")
-    save_file({key: value.contiguous() for key, value in network.state_dict().items()}, str(folder / "weights.safetensors"))
+    save_file(
+        {key: value.contiguous() for key, value in network.state_dict().items()}, str(folder / "weights.safetensors")
+    )
     worst = require_parity(compare_forms(network, folder))
     report(f"exported forms agree with the network within {worst:.1e}")
 
@@ -150,7 +152,9 @@ def _names(key: str, value: Any) -> Any:
     return value
 
 
-def _manifest(network: CrystalTextNetwork, encoder: TextEncoder, content: dict[str, Any], facts: ArtifactFacts) -> dict[str, Any]:
+def _manifest(
+    network: CrystalTextNetwork, encoder: TextEncoder, content: dict[str, Any], facts: ArtifactFacts
+) -> dict[str, Any]:
     config = network.config
     training = dict(content.get("facts") or {})
     elements = training.pop("elements", None)
@@ -163,8 +167,18 @@ def _manifest(network: CrystalTextNetwork, encoder: TextEncoder, content: dict[s
         training["known"] = False
     options = content.get("options")
     if isinstance(options, dict):
-        # Folders say where something was on one machine; of data files and starting weights the names are worth keeping.
-        places = {"root_dir", "output_dir", "cache_dir", "config_file", "stopwords_dir", "preprocessed_dir", "text_encoder", "text_table"}
+        # Folders say where something was on one machine; of data files and starting weights the names are worth
+        # keeping.
+        places = {
+            "root_dir",
+            "output_dir",
+            "cache_dir",
+            "config_file",
+            "stopwords_dir",
+            "preprocessed_dir",
+            "text_encoder",
+            "text_table",
+        }
         training["options"] = {key: _names(key, value) for key, value in options.items() if key not in places}
         training["epoch"] = content.get("epoch")
     if content.get("averaged"):

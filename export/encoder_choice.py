@@ -19,16 +19,22 @@ TABLE_FILE = "vocab_mappings.txt"
 
 
 def choose_encoder(
-    name: str | Path, cache: str | Path, *, pooling: Pooling | None = None, max_tokens: int | None = None, table: str | Path | None = None
+    name: str | Path,
+    cache: str | Path,
+    *,
+    pooling: Pooling | None = None,
+    max_tokens: int | None = None,
+    table: str | Path | None = None,
 ) -> Path:
     """Find or export the text encoder.
 
     Args:
         name: ``all-MiniLM-L6-v2``, a transformers folder, a hub name, or a folder that holds ``text_encoder.onnx``.
         cache: Keeps exported encoders.
-        pooling: What stands in token 0; None takes ``mean`` for the default encoder (it was trained so) and ``cls`` for every other,
-            as the CrysMMNet family reads its BERT.
-        max_tokens: Longest text; None takes 256 for the default encoder and 512 for every other (less where the model has no more).
+        pooling: What stands in token 0; None takes ``mean`` for the default encoder (it was trained so) and ``cls`` for
+            every other, as the CrysMMNet family reads its BERT.
+        max_tokens: Longest text; None takes 256 for the default encoder and 512 for every other (less where the model
+            has no more).
         table: Character table; None takes a ``vocab_mappings.txt`` in the folder, if there is one.
 
     Returns:
@@ -41,7 +47,9 @@ def choose_encoder(
     if (folder / MODEL_FILE).is_file():
         _check(folder, {"pooling": pooling, "max_tokens": max_tokens})
         if table is not None:
-            raise TextEncoderError(f"{folder} is exported already; a character table cannot be added.", "Name the transformers folder.")
+            raise TextEncoderError(
+                f"{folder} is exported already; a character table cannot be added.", "Name the transformers folder."
+            )
         return folder
     default = str(name) in {DEFAULT_ENCODER, f"sentence-transformers/{DEFAULT_ENCODER}"}
     if table is None and (folder / TABLE_FILE).is_file():

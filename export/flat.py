@@ -62,7 +62,9 @@ class FlatNetwork(nn.Module):
         fact_known: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
         """Run the network; shapes as in :class:`hsegap.structures.batch.GraphArrays` and :class:`hsegap.models.NetworkOutput`."""
-        batch = GraphBatch(atomic_numbers, r, src, dst, line_src, line_dst, atom_incoming, bond_incoming, atom_crystal, crystal_atoms)
+        batch = GraphBatch(
+            atomic_numbers, r, src, dst, line_src, line_dst, atom_incoming, bond_incoming, atom_crystal, crystal_atoms
+        )
         config = self.network.config
         output = self.network(batch, tokens, mask, has_text, fact_values, fact_known, without=bool(config.facts))
         return tuple(getattr(output, name) for name in output_names(config))
@@ -86,7 +88,8 @@ def example_crystals() -> list[Crystal]:
 def graphs_for(config: FusionConfig, crystals: Sequence[Crystal]) -> list[CrystalGraph]:
     """Graphs of crystals, built as the network's configuration says."""
     return [
-        build_graph(crystal, cutoff=config.cutoff, max_neighbors=config.max_neighbors, flavour=config.graph_flavour) for crystal in crystals
+        build_graph(crystal, cutoff=config.cutoff, max_neighbors=config.max_neighbors, flavour=config.graph_flavour)
+        for crystal in crystals
     ]
 
 

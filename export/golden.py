@@ -54,7 +54,9 @@ def _description(cif: str) -> str | None:
         return None
 
 
-def golden_cases(network: CrystalTextNetwork, encoder: TextEncoder, inputs: Sequence[GoldenInput]) -> list[dict[str, Any]]:
+def golden_cases(
+    network: CrystalTextNetwork, encoder: TextEncoder, inputs: Sequence[GoldenInput]
+) -> list[dict[str, Any]]:
     """Predict with the eager network, one crystal at a time: what serves is checked against what was trained.
 
     Each crystal comes a second time with a PBE gap if the network takes one.
@@ -62,9 +64,15 @@ def golden_cases(network: CrystalTextNetwork, encoder: TextEncoder, inputs: Sequ
     config = network.config
     network.eval()
     cases = []
-    told = [replace(item, id=f"{item.id}, PBE gap known", pbe_gap_ev=GOLDEN_PBE_GAP_EV) for item in inputs] if config.facts else []
+    told = (
+        [replace(item, id=f"{item.id}, PBE gap known", pbe_gap_ev=GOLDEN_PBE_GAP_EV) for item in inputs]
+        if config.facts
+        else []
+    )
     for item in (*inputs, *told):
-        graph = build_graph(read(item.structure), cutoff=config.cutoff, max_neighbors=config.max_neighbors, flavour=config.graph_flavour)
+        graph = build_graph(
+            read(item.structure), cutoff=config.cutoff, max_neighbors=config.max_neighbors, flavour=config.graph_flavour
+        )
         text = extract_facts(item.description).text
         vectors = encoder.encode(text or "")
         tokens = torch.from_numpy(vectors if config.use_fine_grained_attention else vectors[:1]).unsqueeze(0)

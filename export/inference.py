@@ -1,13 +1,14 @@
 """The network rearranged for inference: the same numbers from fewer passes over memory.
 
-A convolution on the line graph spends as long moving its ``[line edges, H]`` arrays as multiplying them, so that each pass left out counts.
-What is rearranged, next to :class:`hsegap.models.layers.EdgeGatedConvolution`:
+A convolution on the line graph spends as long moving its ``[line edges, H]`` arrays as multiplying them, so that each
+pass left out counts. What is rearranged, next to :class:`hsegap.models.layers.EdgeGatedConvolution`:
 
 - The gates come out of the multiplication negated, so that σ(m) is ``1 / (exp(-m) + 1)`` without a pass for the sign.
-- One additional edge, closed by adding infinity in place of that 1, stands where the tables of incoming edges are padded. Nothing is
-  copied to append a row of zeros.
+- One additional edge, closed by adding infinity in place of that 1, stands where the tables of incoming edges are
+  padded. Nothing is copied to append a row of zeros.
 - Values are gathered along the table once, where they are summed, instead of along the edges and again along the table.
-- The nodes' four projections are one multiplication; the nodes' BatchNorm is part of it; all gates' biases are added at the nodes.
+- The nodes' four projections are one multiplication; the nodes' BatchNorm is part of it; all gates' biases are added at
+  the nodes.
 """
 
 from __future__ import annotations
@@ -57,7 +58,12 @@ class FusedConvolution(nn.Module):
         scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
         gate_bias = c.src_gate.bias + c.dst_gate.bias + c.edge_gate.bias
         update_bias = scale * (c.src_update.bias - norm.running_mean) + norm.bias
-        parts = [-c.src_gate.weight, -c.dst_gate.weight, scale[:, None] * c.dst_update.weight, scale[:, None] * c.src_update.weight]
+        parts = [
+            -c.src_gate.weight,
+            -c.dst_gate.weight,
+            scale[:, None] * c.dst_update.weight,
+            scale[:, None] * c.src_update.weight,
+        ]
         biases = [torch.zeros_like(gate_bias), -gate_bias, scale * c.dst_update.bias, update_bias]
         self.width = len(scale)
         self.register_buffer("projections", torch.cat(parts).detach())
@@ -68,7 +74,9 @@ class FusedConvolution(nn.Module):
             self.bn_edges.running_mean.neg_()
             self.bn_edges.weight.neg_()
 
-    def forward(self, nodes: Tensor, features: Tensor, edges: Edges, *, update_edges: bool = True) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, nodes: Tensor, features: Tensor, edges: Edges, *, update_edges: bool = True
+    ) -> tuple[Tensor, Tensor]:
         """As :meth:`hsegap.models.layers.EdgeGatedConvolution.forward`; ``edges.plan`` is an :class:`InferencePlan`."""
         plan: Any = edges.plan
         projected = nn.functional.linear(nodes, self.projections, self.biases)

@@ -89,7 +89,12 @@ def _gather_rows(model: Any) -> None:
     made_by = {node.output[0]: node for node in graph.node}
     for node in graph.node:
         index = made_by.get(node.input[1]) if node.op_type == "GatherND" else None
-        if index is None or index.op_type != "Unsqueeze" or any(option.i for option in node.attribute) or index.input[1] not in constants:
+        if (
+            index is None
+            or index.op_type != "Unsqueeze"
+            or any(option.i for option in node.attribute)
+            or index.input[1] not in constants
+        ):
             continue
         if numpy_helper.to_array(constants[index.input[1]]).tolist() == [-1]:
             node.op_type = "Gather"

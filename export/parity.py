@@ -96,7 +96,9 @@ def compare_forms(
             feeds = onnx_feeds(session, input_names(network.config), inputs)
             differences.append(_difference("onnx", case, outputs, session.run(list(outputs), feeds), expected))
             if script is not None:
-                differences.append(_difference("torchscript", case, outputs, [tensor.numpy() for tensor in script(*inputs)], expected))
+                differences.append(
+                    _difference("torchscript", case, outputs, [tensor.numpy() for tensor in script(*inputs)], expected)
+                )
     return differences
 
 
@@ -104,10 +106,14 @@ def onnx_feeds(session: Any, names: Sequence[str], inputs: Sequence[torch.Tensor
     """Inputs by name, as the session wants them: unused ones are dropped at export, masks may have become bool."""
     arrays = {name: tensor.numpy() for name, tensor in zip(names, inputs, strict=True)}
     wanted = {node.name: node.type for node in session.get_inputs()}
-    return {name: arrays[name].astype(bool) if kind == "tensor(bool)" else arrays[name] for name, kind in wanted.items()}
+    return {
+        name: arrays[name].astype(bool) if kind == "tensor(bool)" else arrays[name] for name, kind in wanted.items()
+    }
 
 
-def _difference(form: str, case: str, names: Sequence[str], got: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> Difference:
+def _difference(
+    form: str, case: str, names: Sequence[str], got: Sequence[np.ndarray], expected: Sequence[np.ndarray]
+) -> Difference:
     largest = {}
     for name, one, other in zip(names, got, expected, strict=True):
         if one.shape != other.shape:

@@ -69,8 +69,10 @@ def export_text_encoder(
     Args:
         name_or_folder: A transformers folder, a hub name (``m3rg-iitd/matscibert``), or ``all-MiniLM-L6-v2`` for the
             weights that are installed with the training extra. A model that brings its own code is refused.
-        out_folder: Gets ``text_encoder.onnx``, ``tokenizer.json``, ``text_encoder.json`` and the character table, if any.
-        quantise: Store weights as 8-bit integers, per channel (a quarter of the size; the time of a pass stays the same).
+        out_folder: Gets ``text_encoder.onnx``, ``tokenizer.json``, ``text_encoder.json`` and the character table, if
+            any.
+        quantise: Store weights as 8-bit integers, per channel (a quarter of the size; the time of a pass stays the
+            same).
         max_tokens: Longest text in tokens; what the model itself can take is the upper bound.
         pooling: What stands in token 0, see ``TextEncoderSettings``.
         normalisation_table: Character table to ship with the encoder (MatSciBERT's ``vocab_mappings.txt``).
@@ -188,7 +190,9 @@ def _resolve(name_or_folder: str | Path) -> tuple[str, str, str]:
         return folder.resolve().name, str(folder), _licence(folder)
     # A hub name has at most one slash; anything else can only have been meant as a path.
     if isinstance(name_or_folder, Path) or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name_or_folder):
-        raise TextEncoderError(f"there is no folder {name_or_folder}.", "Name a transformers folder or a model of the hub (owner/name).")
+        raise TextEncoderError(
+            f"there is no folder {name_or_folder}.", "Name a transformers folder or a model of the hub (owner/name)."
+        )
     return name_or_folder, name_or_folder, "unknown"
 
 
@@ -214,15 +218,21 @@ def _load(source: str) -> tuple[Any, Any]:
     try:
         # weights_only: a .bin file is unpickled with the allow-list of torch, nothing else in it runs.
         with _quiet():
-            model = AutoModel.from_pretrained(source, trust_remote_code=False, weights_only=True, attn_implementation="eager")
+            model = AutoModel.from_pretrained(
+                source, trust_remote_code=False, weights_only=True, attn_implementation="eager"
+            )
             tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, use_fast=True)
-    except Exception as error:  # the libraries below raise OSError, ValueError, ImportError, their own and pickle's errors
+    except (
+        Exception
+    ) as error:  # the libraries below raise OSError, ValueError, ImportError, their own and pickle's errors
         hint = "Give a folder with config.json, tokenizer files and model.safetensors."
         if not Path(source).is_dir():
             hint = "Check the name and the network; offline, download the model elsewhere and name its folder with --text_encoder."
         raise TextEncoderError(f"the text encoder {source} cannot be loaded: {_first_line(error)}", hint) from error
     if not hasattr(tokenizer, "backend_tokenizer"):
-        raise TextEncoderError(f"the text encoder {source} has no fast tokenizer.", "Use a model that ships tokenizer.json or vocab.txt.")
+        raise TextEncoderError(
+            f"the text encoder {source} has no fast tokenizer.", "Use a model that ships tokenizer.json or vocab.txt."
+        )
     return model.float().eval(), tokenizer
 
 
@@ -260,7 +270,11 @@ def _quiet() -> Iterator[None]:
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
             warnings.simplefilter("ignore")
             yield
     finally:
@@ -300,7 +314,8 @@ def _to_onnx(model: Any, *, longest: int) -> onnx.ModelProto:
     except Exception as error:  # whatever the exporter stumbles over in a stranger's architecture
         kind = type(model).__name__
         raise TextEncoderError(
-            f"the text encoder ({kind}) cannot be exported: {_first_line(error)}", "Use a BERT-like encoder (BERT, RoBERTa, DistilBERT …)."
+            f"the text encoder ({kind}) cannot be exported: {_first_line(error)}",
+            "Use a BERT-like encoder (BERT, RoBERTa, DistilBERT …).",
         ) from error
     assert program is not None  # noqa: S101 - the exporter returns None only for the old path
     return program.model_proto

@@ -14,9 +14,9 @@ _SMALLEST_MATRIX = 4096
 def store_as_integers(model: onnx.ModelProto) -> None:
     """Store the weight matrices as 8-bit integers with one scale per output channel (per row of an embedding), in place.
 
-    Only the storage shrinks: ONNX Runtime folds the matrices back to float32 when it loads the file, and activations stay
-    float32. Integer activations would halve the time, but each pass rounds them, so that a last-digit difference between
-    two processors grows to percents of the pooled vector (docs/text.md has the measurement).
+    Only the storage shrinks: ONNX Runtime folds the matrices back to float32 when it loads the file, and activations
+    stay float32. Integer activations would halve the time, but each pass rounds them, so that a last-digit difference
+    between two processors grows to percents of the pooled vector (docs/text.md has the measurement).
     """
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper
@@ -32,7 +32,11 @@ def store_as_integers(model: onnx.ModelProto) -> None:
     for initializer in list(graph.initializer):
         name, used_by = initializer.name, users.get(initializer.name, [])
         kinds = {node.op_type for node in used_by}
-        if len(initializer.dims) != 2 or initializer.data_type != TensorProto.FLOAT or kinds not in ({"MatMul"}, {"Gather"}):
+        if (
+            len(initializer.dims) != 2
+            or initializer.data_type != TensorProto.FLOAT
+            or kinds not in ({"MatMul"}, {"Gather"})
+        ):
             continue
         weight = numpy_helper.to_array(initializer)
         if weight.size < _SMALLEST_MATRIX:

@@ -5,8 +5,8 @@
     >>> hsegap.predict(["examples/GaAs.cif", structure, atoms])  # a table
     >>> hsegap.load("my-artifact").predict("examples/GaAs.cif")
 
-The rooms of the repository are this package's subpackages: ``structures/`` is ``hsegap.structures`` and so on. Importing this file loads
-none of them.
+The rooms of the repository are this package's subpackages: ``structures/`` is ``hsegap.structures`` and so on.
+Importing this file loads none of them.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 def python_path(environment: Mapping[str, str] | None = None) -> str:
     """Value of PYTHONPATH with which a child process imports the package that this process runs.
 
-    A checkout or a bento stands on no child's path by itself, and is put in front. An installed package is found anyway: its folder,
-    in front, would let what else is installed there stand in for modules of Python's own.
+    A checkout or a bento stands on no child's path by itself, and is put in front. An installed package is found
+    anyway: its folder, in front, would let what else is installed there stand in for modules of Python's own.
 
     Args:
         environment: The child's environment so far, whose own PYTHONPATH comes second; None takes this process's.
@@ -23,5 +23,11 @@ def python_path(environment: Mapping[str, str] | None = None) -> str:
     home = Path(__file__).resolve().parents[1]
     installed = {Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib")}
     return os.pathsep.join(
-        filter(None, ["" if home in installed else str(home), (os.environ if environment is None else environment).get("PYTHONPATH", "")])
+        filter(
+            None,
+            [
+                "" if home in installed else str(home),
+                (os.environ if environment is None else environment).get("PYTHONPATH", ""),
+            ],
+        )
     )

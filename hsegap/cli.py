@@ -45,7 +45,9 @@ def print_version(value: bool) -> None:
 @app.callback()
 def main(
     *,
-    version: Annotated[bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and leave.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
 ) -> None:
     """HSE06 band gaps of crystals in milliseconds, from a structure and a text description.
 

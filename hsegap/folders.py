@@ -13,7 +13,8 @@ from pathlib import Path
 def cache_folder() -> Path:
     """``$XDG_CACHE_HOME/hsegap``, else ``~/.cache/hsegap``. It need not exist.
 
-    A user without a home (a container that runs under a bare number) has one in the temporary folder, named by that number.
+    A user without a home (a container that runs under a bare number) has one in the temporary folder, named by that
+    number.
     """
     named = os.environ.get("XDG_CACHE_HOME", "").strip()
     if named:

@@ -13,9 +13,9 @@ _OWN_CGROUP = Path("/proc/self/cgroup")
 def usable_processors() -> int:
     """Processors that this process may keep busy, at least 1.
 
-    A container or a job of a cluster sees all processors of its node, but is held back as soon as it uses more than its share. The share
-    is the processor affinity, and the quota of the control group (cgroup v1 or v2) or of one that holds it; a part of a processor counts
-    as a whole one.
+    A container or a job of a cluster sees all processors of its node, but is held back as soon as it uses more than its
+    share. The share is the processor affinity, and the quota of the control group (cgroup v1 or v2) or of one that
+    holds it; a part of a processor counts as a whole one.
     """
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = cgroup_quota()

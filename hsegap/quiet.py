@@ -1,7 +1,8 @@
 """Libraries that report home are told not to, before they are loaded.
 
-Each of them looks at its variable when it is imported or first used, so ``import hsegap`` sets them, and processes started from here
-inherit them. What whoever runs the program has set stays. Nothing else is changed for those who import the package.
+Each of them looks at its variable when it is imported or first used, so ``import hsegap`` sets them, and processes
+started from here inherit them. What whoever runs the program has set stays. Nothing else is changed for those who
+import the package.
 """
 
 from __future__ import annotations

@@ -78,7 +78,9 @@ class FineGrainedAttention(nn.Module):
         self.layer_norm_token = nn.LayerNorm(tokens)
         self.scale = (hidden // self.heads) ** -0.5
 
-    def forward(self, atoms: Tensor, tokens: Tensor, mask: Tensor, atom_crystal: Tensor, crystal_atoms: Tensor) -> Tensor:
+    def forward(
+        self, atoms: Tensor, tokens: Tensor, mask: Tensor, atom_crystal: Tensor, crystal_atoms: Tensor
+    ) -> Tensor:
         """Let each atom read its crystal's tokens.
 
         Args:

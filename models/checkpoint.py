@@ -47,15 +47,17 @@ STATE_ENTRIES = ("model", "state_dict", "model_state_dict")
 #: Settings that no shape shows; a foreign checkpoint without them gets the default, and the user is told.
 UNSEEN_IN_SHAPES = ("classification", "cross_modal_num_heads", "fine_grained_num_heads", "link")
 #: Entries of foreign configurations that say nothing about the network.
-FOREIGN_ENTRIES = frozenset({"name", "zero_inflated", "num_classes", "output_dir", "fusion_strategy", "use_middle_fusion_attention"})
+FOREIGN_ENTRIES = frozenset(
+    {"name", "zero_inflated", "num_classes", "output_dir", "fusion_strategy", "use_middle_fusion_attention"}
+)
 
 
 def load_checkpoint(path: str | Path, *, overrides: Mapping[str, Any] | None = None) -> CrystalTextNetwork:
     """Load a checkpoint of ours or of the CrysMMNet family.
 
     Args:
-        path: A ``.pt`` file: a dict with a ``model`` entry (a state dict) and usually ``config``, or a bare state dict. Or an
-            artifact's ``weights.safetensors``.
+        path: A ``.pt`` file: a dict with a ``model`` entry (a state dict) and usually ``config``, or a bare state dict.
+            Or an artifact's ``weights.safetensors``.
         overrides: Configuration entries that the caller knows better; strings are parsed as JSON where possible.
 
     Returns:
@@ -72,7 +74,9 @@ def read_checkpoint(path: str | Path, *, overrides: Mapping[str, Any] | None = N
     content = read_weights_only(path)
     state = next((content[key] for key in STATE_ENTRIES if key in content), content)
     if not isinstance(state, dict) or not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise CheckpointError(f"{path} holds no state dict: expected a dict with a 'model' entry of tensors, found {_summary(content)}")
+        raise CheckpointError(
+            f"{path} holds no state dict: expected a dict with a 'model' entry of tensors, found {_summary(content)}"
+        )
     state = {key.removeprefix("module."): value for key, value in state.items()}
     given = content.get("config")
     config, assumed = _configuration(state, given if isinstance(given, dict) else None, dict(overrides or {}))
@@ -102,7 +106,9 @@ def read_weights_only(path: str | Path) -> dict[str, Any]:
             "Save it again with torch.save({'model': network.state_dict(), 'config': plain_dict}, path)."
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path} is not a readable PyTorch file: {str(error).splitlines()[0] if str(error) else error!r}") from error
+        raise CheckpointError(
+            f"{path} is not a readable PyTorch file: {str(error).splitlines()[0] if str(error) else error!r}"
+        ) from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds a {type(content).__name__}, not a dict with a 'model' entry")
     return content
@@ -129,7 +135,9 @@ def _summary(content: dict[str, Any]) -> str:
     return ", ".join(f"{key}: {type(value).__name__}" for key, value in list(content.items())[:8]) or "an empty dict"
 
 
-def _configuration(state: dict[str, Tensor], given: dict[str, Any] | None, overrides: dict[str, Any]) -> tuple[FusionConfig, list[str]]:
+def _configuration(
+    state: dict[str, Tensor], given: dict[str, Any] | None, overrides: dict[str, Any]
+) -> tuple[FusionConfig, list[str]]:
     """Combine what shapes, the file and the caller say (in rising order of precedence)."""
     assumed: list[str] = []
     known = FusionConfig.model_fields
@@ -140,7 +148,9 @@ def _configuration(state: dict[str, Tensor], given: dict[str, Any] | None, overr
     ours = "graph_flavour" in given
     inner = given.get("model")
     # An entry without a value says nothing.
-    nested: dict[str, Any] = {key: value for key, value in (inner if isinstance(inner, dict) else given).items() if value is not None}
+    nested: dict[str, Any] = {
+        key: value for key, value in (inner if isinstance(inner, dict) else given).items() if value is not None
+    }
     for key, value in nested.items():
         if key in known:
             values[key] = value
@@ -151,7 +161,11 @@ def _configuration(state: dict[str, Tensor], given: dict[str, Any] | None, overr
         raise CheckpointError(f"unknown setting {', '.join(unknown)}; known are: {', '.join(known)}")
     values.update({key: _plain(value) for key, value in overrides.items()})
     stated = {*nested, *overrides}
-    defaults = {} if ours else {"graph_flavour": "jarvis", "no_text": "learned" if "no_text_vector" in state else "encode_empty"}
+    defaults = (
+        {}
+        if ours
+        else {"graph_flavour": "jarvis", "no_text": "learned" if "no_text_vector" in state else "encode_empty"}
+    )
     for key, value in defaults.items():
         if key not in stated:
             values[key] = value
@@ -160,7 +174,11 @@ def _configuration(state: dict[str, Tensor], given: dict[str, Any] | None, overr
         "cross_modal_num_heads": any(key.startswith("cross_modal_attention.") for key in state),
         "fine_grained_num_heads": any(key.startswith("fine_grained_attention.") for key in state),
     }
-    assumed.extend(f"{key} = {known[key].default}" for key in UNSEEN_IN_SHAPES if key not in stated and not ours and uses.get(key, True))
+    assumed.extend(
+        f"{key} = {known[key].default}"
+        for key in UNSEEN_IN_SHAPES
+        if key not in stated and not ours and uses.get(key, True)
+    )
     try:
         return FusionConfig.model_validate(values), assumed
     except ValidationError as error:
@@ -198,9 +216,13 @@ def infer_config(state: Mapping[str, Tensor]) -> dict[str, Any]:
         found = {int(match[1]) for key in state if (match := re.match(rf"{stem}\.(\d+)\.", key))}
         return max(found) + 1 if found else 0
 
-    fusion_layers = sorted({int(match[1]) for key in state if (match := re.match(r"middle_fusion_modules\.layer_(\d+)\.", key))})
+    fusion_layers = sorted(
+        {int(match[1]) for key in state if (match := re.match(r"middle_fusion_modules\.layer_(\d+)\.", key))}
+    )
     alignn_layers = count("alignn_layers")
-    facts = list(dict.fromkeys(match[1] for key in state if (match := re.match(r"fact_embedding\.embeddings\.(\w+)\.", key))))
+    facts = list(
+        dict.fromkeys(match[1] for key in state if (match := re.match(r"fact_embedding\.embeddings\.(\w+)\.", key)))
+    )
     line_features = width("alignn_layers.0.edge_update.src_gate.weight", 0)
     first = f"middle_fusion_modules.layer_{fusion_layers[0]}." if fusion_layers else ""
     late_type = next((name for key, name in LATE_FUSION_BY_KEY.items() if key in state), "concat")
@@ -245,7 +267,8 @@ def infer_config(state: Mapping[str, Tensor]) -> dict[str, Any]:
             "middle_fusion_use_gate_norm": first + "gate_norm.weight" in state,
             # A learned scale and a constant one have the same name and shape; a constant is exactly 1.
             "middle_fusion_use_learnable_scale": _differs_from_one(state.get(first + "text_scale")),
-            "use_improved_middle_fusion": first + "node_scale" in state or first + "importance_predictor.0.weight" in state,
+            "use_improved_middle_fusion": first + "node_scale" in state
+            or first + "importance_predictor.0.weight" in state,
             "middle_fusion_use_residual_scaling": _differs_from_one(state.get(first + "node_scale")),
             "middle_fusion_use_dynamic_gating": first + "importance_predictor.0.weight" in state,
         }
@@ -259,7 +282,9 @@ def _differs_from_one(value: Tensor | None) -> bool:
 def _without_constants(state: dict[str, Tensor], expected: dict[str, Tensor]) -> dict[str, Tensor]:
     """Bridge what versions of the family disagree on: scales that do not act or have an axis, counters that BatchNorm does not need."""
     scales = (".text_scale", ".node_scale", ".importance_modulation")
-    bridged = {key: value.reshape(()) if key.endswith(scales) and value.numel() == 1 else value for key, value in state.items()}
+    bridged = {
+        key: value.reshape(()) if key.endswith(scales) and value.numel() == 1 else value for key, value in state.items()
+    }
     for key in expected.keys() - state.keys():
         if key.endswith((".text_scale", ".node_scale")):
             bridged[key] = torch.ones(())
@@ -268,7 +293,10 @@ def _without_constants(state: dict[str, Tensor], expected: dict[str, Tensor]) ->
     for key in state.keys() - expected.keys():
         constant = key.endswith(".node_scale") and not _differs_from_one(state[key])
         # Without a predictor of importance there is nothing to modulate.
-        idle = key.endswith(".importance_modulation") and key.replace("importance_modulation", "importance_predictor.0.weight") not in state
+        idle = (
+            key.endswith(".importance_modulation")
+            and key.replace("importance_modulation", "importance_predictor.0.weight") not in state
+        )
         if constant or idle:
             del bridged[key]
     return bridged
@@ -288,7 +316,9 @@ def _check_fit(state: dict[str, Tensor], expected: dict[str, Tensor], path: str 
         if state[key].shape != expected[key].shape
     ]
     problems = [
-        f"{title}:\n  " + "\n  ".join(keys) for title, keys in (("missing", missing), ("unknown", unknown), ("wrong shape", shapes)) if keys
+        f"{title}:\n  " + "\n  ".join(keys)
+        for title, keys in (("missing", missing), ("unknown", unknown), ("wrong shape", shapes))
+        if keys
     ]
     if problems:
         raise CheckpointError(f"{path} does not fit the network its configuration describes.\n" + "\n".join(problems))

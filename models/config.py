@@ -135,7 +135,8 @@ class FusionConfig(BaseModel):
     def _parts_fit(self) -> Self:
         """Refuse combinations that cannot be built, naming both sides."""
         if self.atom_input_features != N_FEATURES:
-            # Other tables exist (ALIGNN's "basic" has 11 columns); a network trained on one would only fail at its first prediction.
+            # Other tables exist (ALIGNN's "basic" has 11 columns); a network trained on one would only fail at its
+            # first prediction.
             msg = f"atom_input_features is {self.atom_input_features}; only the table of {N_FEATURES} CGCNN features is supported"
             raise ValueError(msg)
         if self.use_middle_fusion:

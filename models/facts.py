@@ -28,7 +28,9 @@ class FactEmbedding(nn.Module):
         self.basis = RadialBasis(0.0, HIGHEST_GAP, config.fact_centres)
         self.embeddings = nn.ModuleDict(
             {
-                name: nn.Sequential(nn.Linear(config.fact_centres + 2, out_features), nn.SiLU(), nn.Linear(out_features, out_features))
+                name: nn.Sequential(
+                    nn.Linear(config.fact_centres + 2, out_features), nn.SiLU(), nn.Linear(out_features, out_features)
+                )
                 for name in config.facts
             }
         )

@@ -42,7 +42,9 @@ class GatedFusion(nn.Module):
 
     @staticmethod
     def _gate(width: int, dropout: float) -> nn.Sequential:
-        return nn.Sequential(nn.Linear(width, width // 2), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width // 2, 1), nn.Sigmoid())
+        return nn.Sequential(
+            nn.Linear(width, width // 2), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width // 2, 1), nn.Sigmoid()
+        )
 
     def forward(self, graph: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
         """``[B, 64]`` twice to ``[B, out]`` and the weights ``[B, 2]``."""
@@ -77,7 +79,9 @@ class AdaptiveFusion(nn.Module):
         out, dropout = config.late_fusion_output_dim, config.cross_modal_dropout
         self.graph_align = nn.Linear(PROJECTION_WIDTH, out)
         self.text_align = nn.Linear(PROJECTION_WIDTH, out)
-        self.fusion_selector = nn.Sequential(nn.Linear(2 * out, out), nn.ReLU(), nn.Dropout(dropout), nn.Linear(out, 3), nn.Softmax(dim=-1))
+        self.fusion_selector = nn.Sequential(
+            nn.Linear(2 * out, out), nn.ReLU(), nn.Dropout(dropout), nn.Linear(out, 3), nn.Softmax(dim=-1)
+        )
         self.gate_net = nn.Sequential(nn.Linear(2 * out, out), nn.Sigmoid())
         self.layer_norm = nn.LayerNorm(out)
         self.dropout = nn.Dropout(dropout)
@@ -89,7 +93,11 @@ class AdaptiveFusion(nn.Module):
         mix = self.fusion_selector(both)
         of_sum, of_product, of_gate = mix[:, 0:1], mix[:, 1:2], mix[:, 2:3]
         gate = self.gate_net(both)
-        from_graph, from_text, product = (of_sum + of_gate * gate) * g, (of_sum + of_gate * (1 - gate)) * t, of_product * g * t
+        from_graph, from_text, product = (
+            (of_sum + of_gate * gate) * g,
+            (of_sum + of_gate * (1 - gate)) * t,
+            of_product * g * t,
+        )
         fused = self.dropout(self.layer_norm(from_graph + from_text + product))
         return fused, _shares(from_graph, from_text)
 

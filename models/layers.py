@@ -72,7 +72,9 @@ class EdgeGatedConvolution(nn.Module):
         self.activation = nn.SiLU()
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, nodes: Tensor, features: Tensor, edges: Edges, *, update_edges: bool = True) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, nodes: Tensor, features: Tensor, edges: Edges, *, update_edges: bool = True
+    ) -> tuple[Tensor, Tensor]:
         """One convolution.
 
         Args:
@@ -84,7 +86,9 @@ class EdgeGatedConvolution(nn.Module):
         Returns:
             Updated nodes and edge features, same shapes.
         """
-        message = take_src(self.src_gate(nodes), edges) + take_dst(self.dst_gate(nodes), edges) + self.edge_gate(features)
+        message = (
+            take_src(self.src_gate(nodes), edges) + take_dst(self.dst_gate(nodes), edges) + self.edge_gate(features)
+        )
         weight = edge_weight(message)
         weighted = weight * take_src(self.dst_update(nodes), edges)
         gathered = sum_at_dst(weighted, edges) / (sum_at_dst(weight, edges) + 1e-6)
@@ -111,14 +115,22 @@ class AlignnConvolution(nn.Module):
         line_width = line_width or width
         self.node_update = EdgeGatedConvolution(width, dropout)
         self.narrow = line_width != width
-        # A narrow line graph is regularised by its width; drawing random numbers for all its edges would take a fifth of a step.
+        # A narrow line graph is regularised by its width; drawing random numbers for all its edges would take a fifth
+        # of a step.
         self.edge_update = EdgeGatedConvolution(line_width, 0.0 if self.narrow else dropout)
         if self.narrow:
             self.bond_down = nn.Linear(width, line_width)
             self.bond_up = nn.Linear(line_width, width)
 
     def forward(
-        self, atoms: Tensor, bonds: Tensor, angles: Tensor, graph: Edges, line_graph: Edges, *, update_angles: bool = True
+        self,
+        atoms: Tensor,
+        bonds: Tensor,
+        angles: Tensor,
+        graph: Edges,
+        line_graph: Edges,
+        *,
+        update_angles: bool = True,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Update atoms ``[N, H]``, bonds ``[E, H]`` and angles ``[T, line width]``."""
         atoms, bonds = self.node_update(atoms, bonds, graph)

@@ -42,7 +42,9 @@ class MiddleFusionModule(nn.Module):
             self.text_scale = nn.Parameter(torch.tensor(float(config.middle_fusion_initial_scale)))
         else:
             self.register_buffer("text_scale", torch.tensor(1.0))
-        self.text_transform = nn.Sequential(nn.Linear(text_width, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, width))
+        self.text_transform = nn.Sequential(
+            nn.Linear(text_width, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, width)
+        )
         self.gate_norm = nn.LayerNorm(2 * width) if config.middle_fusion_use_gate_norm else nn.Identity()
         self.gate = nn.Sequential(nn.Linear(2 * width, width), nn.Sigmoid())
         self.layer_norm = nn.LayerNorm(width)
@@ -74,7 +76,8 @@ class MiddleFusionModule(nn.Module):
 class ImprovedMiddleFusionModule(MiddleFusionModule):
     """Middle fusion with residual scaling and dynamic gating, each with a switch of its own.
 
-    ``importance = σ(MLP(node))``; ``gate · (1 + importance · importance_modulation)``; ``node_scale · node + gate · t``.
+    ``importance = σ(MLP(node))``; ``gate · (1 + importance · importance_modulation)``; ``node_scale · node + gate ·
+    t``.
     """
 
     node_scale: Tensor
@@ -90,7 +93,11 @@ class ImprovedMiddleFusionModule(MiddleFusionModule):
             width = config.hidden_features
             self.importance_modulation = nn.Parameter(torch.tensor(1.0))
             self.importance_predictor = nn.Sequential(
-                nn.Linear(width, width // 2), nn.ReLU(), nn.Dropout(config.middle_fusion_dropout), nn.Linear(width // 2, 1), nn.Sigmoid()
+                nn.Linear(width, width // 2),
+                nn.ReLU(),
+                nn.Dropout(config.middle_fusion_dropout),
+                nn.Linear(width // 2, 1),
+                nn.Sigmoid(),
             )
 
     def modulate(self, atoms: Tensor, gate: Tensor) -> tuple[Tensor, Tensor]:

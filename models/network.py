@@ -37,7 +37,8 @@ class NetworkOutput(NamedTuple):
         modality_weights: Weights of graph and text in late fusion, ``[B, 2]``.
         graph_embedding: Mean of the atoms' vectors after the last layer, ``[B, H]``.
         graph_vector: Projected graph vector that enters late fusion (``[B, 64]``; ``[B, 0]`` without text).
-        text_vector: Projected text vector, facts included, that enters late fusion (``[B, 64]``; ``[B, 0]`` without text).
+        text_vector: Projected text vector, facts included, that enters late fusion (``[B, 64]``; ``[B, 0]`` without
+            text).
         pbe_gap: Estimate of the PBE gap from the structure alone, eV, ``[B]`` (``[0]`` without such a head).
         gap_without: The gap when nothing is told, neither text nor facts, ``[B]`` (``[0]`` unless asked for).
         embedding_without: ``graph_embedding`` when nothing is told, ``[B, H]`` (``[0]`` unless asked for).
@@ -99,7 +100,9 @@ class CrystalTextNetwork(nn.Module):
         self.alignn_layers = nn.ModuleList(
             AlignnConvolution(width, config.graph_dropout, config.line_features) for _ in range(config.alignn_layers)
         )
-        self.gcn_layers = nn.ModuleList(EdgeGatedConvolution(width, config.graph_dropout) for _ in range(config.gcn_layers))
+        self.gcn_layers = nn.ModuleList(
+            EdgeGatedConvolution(width, config.graph_dropout) for _ in range(config.gcn_layers)
+        )
         if config.pbe_head != "none":
             self.pbe_head = nn.Sequential(nn.Linear(width, PBE_HEAD_WIDTH), nn.SiLU(), nn.Linear(PBE_HEAD_WIDTH, 1))
         if not config.use_text:
@@ -113,7 +116,9 @@ class CrystalTextNetwork(nn.Module):
         if config.facts:
             self.fact_embedding = FactEmbedding(config, PROJECTION_WIDTH)
         module = ImprovedMiddleFusionModule if config.use_improved_middle_fusion else MiddleFusionModule
-        self.middle_fusion_modules = nn.ModuleDict({f"layer_{layer}": module(config, PROJECTION_WIDTH) for layer in config.fusion_layers})
+        self.middle_fusion_modules = nn.ModuleDict(
+            {f"layer_{layer}": module(config, PROJECTION_WIDTH) for layer in config.fusion_layers}
+        )
         if config.use_fine_grained_attention:
             self.fine_grained_attention = FineGrainedAttention(config)
         if config.use_cross_modal_attention:
@@ -264,7 +269,9 @@ class CrystalTextNetwork(nn.Module):
             known = torch.ones_like(values, dtype=torch.bool)
         return values, known.to(torch.bool)
 
-    def _told(self, tokens: Tensor | None, mask: Tensor | None, has_text: Tensor | None, values: Tensor, known: Tensor) -> _Told:
+    def _told(
+        self, tokens: Tensor | None, mask: Tensor | None, has_text: Tensor | None, values: Tensor, known: Tensor
+    ) -> _Told:
         """The vector of text and facts: the sum of both, so that either can be missing."""
         tokens, mask = self._texts(tokens, mask, has_text)
         vector = self.text_projection(tokens[:, 0])

@@ -1,9 +1,9 @@
 """Taking rows along edges and summing edges at their nodes, in the two forms that inference and training need.
 
-Inference sums by gathering from a table of incoming edges (see :mod:`hsegap.structures.batch`), which exports to ONNX for all
-sizes. Training adds an :class:`EdgePlan`: taking rows and summing rows are each other's derivative, and both run as one
-pass over memory (``index_select`` and ``embedding_bag``) where autograd's own derivative of indexing scatters, about
-ten times slower on the CPU.
+Inference sums by gathering from a table of incoming edges (see :mod:`hsegap.structures.batch`), which exports to ONNX
+for all sizes. Training adds an :class:`EdgePlan`: taking rows and summing rows are each other's derivative, and both
+run as one pass over memory (``index_select`` and ``embedding_bag``) where autograd's own derivative of indexing
+scatters, about ten times slower on the CPU.
 """
 
 from __future__ import annotations

@@ -101,7 +101,9 @@ class ErrorInfo(BaseModel):
     code: ErrorCode = Field(description="Stable name of the error; see docs/errors.md.")
     message: str = Field(description="What is wrong, in one sentence.")
     hint: str = Field(description="What to do next, in one sentence.")
-    index: int | None = Field(default=None, ge=0, description="Place of the item in a batch; absent for a single request.")
+    index: int | None = Field(
+        default=None, ge=0, description="Place of the item in a batch; absent for a single request."
+    )
 
     @model_serializer(mode="wrap")
     def _without_absent_index(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -140,19 +142,25 @@ class Failure(BaseModel):
             index: Place of the item in its batch.
 
         Returns:
-            ``text_too_long``, ``too_many_items`` or ``payload_too_large`` where a bound was crossed, else ``invalid_request``
-            naming the first field that is wrong.
+            ``text_too_long``, ``too_many_items`` or ``payload_too_large`` where a bound was crossed, else
+            ``invalid_request`` naming the first field that is wrong.
         """
         errors = (
-            error.errors(include_url=False, include_context=False, include_input=False) if isinstance(error, ValidationError) else error
+            error.errors(include_url=False, include_context=False, include_input=False)
+            if isinstance(error, ValidationError)
+            else error
         )
         first = errors[0] if errors else {"type": "", "loc": (), "msg": "the request is not valid"}
         location = tuple(first.get("loc", ()))
         kind, name = first.get("type", ""), ".".join(str(part) for part in location)
         if kind == "string_too_long" and location[-1:] == ("description",):
-            return cls.make("text_too_long", f"The description is longer than {MAX_DESCRIPTION_CHARS} characters.", index=index)
+            return cls.make(
+                "text_too_long", f"The description is longer than {MAX_DESCRIPTION_CHARS} characters.", index=index
+            )
         if kind == "string_too_long" and location[-1:] == ("structure",):
-            return cls.make("payload_too_large", f"The structure is longer than {MAX_STRUCTURE_CHARS} characters.", index=index)
+            return cls.make(
+                "payload_too_large", f"The structure is longer than {MAX_STRUCTURE_CHARS} characters.", index=index
+            )
         if kind == "too_long" and location == ("items",):
             return cls.make("too_many_items", f"The batch has more than {MAX_ITEMS} items.", index=index)
         if kind == "literal_error" and location[-1:] == ("format",):

@@ -1,7 +1,7 @@
 """Golden values: crystals that went into the artifact with the numbers they gave at export, predicted again here.
 
-A library that sums at the wrong end of a bond, a processor that rounds otherwise, a changed neighbour list: all of them load without an
-error and predict nonsense. They do not get past this.
+A library that sums at the wrong end of a bond, a processor that rounds otherwise, a changed neighbour list: all of them
+load without an error and predict nonsense. They do not get past this.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ def read_golden(artifact: Artifact) -> list[GoldenCase]:
         return TypeAdapter(list[GoldenCase]).validate_python(json.loads(artifact.path("golden.json").read_bytes()))
     except (ValueError, ValidationError) as error:
         message = "golden.json does not hold golden crystals."
-        raise ArtifactError("artifact_manifest", message, "Export the artifact again with this version of hsegap.") from error
+        raise ArtifactError(
+            "artifact_manifest", message, "Export the artifact again with this version of hsegap."
+        ) from error
 
 
 def verify(artifact: Artifact, *, predictor: Predictor | None = None) -> VerifyReport:
@@ -99,7 +101,9 @@ def verify(artifact: Artifact, *, predictor: Predictor | None = None) -> VerifyR
     requests: list[PredictRequest | Failure] = []
     for case in cases:
         try:
-            requests.append(PredictRequest.model_validate(case.model_dump(include={"structure", "format", "description", "known"})))
+            requests.append(
+                PredictRequest.model_validate(case.model_dump(include={"structure", "format", "description", "known"}))
+            )
         except ValidationError:
             requests.append(Failure.make("invalid_request", "The golden crystal is not a valid request."))
     answers = predictor.predict(requests)
@@ -110,7 +114,14 @@ def compare(case: GoldenCase, answer: Prediction | Failure) -> CaseReport:
     """Compare one prediction with what it must be."""
     expected = case.expected
     if isinstance(answer, Failure):
-        return CaseReport(case.id, False, None, None, expected.tolerance, f"{answer.error.code}: {answer.error.message}")  # noqa: FBT003 - a field
+        return CaseReport(
+            case.id,
+            False,  # noqa: FBT003 - a field
+            None,
+            None,
+            expected.tolerance,
+            f"{answer.error.code}: {answer.error.message}",
+        )
     gap_difference = answer.gap_raw_ev - expected.gap_raw_ev
     differences = []
     for name in MAPS:

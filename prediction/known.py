@@ -1,7 +1,8 @@
 """What is known of a crystal beside its structure: facts of the request and of its text brought together, and what the network is told.
 
-The sentences of a text that state a fact are cut before it is encoded, whether the fact is used or not (:mod:`hsegap.text.facts`). A fact
-of the request counts before one of the text. What a network has no input for is listed and not used.
+The sentences of a text that state a fact are cut before it is encoded, whether the fact is used or not
+(:mod:`hsegap.text.facts`). A fact of the request counts before one of the text. What a network has no input for is
+listed and not used.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 #: Facts listed in an answer, and warnings about them: a text may hold thousands of numbers.
 MOST_LISTED = 50
 MOST_WARNINGS = 10
-#: A stated PBE gap this far from the network's own estimate, eV, is worth a warning. The estimate is off by 0.3 to 0.4 eV on average.
+#: A stated PBE gap this far from the network's own estimate, eV, is worth a warning. The estimate is off by 0.3 to 0.4
+#: eV on average.
 FAR_FROM_ESTIMATE_EV = 1.5
 
 _NAMES = {
@@ -50,7 +52,11 @@ class Told:
     @property
     def pbe_gap_ev(self) -> float | None:
         """The PBE gap that counts among those stated, whether the network takes it or not; None if none does."""
-        usable = (fact.value for fact in self.facts if fact.name == "pbe_gap_ev" and (fact.used or fact.code == "fact_not_taken"))
+        usable = (
+            fact.value
+            for fact in self.facts
+            if fact.name == "pbe_gap_ev" and (fact.used or fact.code == "fact_not_taken")
+        )
         return next(usable, None)
 
     def reports(self, effects: Mapping[str, float]) -> list[FactReport]:
@@ -87,7 +93,10 @@ def gather(description: str | None, known: Known | None, *, takes: Sequence[str]
     facts = list(reading.facts)
     asked = known.pbe_gap_ev if known is not None else None
     if asked is not None:
-        facts = [Fact("pbe_gap_ev", float(asked), "eV", "request", None, used=True), *(_yielding(fact, asked) for fact in facts)]
+        facts = [
+            Fact("pbe_gap_ev", float(asked), "eV", "request", None, used=True),
+            *(_yielding(fact, asked) for fact in facts),
+        ]
     facts = [_not_taken(fact) if fact.used and fact.name not in takes else fact for fact in facts]
     values = {fact.name: fact.value for fact in facts if fact.used and fact.value is not None}
     return Told(tuple(facts), reading.text, values, tuple(_warnings(facts, description or "")))
@@ -138,7 +147,11 @@ def _warnings(facts: Sequence[Fact], text: str) -> list[Warn]:
         value = "" if fact.value is None else f" of {fact.value:g} eV"
         where = "in the request" if fact.span is None else f"in the text ({_quoted(text[slice(*fact.span)])})"
         code = "fact_conflict" if fact.code == "fact_conflict" else "fact_not_used"
-        warnings.append(Warn(code=code, message=f"The {_NAMES.get(fact.name, fact.name)}{value} {where} is not used: {fact.reason}."))
+        warnings.append(
+            Warn(
+                code=code, message=f"The {_NAMES.get(fact.name, fact.name)}{value} {where} is not used: {fact.reason}."
+            )
+        )
     return warnings
 
 

@@ -50,7 +50,8 @@ class Loaded:
         self._network: Network | None = None
         self._encoder: TextEncoder | None = None
         self._loading = threading.Lock()
-        # ONNX Runtime keeps scratch memory for every thread that ever ran it (20 to 50 MB each): only these do, whoever asks.
+        # ONNX Runtime keeps scratch memory for every thread that ever ran it (20 to 50 MB each): only these do, whoever
+        # asks.
         self._computing = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="hsegap-compute")
 
     def network(self) -> Network:
@@ -88,7 +89,9 @@ class Loaded:
             cut = text is not None and encoder.truncated(text)
             pooled = tokens[0] if text is not None else None
             # Where the network reads no other token, none is carried along.
-            return Encoded(tokens if network.reads_all_tokens else tokens[:1], pooled, cut, 1e3 * (time.perf_counter() - clock))
+            return Encoded(
+                tokens if network.reads_all_tokens else tokens[:1], pooled, cut, 1e3 * (time.perf_counter() - clock)
+            )
 
         return self.compute(run)
 

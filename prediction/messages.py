@@ -150,7 +150,8 @@ class Refusal:
         message: What is wrong.
         hint: What to do next; empty takes the code's own.
         traceback: For the log, where the code is ``internal``.
-        unfit: Whether another process should take the next job: one that ran out of memory may hold half-initialised libraries.
+        unfit: Whether another process should take the next job: one that ran out of memory may hold half-initialised
+            libraries.
     """
 
     code: str

@@ -1,8 +1,8 @@
 """The exported network in ONNX Runtime: one crystal graph and its text vectors in, one set of numbers out.
 
-Each crystal runs alone, with one thread. Measured on 256 crystals of the validation set, joining them never paid: groups of up to
-8 000 line-graph edges cost the same per crystal, larger ones up to twice as much (they fall out of the processor's cache), and a
-crystal's last digits then depend on its neighbours. Alone, they never do.
+Each crystal runs alone, with one thread. Measured on 256 crystals of the validation set, joining them never paid:
+groups of up to 8 000 line-graph edges cost the same per crystal, larger ones up to twice as much (they fall out of the
+processor's cache), and a crystal's last digits then depend on its neighbours. Alone, they never do.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from hsegap.structures.graph import CrystalGraph
 
 
-#: Line-graph edges up to which a crystal's scratch memory is kept for the next one (some 30 MB at a width of 192; 50 atoms).
+#: Line-graph edges up to which a crystal's scratch memory is kept for the next one (some 30 MB at a width of 192; 50
+#: atoms).
 MOST_KEPT = 10_000
 
 
@@ -91,16 +92,20 @@ class Network:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        # The sums of one crystal gain nothing from a second thread, and a spinning one takes the core of whoever works beside it.
+        # The sums of one crystal gain nothing from a second thread, and a spinning one takes the core of whoever works
+        # beside it.
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Memory is given back after a large crystal, which would otherwise keep it for ever; doing so each time costs a fifth of the time.
+        # Memory is given back after a large crystal, which would otherwise keep it for ever; doing so each time costs a
+        # fifth of the time.
         self._run_options = onnxruntime.RunOptions()
         self._run_options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         path = artifact.path("network.onnx")
-        self._session: InferenceSession = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        self._session: InferenceSession = onnxruntime.InferenceSession(
+            path, options, providers=["CPUExecutionProvider"]
+        )
         self._inputs = {node.name: node.type for node in self._session.get_inputs()}
         there = {node.name for node in self._session.get_outputs()}
         missing = [name for name in NetworkResult._fields if name not in {*there, *NetworkResult._field_defaults}]
@@ -109,7 +114,9 @@ class Network:
         self._outputs = [name for name in NetworkResult._fields if name in there]
         self.facts: tuple[str, ...] = tuple(artifact.manifest.config.get("facts", ()))
         if self.facts and (absent := [name for name in FACT_INPUTS if name not in self._inputs]):
-            raise ValueError(f"network.onnx has no input {', '.join(absent)}, though the manifest says that it takes facts")
+            raise ValueError(
+                f"network.onnx has no input {', '.join(absent)}, though the manifest says that it takes facts"
+            )
         self.reads_all_tokens = bool(artifact.manifest.config.get("use_fine_grained_attention", False))
 
     def run(self, item: NetworkInput) -> NetworkResult:

@@ -36,13 +36,15 @@ class Observation(NamedTuple):
     Attributes:
         symbols: Element of each atom.
         gap_raw_ev: The network's number as answered, eV.
-        gap_without_text_ev: Its number for the same crystal with nothing told, eV; the same number where nothing is told.
+        gap_without_text_ev: Its number for the same crystal with nothing told, eV; the same number where nothing is
+            told.
         graph_embedding: Of the crystal with nothing told, ``[hidden]``: it depends on the crystal alone.
         fingerprint: :func:`hsegap.structures.fingerprint.fingerprint` of the crystal.
         text: Its description as encoded; None without one.
         text_vector: Pooled vector of the description ``[width]``; None without one.
         facts: Known facts that the network was told, eV.
-        pbe_estimate_ev: PBE gap that the network estimates from the structure alone, eV; None where it makes no estimate.
+        pbe_estimate_ev: PBE gap that the network estimates from the structure alone, eV; None where it makes no
+            estimate.
     """
 
     symbols: list[str]
@@ -131,7 +133,13 @@ class Neighbours:
 
 
 def plain_features(
-    *, gap_raw_ev: float, gap_without_text_ev: float, n_atoms: int, with_text: bool, embedding_distance: float, fingerprint_distance: float
+    *,
+    gap_raw_ev: float,
+    gap_without_text_ev: float,
+    n_atoms: int,
+    with_text: bool,
+    embedding_distance: float,
+    fingerprint_distance: float,
 ) -> list[float]:
     """The features beside the embedding that the error is estimated from, in the order of :data:`PLAIN_FEATURES`."""
     gap = max(0.0, gap_raw_ev)

@@ -1,8 +1,8 @@
 """From a request to a prediction: the one code path of HTTP, page, command line and batch.
 
-Its three parts stand in files of their own: preparing, running, reporting. Reading, graph building and describing happen in processes that
-may be killed at a deadline, so a bad item never costs its neighbours. Each crystal goes through the network alone, so its numbers do not
-depend on its neighbours either.
+Its three parts stand in files of their own: preparing, running, reporting. Reading, graph building and describing
+happen in processes that may be killed at a deadline, so a bad item never costs its neighbours. Each crystal goes
+through the network alone, so its numbers do not depend on its neighbours either.
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ class Predictor:
         """Predicted gap below which a crystal is called a metal, eV."""
         return self._reporter.metal_below_ev
 
-    def predict(self, requests: Sequence[PredictRequest | Failure], *, ids: Sequence[str] | None = None) -> list[Prediction | Failure]:
+    def predict(
+        self, requests: Sequence[PredictRequest | Failure], *, ids: Sequence[str] | None = None
+    ) -> list[Prediction | Failure]:
         """Predict crystals, in the order given.
 
         Args:
@@ -105,7 +107,9 @@ class Predictor:
         """:meth:`predict` for any number of crystals: results come in order, each as soon as it and those before it are there."""
         names = iter(ids) if ids is not None else None
         numbered = not (isinstance(requests, list | tuple) and len(requests) == 1)
-        with ThreadPoolExecutor(max_workers=self._workers + self.loaded.threads, thread_name_prefix="hsegap-predict") as pool:
+        with ThreadPoolExecutor(
+            max_workers=self._workers + self.loaded.threads, thread_name_prefix="hsegap-predict"
+        ) as pool:
             ahead: deque[tuple[Future[Prediction | Failure], str | None]] = deque()
             try:
                 for index, request in enumerate(requests):
@@ -168,7 +172,11 @@ class Predictor:
         """What is seen of a crystal on the way to its prediction: what calibration is fitted to. Never raises."""
         try:
             prepared = self._preparer.prepare(request, index=None, expires_at=time.monotonic() + LONGEST_S)
-            ran = prepared if isinstance(prepared, Failure) else run_network(prepared, self.loaded, expires_at=math.inf, compare=True)
+            ran = (
+                prepared
+                if isinstance(prepared, Failure)
+                else run_network(prepared, self.loaded, expires_at=math.inf, compare=True)
+            )
         except Exception as error:  # the boundary where a surprise becomes a named error
             return internal_error(error, "observing a crystal")
         return ran if isinstance(ran, Failure) else ran.seen
@@ -178,7 +186,9 @@ class Predictor:
     ) -> GeneratedDescription | Failure:
         """Generate a crystal's description. Never raises; a failure is named. Arguments as for :meth:`predict_one`."""
         try:
-            return self._preparer.describe(request, expires_at=min(expires_at, time.monotonic() + LONGEST_S), abandoned=abandoned)
+            return self._preparer.describe(
+                request, expires_at=min(expires_at, time.monotonic() + LONGEST_S), abandoned=abandoned
+            )
         except Exception as error:  # the boundary where a surprise becomes a named error
             return internal_error(error, "describing a crystal")
 

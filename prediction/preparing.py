@@ -73,7 +73,9 @@ class Preparer:
         timings.text = encoded.ms
         if encoded.truncated:
             most = self._artifact.manifest.text_encoder.max_tokens
-            warnings.append(Warn(code="text_truncated", message=f"The text has more than {most} tokens; its end was not read."))
+            warnings.append(
+                Warn(code="text_truncated", message=f"The text has more than {most} tokens; its end was not read.")
+            )
         return Prepared(
             index=index,
             formula=read.formula,

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 from hsegap.prediction.errors import Failure, internal_error
 from hsegap.prediction.known import far_from_estimate
 from hsegap.prediction.prepared import fusion_layer_names
-from hsegap.prediction.schemas import METAL_BELOW_EV, AtomReport, ModalityWeights, ModelName, Prediction, Timings, kind_of
+from hsegap.prediction.schemas import (
+    METAL_BELOW_EV,
+    AtomReport,
+    ModalityWeights,
+    ModelName,
+    Prediction,
+    Timings,
+    kind_of,
+)
 from hsegap.prediction.uncertainty import applicability_warnings, read_calibration
 
 if TYPE_CHECKING:
@@ -68,7 +76,9 @@ class Reporter:
             kind=kind_of(gap_ev, metal_below_ev=self.metal_below_ev),
             description=item.description,
             facts=item.told.reports(ran.effects),
-            modality_weights=ModalityWeights(graph=float(result.modality_weights[0]), text=float(result.modality_weights[1])),
+            modality_weights=ModalityWeights(
+                graph=float(result.modality_weights[0]), text=float(result.modality_weights[1])
+            ),
             atoms=self._atoms(item, result) if item.want_atoms else None,
             warnings=[*item.warnings, *([far] if far else []), *outside],
             model=ModelName(name=manifest.name, version=manifest.version, sha256=self._artifact.sha256),

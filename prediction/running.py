@@ -65,7 +65,9 @@ def run_network(item: Prepared, loaded: Loaded, *, expires_at: float, compare: b
 
     numbers = loaded.compute(run)
     if numbers is None:
-        return Failure.make("timeout", "The crystal waited too long for its turn.", "Try again later, or send fewer crystals at once.")
+        return Failure.make(
+            "timeout", "The crystal waited too long for its turn.", "Try again later, or send fewer crystals at once."
+        )
     seen = Observation(
         symbols=item.symbols,
         gap_raw_ev=numbers.result.gap,
@@ -77,7 +79,9 @@ def run_network(item: Prepared, loaded: Loaded, *, expires_at: float, compare: b
         facts=given.facts,
         pbe_estimate_ev=numbers.result.pbe_gap,
     )
-    return Ran(numbers.result, seen, {name: numbers.result.gap - gap for name, gap in numbers.gaps_without_fact.items()})
+    return Ran(
+        numbers.result, seen, {name: numbers.result.gap - gap for name, gap in numbers.gaps_without_fact.items()}
+    )
 
 
 def _run(network: Network, given: NetworkInput, silent: NetworkInput, *, compare: bool) -> _Numbers:

@@ -1,8 +1,9 @@
 """Calibration with a scale per crystal: which errors are to be expected of this crystal, by a small log-linear model.
 
-``sigma(x) = exp(b + w · f(x))`` estimates the size of the error from the crystal; split-conformal calibration then finds the one factor
-``q`` by which it must be stretched for the stated share of held-out gaps to lie inside ``gap ± q sigma(x)``. The guarantee comes from the
-factor alone; a poor estimate costs width, not coverage. docs/uncertainty.md has the formulae and their sources.
+``sigma(x) = exp(b + w · f(x))`` estimates the size of the error from the crystal; split-conformal calibration then
+finds the one factor ``q`` by which it must be stretched for the stated share of held-out gaps to lie inside ``gap ± q
+sigma(x)``. The guarantee comes from the factor alone; a poor estimate costs width, not coverage. docs/uncertainty.md
+has the formulae and their sources.
 """
 
 from __future__ import annotations
@@ -28,7 +29,11 @@ if TYPE_CHECKING:
 TENSORS = "calibration.safetensors"
 #: Arrays of the file with the number of their dimensions.
 ARRAYS = {
-    **{f"{name}_{part}": dimensions for name in ("embedding", "text") for part, dimensions in (("mean", 1), ("whiten", 2))},
+    **{
+        f"{name}_{part}": dimensions
+        for name in ("embedding", "text")
+        for part, dimensions in (("mean", 1), ("whiten", 2))
+    },
     "fingerprint_vectors": 2,
     "fingerprint_spread": 1,
     "head_centre": 1,
@@ -46,7 +51,8 @@ class ErrorHead(NamedTuple):
         spread: Standard deviation of each, ``[features]``.
         weights: ``[features]``.
         bias: Mean logarithm of the error, eV.
-        bounds: Smallest and largest deviation from the bias: no interval narrower or wider than those of ordinary crystals.
+        bounds: Smallest and largest deviation from the bias: no interval narrower or wider than those of ordinary
+            crystals.
     """
 
     components: int
@@ -106,7 +112,9 @@ class Scaled(NamedTuple):
     def expected_error(self, seen: Observation) -> float:
         """Size of the error to be expected of a crystal, eV."""
         head = self.known.head if self.known is not None and seen.facts else self.head
-        features = head_features(seen, embedding=self.embedding, fingerprint=self.fingerprint, components=head.components)
+        features = head_features(
+            seen, embedding=self.embedding, fingerprint=self.fingerprint, components=head.components
+        )
         # Without widths of its own a stated fact leaves the interval as wide as it is without.
         return float(head.sigma(features if head is not self.head else features[: len(head.weights)]))
 
@@ -126,7 +134,9 @@ def head_features(seen: Observation, *, embedding: Reference, fingerprint: Neigh
         fingerprint_distance=fingerprint.distance(seen.fingerprint),
     )
     stated = seen.facts.get("pbe_gap_ev")
-    return np.array([*scores[:components], *plain, *([] if stated is None else known_features(stated, seen.pbe_estimate_ev))])
+    return np.array(
+        [*scores[:components], *plain, *([] if stated is None else known_features(stated, seen.pbe_estimate_ev))]
+    )
 
 
 def load_scaled(settings: dict[str, Any], path: Path) -> Scaled:
@@ -152,7 +162,9 @@ def load_scaled(settings: dict[str, Any], path: Path) -> Scaled:
 
     return Scaled(
         embedding=reference("embedding"),
-        fingerprint=Neighbours(arrays["fingerprint_vectors"], arrays["fingerprint_spread"], float(settings["limits"]["fingerprint"])),
+        fingerprint=Neighbours(
+            arrays["fingerprint_vectors"], arrays["fingerprint_spread"], float(settings["limits"]["fingerprint"])
+        ),
         text=reference("text"),
         head=_head(settings, arrays, "head", len(PLAIN_FEATURES)),
         quantile=float(settings["quantile"]),

@@ -20,10 +20,11 @@ from hsegap.prediction.errors import Failure
 from hsegap.prediction.limits import MAX_DESCRIPTION_CHARS, MAX_ITEMS, MAX_STRUCTURE_CHARS
 from hsegap.text.facts import MAX_GAP_EV
 
-#: A gap below this is reported as a metal before an artifact is calibrated; calibration chooses a threshold on validation rows. A semilocal
-#: or hybrid calculation on a finite k-mesh resolves no smaller gap.
+#: A gap below this is reported as a metal before an artifact is calibrated; calibration chooses a threshold on
+#: validation rows. A semilocal or hybrid calculation on a finite k-mesh resolves no smaller gap.
 METAL_BELOW_EV = 0.1
-#: A gap of this or more is reported as an insulator: beyond the ultraviolet-emitting semiconductors (GaN 3.4, ZnO 3.4 eV).
+#: A gap of this or more is reported as an insulator: beyond the ultraviolet-emitting semiconductors (GaN 3.4, ZnO 3.4
+#: eV).
 INSULATOR_FROM_EV = 4.0
 
 StructureFormat = Literal["cif", "poscar", "xyz", "pymatgen", "jarvis"]
@@ -62,7 +63,9 @@ class PredictRequest(_Strict):
         max_length=MAX_STRUCTURE_CHARS,
         description="The text of the structure file (not its path, not a URL).",
     )
-    format: StructureFormat | None = Field(default=None, description="Format of `structure`; null recognises it from the text.")
+    format: StructureFormat | None = Field(
+        default=None, description="Format of `structure`; null recognises it from the text."
+    )
     description: str | None = Field(
         default=None,
         max_length=MAX_DESCRIPTION_CHARS,
@@ -76,8 +79,12 @@ class PredictRequest(_Strict):
 class DescribeRequest(_Strict):
     """One crystal to describe."""
 
-    structure: str = Field(max_length=MAX_STRUCTURE_CHARS, description="The text of the structure file (not its path, not a URL).")
-    format: StructureFormat | None = Field(default=None, description="Format of `structure`; null recognises it from the text.")
+    structure: str = Field(
+        max_length=MAX_STRUCTURE_CHARS, description="The text of the structure file (not its path, not a URL)."
+    )
+    format: StructureFormat | None = Field(
+        default=None, description="Format of `structure`; null recognises it from the text."
+    )
 
 
 class Description(BaseModel):
@@ -112,13 +119,19 @@ class AtomReport(BaseModel):
 class FactReport(BaseModel):
     """A band gap that the request or the description states, and what became of it."""
 
-    name: str = Field(description="pbe_gap_ev, hse_gap_ev, experimental_gap_ev or other_gap_ev (by no method named, or by another).")
+    name: str = Field(
+        description="pbe_gap_ev, hse_gap_ev, experimental_gap_ev or other_gap_ev (by no method named, or by another)."
+    )
     value: float | None = Field(description="In `unit`; null where the sentence states none.")
     unit: str
     origin: Literal["text", "request"]
-    span: tuple[int, int] | None = Field(description="First character and end of its sentence in the description; null in the request.")
+    span: tuple[int, int] | None = Field(
+        description="First character and end of its sentence in the description; null in the request."
+    )
     used: bool = Field(description="Whether the network was told it.")
-    effect_ev: float | None = Field(description="By how much it moved the gap (`gap_raw_ev`), eV; null where it is not used.")
+    effect_ev: float | None = Field(
+        description="By how much it moved the gap (`gap_raw_ev`), eV; null where it is not used."
+    )
     reason: str | None = Field(description="Why it is not used; null where it is.")
 
 
@@ -151,23 +164,35 @@ class Timings(BaseModel):
 class Prediction(BaseModel):
     """The answer for one crystal."""
 
-    id: str | None = Field(default=None, description="Name of the input where it has one (a file, a row); absent over HTTP.")
+    id: str | None = Field(
+        default=None, description="Name of the input where it has one (a file, a row); absent over HTTP."
+    )
     index: int = Field(default=0, ge=0, description="Place in the request, from 0.")
     formula: str = Field(description="Reduced formula.")
     n_atoms: int = Field(ge=1, description="Atoms in the cell given.")
     gap_ev: float = Field(ge=0, description="Predicted HSE06 band gap, eV; never below 0.")
     gap_raw_ev: float = Field(description="The network's own number, eV; may lie below 0.")
-    gap_without_text_ev: float = Field(ge=0, description="The gap predicted from the structure alone, without text and known facts, eV.")
-    pbe_gap_estimate_ev: float | None = Field(
-        default=None, ge=0, description="PBE gap that the network estimates from the structure alone, eV; null where it makes no estimate."
+    gap_without_text_ev: float = Field(
+        ge=0, description="The gap predicted from the structure alone, without text and known facts, eV."
     )
-    interval_ev: tuple[float, float] | None = Field(description="Split-conformal interval, eV; null before the artifact is calibrated.")
+    pbe_gap_estimate_ev: float | None = Field(
+        default=None,
+        ge=0,
+        description="PBE gap that the network estimates from the structure alone, eV; null where it makes no estimate.",
+    )
+    interval_ev: tuple[float, float] | None = Field(
+        description="Split-conformal interval, eV; null before the artifact is calibrated."
+    )
     coverage: float | None = Field(
         description="Share of crystals whose true gap the interval is built to contain; null without an interval."
     )
-    kind: Kind = Field(description="metal below the threshold of `kinds` in `GET /model`, insulator from 4 eV on, semiconductor between.")
+    kind: Kind = Field(
+        description="metal below the threshold of `kinds` in `GET /model`, insulator from 4 eV on, semiconductor between."
+    )
     description: Description
-    facts: list[FactReport] = Field(default_factory=list, description="Facts stated in the request and in the description.")
+    facts: list[FactReport] = Field(
+        default_factory=list, description="Facts stated in the request and in the description."
+    )
     modality_weights: ModalityWeights
     atoms: list[AtomReport] | None = Field(description="Per-atom maps in input order; null when not asked for.")
     warnings: list[Warn]
@@ -243,5 +268,7 @@ class ModelInfo(BaseModel):
     metrics: dict[str, Any]
     calibration: dict[str, Any] | None
     card: str = Field(description="The model card, Markdown; empty where the artifact carries none.")
-    limits: dict[str, int] = Field(description="Artifact's limits and the server's: atoms, edges, characters, items, bytes.")
+    limits: dict[str, int] = Field(
+        description="Artifact's limits and the server's: atoms, edges, characters, items, bytes."
+    )
     kinds: dict[str, float] = Field(description="Thresholds of `kind` in eV: metal_below, insulator_from.")

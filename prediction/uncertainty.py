@@ -1,8 +1,8 @@
 """What a calibrated artifact adds to a prediction: an interval, and warnings where a crystal or a text lies far from training.
 
-An artifact without calibration (``manifest.calibration`` null) gets no interval, which is better than an invented one, and only those
-warnings that need none. Calibrations with one width for every crystal (artifact 0.1.0) stay readable next to those of today, whose widths
-come from :mod:`hsegap.prediction.scale`.
+An artifact without calibration (``manifest.calibration`` null) gets no interval, which is better than an invented one,
+and only those warnings that need none. Calibrations with one width for every crystal (artifact 0.1.0) stay readable
+next to those of today, whose widths come from :mod:`hsegap.prediction.scale`.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ class Calibration(BaseModel):
         embedding: Where graph embeddings of training crystals lie (only where there is one width for all).
         text: Where pooled text vectors of training descriptions lie (likewise).
         metal_below_ev: Predicted gap below which a crystal is called a metal, eV.
-        scaled: Settings of the widths per crystal, whose arrays stand in a file of their own; None where there is one width for all.
+        scaled: Settings of the widths per crystal, whose arrays stand in a file of their own; None where there is one
+            width for all.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -95,7 +96,9 @@ class Calibration(BaseModel):
         known = self._model.fingerprint
         if known.is_far(seen.fingerprint):
             odd = np.argsort(-np.abs(known.offsets(seen.fingerprint)))[:2]
-            reasons.append(f"it differs from the most similar of them above all in {' and '.join(NAMES[index] for index in odd)}")
+            reasons.append(
+                f"it differs from the most similar of them above all in {' and '.join(NAMES[index] for index in odd)}"
+            )
         return "; ".join(reasons) or None
 
     def far_text(self, vector: np.ndarray) -> bool:
@@ -125,7 +128,9 @@ def read_calibration(artifact: Artifact) -> Calibration | None:
     return calibration
 
 
-def applicability_warnings(manifest: Manifest, calibration: Calibration | None, seen: Observation, *, text: str | None) -> list[Warn]:
+def applicability_warnings(
+    manifest: Manifest, calibration: Calibration | None, seen: Observation, *, text: str | None
+) -> list[Warn]:
     """Name every way in which a crystal or its text lies outside what the network was trained on.
 
     Args:
@@ -144,7 +149,9 @@ def applicability_warnings(manifest: Manifest, calibration: Calibration | None, 
         message = f"The cell has {len(seen.symbols)} atoms; the largest in the training set has {largest:g}. Try the primitive cell."
         warnings.append(Warn(code="larger_than_training", message=message))
     if calibration is not None and (reason := calibration.unlike(seen)):
-        warnings.append(Warn(code="crystal_unlike_training", message=f"The crystal is unlike those of the training set ({reason})."))
+        warnings.append(
+            Warn(code="crystal_unlike_training", message=f"The crystal is unlike those of the training set ({reason}).")
+        )
     if text is not None and (reason := contradiction(text, seen.symbols)):
         message = f"The text {reason}; check that it belongs to this crystal, or predict without text."
         warnings.append(Warn(code="text_contradicts_crystal", message=message))

@@ -1,9 +1,9 @@
 """What runs inside a worker process: read a structure and build its graph, or describe it, one job at a time.
 
-Started as ``python -P -m hsegap.prediction.worker_main ROLE MEMORY_BYTES CPU_SECONDS``. Jobs arrive as frames on standard input, answers
-leave as frames on what was standard output; anything a library prints goes to standard error instead. The process ends when its input
-ends, so it never outlives the server. A job that burns more than its share of processor time is ended by the kernel even if nobody is left
-to kill it.
+Started as ``python -P -m hsegap.prediction.worker_main ROLE MEMORY_BYTES CPU_SECONDS``. Jobs arrive as frames on
+standard input, answers leave as frames on what was standard output; anything a library prints goes to standard error
+instead. The process ends when its input ends, so it never outlives the server. A job that burns more than its share of
+processor time is ended by the kernel even if nobody is left to kill it.
 """
 
 from __future__ import annotations

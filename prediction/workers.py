@@ -1,10 +1,11 @@
 """Processes that may be killed: strangers' files are read there, never in the server itself.
 
-A parser can hang on a near-zero cell volume, ask for all memory, or crash in compiled code. Each such job costs its own answer and one
-process, which is replaced; nobody else notices.
+A parser can hang on a near-zero cell volume, ask for all memory, or crash in compiled code. Each such job costs its own
+answer and one process, which is replaced; nobody else notices.
 
-`hsegap score` has worker processes of another kind around these (:mod:`hsegap.batch.fork_server` says why there are two, and why neither
-is a library's): it gives whole crystals away, while a server keeps the network, once, in its own threads.
+`hsegap score` has worker processes of another kind around these (:mod:`hsegap.batch.fork_server` says why there are
+two, and why neither is a library's): it gives whole crystals away, while a server keeps the network, once, in its own
+threads.
 """
 
 from __future__ import annotations
@@ -91,10 +92,23 @@ class Worker:
             PYTHONPATH=python_path(),
         )
         # -P: the working directory must not be able to put a module in front of ours.
-        command = [sys.executable, "-P", "-m", "hsegap.prediction.worker_main", role, str(memory_bytes), str(deadline_s + 5)]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "hsegap.prediction.worker_main",
+            role,
+            str(memory_bytes),
+            str(deadline_s + 5),
+        ]
         quiet = None if logger.isEnabledFor(logging.DEBUG) else subprocess.DEVNULL
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=quiet, env=environment, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=quiet,
+            env=environment,
+            start_new_session=True,
         )
         self.role = role
         self.ready = False
@@ -136,7 +150,9 @@ class Worker:
             raise
         self.ready = True
 
-    def ask(self, job: Job, expires_at: float, abandoned: threading.Event | None = None) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def ask(
+        self, job: Job, expires_at: float, abandoned: threading.Event | None = None
+    ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Send one job and wait for its answer.
 
         Raises:
@@ -156,7 +172,9 @@ class Worker:
                     raise _Died from None
         return self._receive(expires_at, abandoned)
 
-    def _receive(self, expires_at: float, abandoned: threading.Event | None) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def _receive(
+        self, expires_at: float, abandoned: threading.Event | None
+    ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         with selectors.DefaultSelector() as selector:
             selector.register(self._answers, selectors.EVENT_READ)
 
@@ -248,14 +266,18 @@ class WorkerPool:
         Args:
             job: What to do.
             expires_at: Moment (``time.monotonic``) after which nobody waits for the answer any more.
-            abandoned: Set by a caller who goes away before that: the job ends within a fraction of a second, its process with it.
+            abandoned: Set by a caller who goes away before that: the job ends within a fraction of a second, its
+                process with it.
 
         Returns:
-            The answer's header and arrays, or the named error: of the structure, ``timeout``, or ``internal`` if the process died.
+            The answer's header and arrays, or the named error: of the structure, ``timeout``, or ``internal`` if the
+            process died.
         """
         slot = self._free_slot(expires_at, abandoned)
         if slot is None:
-            return Failure.make("timeout", "No worker was free in time.", "Try again later, or send fewer crystals at once.")
+            return Failure.make(
+                "timeout", "No worker was free in time.", "Try again later, or send fewer crystals at once."
+            )
         try:
             return self._run_in(slot, job, expires_at, abandoned)
         finally:

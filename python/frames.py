@@ -28,8 +28,8 @@ def frame_of(
         atoms: With a column of per-atom values.
 
     Returns:
-        A frame with :data:`hsegap.batch.rows.COLUMNS`, numbers as numbers; ``warnings`` holds lists of code and message, ``atoms`` lists of
-        the atoms' values. ``index`` is the frame's own and no column.
+        A frame with :data:`hsegap.batch.rows.COLUMNS`, numbers as numbers; ``warnings`` holds lists of code and
+        message, ``atoms`` lists of the atoms' values. ``index`` is the frame's own and no column.
     """
     import pandas as pd
 

@@ -54,7 +54,8 @@ class Model:
 
         Args:
             path: Its folder; None takes the default one.
-            workers: Most processes that read structures; None takes the processors that this process may use, four at most.
+            workers: Most processes that read structures; None takes the processors that this process may use, four at
+                most.
 
         Raises:
             HsegapError: If it must not be used.
@@ -63,7 +64,9 @@ class Model:
         from hsegap.prediction.predictor import Predictor
         from hsegap.processors import usable_processors
 
-        return cls(Predictor(Artifact.load(path), workers=workers or min(usable_processors(), 4), remember_descriptions=True))
+        return cls(
+            Predictor(Artifact.load(path), workers=workers or min(usable_processors(), 4), remember_descriptions=True)
+        )
 
     @property
     def artifact(self) -> Artifact:
@@ -101,26 +104,34 @@ class Model:
         atoms: bool | None = None,
     ) -> Result: ...
     def predict(
-        self, structure: Any, description: Any = None, *, pbe_gap_ev: Any = None, describe: bool = False, atoms: bool | None = None
+        self,
+        structure: Any,
+        description: Any = None,
+        *,
+        pbe_gap_ev: Any = None,
+        describe: bool = False,
+        atoms: bool | None = None,
     ) -> Result | pd.DataFrame | Iterator[Result | Failure]:
         """Predict the HSE06 band gap of one crystal, of a list of them, or of a stream.
 
         Args:
-            structure: A path, the text of a structure file, a pymatgen ``Structure``, ASE or JARVIS ``Atoms`` or the dictionary of one; or
-                a list, Series or array of those; or an iterator. A string of one line is a path.
-            description: What is known about the crystal, in words; None predicts from the structure alone. One for all, or one for each.
+            structure: A path, the text of a structure file, a pymatgen ``Structure``, ASE or JARVIS ``Atoms`` or the
+                dictionary of one; or a list, Series or array of those; or an iterator. A string of one line is a path.
+            description: What is known about the crystal, in words; None predicts from the structure alone. One for all,
+                or one for each.
             pbe_gap_ev: Its PBE band gap in eV where it is known. One value for all, or one for each.
             describe: Generate a description where none is given (seconds per crystal).
             atoms: With the per-atom values. Left out: yes for one crystal and for an iterator, no for a table.
 
         Returns:
-            For one crystal its result. For a list, a Series or an array a ``DataFrame`` with one row each in the same order (and with the
-            Series's index), by the columns of `hsegap score`; a crystal that fails has ``status`` "error" and costs its own row only. For
-            an iterator an iterator of results, read as they are asked for; a crystal that fails gives a ``Failure`` with ``.error``.
+            For one crystal its result. For a list, a Series or an array a ``DataFrame`` with one row each in the same
+            order (and with the Series's index), by the columns of `hsegap score`; a crystal that fails has ``status``
+            "error" and costs its own row only. For an iterator an iterator of results, read as they are asked for; a
+            crystal that fails gives a ``Failure`` with ``.error``.
 
         Raises:
-            HsegapError: If there is no answer for the one crystal, with the code, message and hint that the HTTP API gives; or if
-                descriptions or gaps are not as many as the crystals.
+            HsegapError: If there is no answer for the one crystal, with the code, message and hint that the HTTP API
+                gives; or if descriptions or gaps are not as many as the crystals.
         """
         if is_one(structure):
             request = self._request(structure, description, pbe_gap_ev, describe=describe)[0]
@@ -128,12 +139,18 @@ class Model:
             return _one(answer, structure, atoms=atoms is not False)
         if isinstance(structure, Iterator):
             return self._stream(structure, description, pbe_gap_ev, describe=describe, atoms=atoms is not False)
-        if isinstance(structure, str | bytes) or not hasattr(structure, "__iter__") or not hasattr(structure, "__len__"):
+        if (
+            isinstance(structure, str | bytes)
+            or not hasattr(structure, "__iter__")
+            or not hasattr(structure, "__len__")
+        ):
             source_of(structure)  # says what is wrong with it
         for name, values in (("descriptions", description), ("PBE gaps", pbe_gap_ev)):
             if _is_several(values) and hasattr(values, "__len__") and len(values) != len(structure):
                 message = f"There are {len(structure)} crystals but {len(values)} {name}."
-                raise HsegapError("invalid_request", message, "Give one for each (None where there is none), or one for all.")
+                raise HsegapError(
+                    "invalid_request", message, "Give one for each (None where there is none), or one for all."
+                )
         from hsegap.python.frames import frame_of
 
         answers = self._stream(iter(structure), description, pbe_gap_ev, describe=describe, atoms=bool(atoms))
@@ -159,7 +176,9 @@ class Model:
             yield Result.of(answer, name=name, atoms=atoms) if isinstance(answer, Prediction) else answer
 
     @staticmethod
-    def _request(one: Any, description: Any, pbe_gap_ev: Any, *, describe: bool) -> tuple[PredictRequest | Failure, str | None]:
+    def _request(
+        one: Any, description: Any, pbe_gap_ev: Any, *, describe: bool
+    ) -> tuple[PredictRequest | Failure, str | None]:
         """A request and the crystal's name.
 
         Raises:
@@ -210,7 +229,11 @@ def _name(structure: Any) -> str | None:
     """The path that a crystal was given by; None for a text or an object."""
     if isinstance(structure, str) and len(structure.strip().splitlines()) != 1:
         return None
-    return os.fspath(structure) if isinstance(structure, str | os.PathLike) and not str(structure).lstrip().startswith("{") else None
+    return (
+        os.fspath(structure)
+        if isinstance(structure, str | os.PathLike) and not str(structure).lstrip().startswith("{")
+        else None
+    )
 
 
 def _names(structures: Iterable[Any]) -> list[str | None]:
@@ -224,7 +247,11 @@ def _is_several(values: Any) -> bool:
 
 def _is_missing(value: Any) -> bool:
     """None, or what pandas has in its place."""
-    return value is None or (isinstance(value, float) and math.isnan(value)) or type(value).__name__ in {"NAType", "NaTType"}
+    return (
+        value is None
+        or (isinstance(value, float) and math.isnan(value))
+        or type(value).__name__ in {"NAType", "NaTType"}
+    )
 
 
 def _together(structures: Iterator[Any], description: Any, pbe_gap_ev: Any) -> Iterator[tuple[Any, Any, Any]]:
@@ -240,6 +267,8 @@ def _together(structures: Iterator[Any], description: Any, pbe_gap_ev: Any) -> I
         text, gap = next(texts, end), next(gaps, end)
         if text is end or gap is end:
             raise HsegapError(
-                "invalid_request", "There are more crystals than descriptions or PBE gaps.", "Give one for each, or one for all."
+                "invalid_request",
+                "There are more crystals than descriptions or PBE gaps.",
+                "Give one for each, or one for all.",
             )
         yield one, text, gap

@@ -132,7 +132,9 @@ def scale_svg(result: Prediction) -> str:
     for tick in range(0, int(end) + 1, 2 if end <= 10 else 4):
         x = min(max(at(tick), 4.0), WIDTH - 16)
         unit = " eV" if tick else ""
-        marks.append(f'<text x="{x:.1f}" y="{LINE + 20}" text-anchor="middle" font-size="11" fill="currentColor">{tick}{unit}</text>')
+        marks.append(
+            f'<text x="{x:.1f}" y="{LINE + 20}" text-anchor="middle" font-size="11" fill="currentColor">{tick}{unit}</text>'
+        )
     marks.append(f'<circle cx="{at(result.gap_ev):.1f}" cy="{LINE}" r="6" fill="#d1495b" stroke="#fff"/>')
     spoken = f"Scale from 0 to {end:g} eV, predicted gap {result.gap_ev:.2f} eV"
     return (

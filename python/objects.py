@@ -42,7 +42,9 @@ class Source(NamedTuple):
 def is_one(value: Any) -> bool:
     """Whether a value stands for one crystal, and not for several. Structures and Atoms are sequences of sites, too."""
     kinds = _kinds(value)
-    return isinstance(value, str | os.PathLike | dict | PredictRequest) or bool(kinds & {_PYMATGEN, _ASE, _JARVIS, _MOLECULE, _OURS})
+    return isinstance(value, str | os.PathLike | dict | PredictRequest) or bool(
+        kinds & {_PYMATGEN, _ASE, _JARVIS, _MOLECULE, _OURS}
+    )
 
 
 def source_of(value: Any) -> Source:
@@ -61,17 +63,25 @@ def source_of(value: Any) -> Source:
         return Source(_sites_json(value.lattice.matrix, value.lattice.pbc, map(_pymatgen_site, value)), "pymatgen")
     if _ASE in kinds:
         sites = zip(value.get_chemical_symbols(), value.positions.tolist(), strict=True)
-        return Source(_sites_json(value.cell.array, value.pbc, ({"species": _species(one), "xyz": at} for one, at in sites)), "pymatgen")
+        return Source(
+            _sites_json(value.cell.array, value.pbc, ({"species": _species(one), "xyz": at} for one, at in sites)),
+            "pymatgen",
+        )
     if _JARVIS in kinds:
         return Source(_json(value.to_dict()), "jarvis")
     if _OURS in kinds:
         placed = zip(value.symbols, value.frac_coords.tolist(), strict=True)
-        return Source(_sites_json(value.lattice, [True], ({"species": _species(one), "abc": at} for one, at in placed)), "pymatgen")
+        return Source(
+            _sites_json(value.lattice, [True], ({"species": _species(one), "abc": at} for one, at in placed)),
+            "pymatgen",
+        )
     if _MOLECULE in kinds:
         raise HsegapError("unreadable_structure", "A Molecule has no cell: it is no crystal.", "Give a Structure.")
     if isinstance(value, dict):
         return Source(_json(value))
-    raise HsegapError("invalid_request", f"A crystal is {TAKEN}; this is a {type(value).__module__}.{type(value).__qualname__}.", "")
+    raise HsegapError(
+        "invalid_request", f"A crystal is {TAKEN}; this is a {type(value).__module__}.{type(value).__qualname__}.", ""
+    )
 
 
 def _kinds(value: Any) -> set[tuple[str, str]]:
@@ -92,7 +102,9 @@ def _of_words(value: str | os.PathLike[str]) -> Source:
             raise HsegapError(*told) from None
         reason = getattr(error, "strerror", None) or str(error)
         message = f"{name[:200]} could not be read: {reason}."
-        raise HsegapError("unreadable_structure", message, "Check the path, or give the text of a structure file.") from None
+        raise HsegapError(
+            "unreadable_structure", message, "Check the path, or give the text of a structure file."
+        ) from None
     if len(raw) > MAX_BYTES:
         message = f"{Path(name).name} is longer than {MAX_BYTES} bytes."
         raise HsegapError("payload_too_large", message, "Give one structure per file, in its primitive cell.")
@@ -107,7 +119,9 @@ def _sites_json(lattice: Any, pbc: Any, sites: Any) -> str:
 
 def _pymatgen_site(site: Any) -> dict[str, Any]:
     # Neither oxidation states nor site properties matter, and these may hold anything.
-    species = [{"element": getattr(one, "symbol", str(one)), "occu": float(share)} for one, share in site.species.items()]
+    species = [
+        {"element": getattr(one, "symbol", str(one)), "occu": float(share)} for one, share in site.species.items()
+    ]
     return {"species": species, "abc": [float(part) for part in site.frac_coords]}
 
 

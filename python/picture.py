@@ -51,8 +51,13 @@ def picture_svg(symbols: Sequence[str], frac_coords: np.ndarray, lattice: np.nda
         for a, b in _EDGES
     )
     names = [symbols[site] for site in sites]
-    parts = [(depth, _ball(flat[index], radii[names[index]] * scale, names[index])) for index, depth in enumerate(atoms[:, 2])]
-    parts += [(atoms[[a, b], 2].mean(), _stick(flat[a], flat[b], names[a], names[b], 0.1 * scale)) for a, b in bonds.tolist()]
+    parts = [
+        (depth, _ball(flat[index], radii[names[index]] * scale, names[index]))
+        for index, depth in enumerate(atoms[:, 2])
+    ]
+    parts += [
+        (atoms[[a, b], 2].mean(), _stick(flat[a], flat[b], names[a], names[b], 0.1 * scale)) for a, b in bonds.tolist()
+    ]
     width, height = (high - low) * scale + 2 * MARGIN
     return (
         f'<svg width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" role="img" '

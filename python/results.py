@@ -27,7 +27,8 @@ class Site(NamedTuple):
 class Result(Prediction):
     """The answer for one crystal: a :class:`~hsegap.prediction.schemas.Prediction` with ways to go on from it.
 
-    It pickles, compares, and shows itself in a notebook. Its cell and sites come along when it is pickled, but not in :meth:`to_dict`.
+    It pickles, compares, and shows itself in a notebook. Its cell and sites come along when it is pickled, but not in
+    :meth:`to_dict`.
     """
 
     _sites: list[Site] | None = PrivateAttr(default=None)
@@ -71,8 +72,8 @@ class Result(Prediction):
     def to_structure(self) -> Structure:
         """The crystal as a pymatgen ``Structure`` with the per-atom values as site properties.
 
-        Properties are called ``gate_layer_2``, ``importance_layer_2``, ``text_share_layer_2`` (None without text) and so on; gap, interval
-        and model stand in ``Structure.properties``.
+        Properties are called ``gate_layer_2``, ``importance_layer_2``, ``text_share_layer_2`` (None without text) and
+        so on; gap, interval and model stand in ``Structure.properties``.
 
         Raises:
             HsegapError: ``invalid_request`` for a result that does not know its cell.
@@ -81,10 +82,16 @@ class Result(Prediction):
 
         if self.lattice is None:
             raise HsegapError(
-                "invalid_request", "This result does not hold its cell.", "Predict again, or unpickle it instead of reading JSON."
+                "invalid_request",
+                "This result does not hold its cell.",
+                "Predict again, or unpickle it instead of reading JSON.",
             )
         sites = self.sites
-        properties = {name: [values[name] for values in table] for table in [self._atom_values()] for name in (table[0] if table else ())}
+        properties = {
+            name: [values[name] for values in table]
+            for table in [self._atom_values()]
+            for name in (table[0] if table else ())
+        }
         summary = {
             "gap_ev": self.gap_ev,
             "interval_ev": list(self.interval_ev) if self.interval_ev else None,
@@ -117,7 +124,10 @@ class Result(Prediction):
 
     def _atom_values(self) -> list[dict[str, float | None]]:
         """The maps of each atom by name and layer; empty where they were not asked for."""
-        return [{f"{name}_{layer}": value for name in MAPS for layer, value in getattr(atom, name).items()} for atom in self.atoms or ()]
+        return [
+            {f"{name}_{layer}": value for name in MAPS for layer, value in getattr(atom, name).items()}
+            for atom in self.atoms or ()
+        ]
 
     def __str__(self) -> str:
         """One line: what a print needs to say."""

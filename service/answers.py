@@ -38,7 +38,11 @@ class Outgoing:
         """Pass a message on, or hold an error back until it has its shape."""
         if self._closed:
             return
-        if message["type"] == "http.response.start" and message["status"] >= 400 and (not self._is_page or message["status"] == 500):
+        if (
+            message["type"] == "http.response.start"
+            and message["status"] >= 400
+            and (not self._is_page or message["status"] == 500)
+        ):
             self._held = message
             return
         if self._held is not None and message["type"] == "http.response.body":
@@ -62,7 +66,9 @@ class Outgoing:
         allow = [(name, value) for name, value in held.get("headers", []) if name.lower() == b"allow"]
         await self.fail(failure, status=status, headers=allow)
 
-    async def fail(self, failure: Failure, *, status: int | None = None, headers: list[tuple[bytes, bytes]] | None = None) -> None:
+    async def fail(
+        self, failure: Failure, *, status: int | None = None, headers: list[tuple[bytes, bytes]] | None = None
+    ) -> None:
         """Answer with a failure, unless an answer is already on its way."""
         if self._closed:
             return
@@ -109,10 +115,20 @@ def shaped(status: int, body: bytes, *, method: str, path: str) -> tuple[Failure
             return failure, failure.status
     path = path[:100]
     if status == 404:
-        return Failure.make("invalid_request", f"There is nothing at {path}.", "See docs/api.md or /docs.json for the routes."), 404
+        return Failure.make(
+            "invalid_request", f"There is nothing at {path}.", "See docs/api.md or /docs.json for the routes."
+        ), 404
     if status == 405:
-        return Failure.make("invalid_request", f"{path} does not take {method}.", "See docs/api.md or /docs.json for the routes."), 405
-    by_status = {413: "payload_too_large", 415: "unsupported_media_type", 429: "overloaded", 503: "not_ready", 504: "timeout"}
+        return Failure.make(
+            "invalid_request", f"{path} does not take {method}.", "See docs/api.md or /docs.json for the routes."
+        ), 405
+    by_status = {
+        413: "payload_too_large",
+        415: "unsupported_media_type",
+        429: "overloaded",
+        503: "not_ready",
+        504: "timeout",
+    }
     if status in by_status:
         return Failure.make(by_status[status], "The request could not be served."), status
     if status < 500:
@@ -121,7 +137,12 @@ def shaped(status: int, body: bytes, *, method: str, path: str) -> tuple[Failure
 
 
 async def answer(
-    send: Send, failure: Failure, *, status: int | None = None, headers: list[tuple[bytes, bytes]] | None = None, scope: Scope | None = None
+    send: Send,
+    failure: Failure,
+    *,
+    status: int | None = None,
+    headers: list[tuple[bytes, bytes]] | None = None,
+    scope: Scope | None = None,
 ) -> None:
     """Send a failure as JSON, with the headers its code asks for."""
     status = status or failure.status

@@ -40,7 +40,9 @@ class _Page:
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
             failure = Failure.make(
-                "invalid_request", "This server has no page.", "Use the HTTP API (docs/api.md) or start it with the page."
+                "invalid_request",
+                "This server has no page.",
+                "Use the HTTP API (docs/api.md) or start it with the page.",
             )
             await JSONResponse(failure.model_dump(), status_code=404)(scope, receive, send)
 

@@ -5,7 +5,14 @@ from typing import Any
 
 import bentoml
 
-from hsegap.prediction.schemas import BatchRequest, BatchResponse, DescribeRequest, GeneratedDescription, Prediction, PredictRequest
+from hsegap.prediction.schemas import (
+    BatchRequest,
+    BatchResponse,
+    DescribeRequest,
+    GeneratedDescription,
+    Prediction,
+    PredictRequest,
+)
 from hsegap.service.app import edge_app, json_answer
 from hsegap.service.guard import Guard
 from hsegap.service.metrics import label_by_route
@@ -19,7 +26,8 @@ label_by_route()
 @bentoml.service(
     name="hsegap",
     workers=1,  # the page keeps its sessions in the process that answers
-    # The guard's own, shorter limit answers in the shape of all our errors. Not longer than needed: see without_timers in server.py.
+    # The guard's own, shorter limit answers in the shape of all our errors. Not longer than needed: see without_timers
+    # in server.py.
     traffic={"timeout": 600},
 )
 @bentoml.asgi_app(edge_app(RUNTIME), path="/", name="edge")

@@ -50,7 +50,9 @@ class Pending:
 
 def too_slow(seconds: float) -> BodyError:
     """A body that has not arrived in time."""
-    failure = Failure.make("timeout", f"The body did not arrive within {seconds:g} s.", "Send the request faster, or in smaller parts.")
+    failure = Failure.make(
+        "timeout", f"The body did not arrive within {seconds:g} s.", "Send the request faster, or in smaller parts."
+    )
     return BodyError(failure, status=TOO_SLOW)
 
 
@@ -174,7 +176,9 @@ class Streamed:
             self._seen += len(message.get("body", b""))
             self._whole = not message.get("more_body", False)
             if self._seen > self._limit:
-                return await self._refuse(BodyError(Failure.make("payload_too_large", f"The body has more than {self._limit} bytes.")))
+                return await self._refuse(
+                    BodyError(Failure.make("payload_too_large", f"The body has more than {self._limit} bytes."))
+                )
         return message
 
     async def _refuse(self, error: BodyError) -> Message:

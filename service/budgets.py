@@ -28,7 +28,8 @@ class OverloadedError(Exception):
 class Budgets:
     """Places for work. Used from the event loop alone.
 
-    A client of the API that finds no place is told to come back; the page waits a while in turn, since a person waits there.
+    A client of the API that finds no place is told to come back; the page waits a while in turn, since a person waits
+    there.
     """
 
     def __init__(self, limits: Mapping[Kind, int]) -> None:
@@ -40,7 +41,9 @@ class Budgets:
     @classmethod
     def from_settings(cls, settings: Settings) -> Budgets:
         """The operator's limits."""
-        return cls({"single": settings.max_concurrency, "batch": settings.max_batches, "describe": settings.max_describes})
+        return cls(
+            {"single": settings.max_concurrency, "batch": settings.max_batches, "describe": settings.max_describes}
+        )
 
     @contextlib.asynccontextmanager
     async def place(self, kind: Kind, *, wait_s: float = 0.0) -> AsyncIterator[None]:
@@ -74,7 +77,9 @@ class Budgets:
             turn.release()
 
     def _full(self, kind: Kind) -> Failure:
-        return Failure.make("overloaded", f"The server is working on {self.running[kind]} {_WHAT[kind]} and takes no more at once.")
+        return Failure.make(
+            "overloaded", f"The server is working on {self.running[kind]} {_WHAT[kind]} and takes no more at once."
+        )
 
     @property
     def busy(self) -> int:

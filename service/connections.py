@@ -59,9 +59,14 @@ def _whole(status: str, failure: Failure, more: str = "") -> bytes:
 
 
 FULL = _whole(
-    "503 Service Unavailable", Failure.make("overloaded", "The server has as many connections open as it may."), "retry-after: 1\r\n"
+    "503 Service Unavailable",
+    Failure.make("overloaded", "The server has as many connections open as it may."),
+    "retry-after: 1\r\n",
 )
-LATE = _whole("408 Request Timeout", Failure.make("timeout", "The head of the request did not arrive in time.", "Send the request faster."))
+LATE = _whole(
+    "408 Request Timeout",
+    Failure.make("timeout", "The head of the request did not arrive in time.", "Send the request faster."),
+)
 
 
 def protocol(bounds: Bounds, *, header_timeout_s: float) -> type[H11Protocol]:

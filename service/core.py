@@ -1,6 +1,7 @@
 """One object that answers: shared by the HTTP routes and the page, so that both give the same numbers.
 
-States: ``starting`` until the golden values have been reproduced, then ``ready``; ``failed`` when they were not; ``draining`` after a
+States: ``starting`` until the golden values have been reproduced, then ``ready``; ``failed`` when they were not;
+    ``draining`` after a
 request to stop. Only a ready core predicts; in any other state each call answers with the named error ``not_ready``.
 """
 
@@ -56,12 +57,15 @@ class Core:
             describe_deadline_s=settings.describe_deadline_s,
             remember_descriptions=settings.remember_descriptions,
         )
-        # Threads mostly wait for a worker process, so there are as many as pieces of work admitted at once; in pools of their own, so
-        # that descriptions, which take seconds, and the items of batches never stand before a single prediction.
+        # Threads mostly wait for a worker process, so there are as many as pieces of work admitted at once; in pools of
+        # their own, so that descriptions, which take seconds, and the items of batches never stand before a single
+        # prediction.
         self._batch_items = max(1, min(settings.max_concurrency // 2, 2 * (settings.workers + settings.threads)))
         self._threads = ThreadPoolExecutor(max_workers=settings.max_concurrency, thread_name_prefix="hsegap-request")
         self._batch_threads = ThreadPoolExecutor(max_workers=self._batch_items, thread_name_prefix="hsegap-batch")
-        self._describe_threads = ThreadPoolExecutor(max_workers=settings.max_describes, thread_name_prefix="hsegap-describe")
+        self._describe_threads = ThreadPoolExecutor(
+            max_workers=settings.max_describes, thread_name_prefix="hsegap-describe"
+        )
 
     @classmethod
     def open(cls, artifact: str | Path | None = None, *, settings: Settings | None = None) -> Core:
@@ -157,7 +161,9 @@ class Core:
         finally:
             self.in_flight -= 1
 
-    async def _predict_in_thread(self, request: PredictRequest, *, index: int | None, threads: ThreadPoolExecutor) -> Prediction | Failure:
+    async def _predict_in_thread(
+        self, request: PredictRequest, *, index: int | None, threads: ThreadPoolExecutor
+    ) -> Prediction | Failure:
         expires_at = time.monotonic() + self.settings.request_timeout_s
         work = functools.partial(self.predictor.predict_one, request, index=index, expires_at=expires_at)
         return await self._in_thread(work, threads)
@@ -166,7 +172,9 @@ class Core:
         """Run work in a thread; when the waiting task is cancelled, the work is told that nobody waits any more."""
         abandoned = threading.Event()
         try:
-            return await asyncio.get_running_loop().run_in_executor(threads, functools.partial(work, abandoned=abandoned))
+            return await asyncio.get_running_loop().run_in_executor(
+                threads, functools.partial(work, abandoned=abandoned)
+            )
         except asyncio.CancelledError:
             abandoned.set()
             raise
@@ -177,7 +185,9 @@ class Core:
             return failure
         expires_at = time.monotonic() + self.settings.request_timeout_s
         with self._counted():
-            return await self._in_thread(functools.partial(self.predictor.describe, request, expires_at=expires_at), self._describe_threads)
+            return await self._in_thread(
+                functools.partial(self.predictor.describe, request, expires_at=expires_at), self._describe_threads
+            )
 
     def model_info(self) -> ModelInfo:
         """What is known about the artifact that answers."""

@@ -40,5 +40,7 @@ class Cors:
 
     def is_preflight(self, scope: Scope) -> bool:
         """Whether a browser asks first, for a page that may."""
-        asks = scope["method"] == "OPTIONS" and any(name == b"access-control-request-method" for name, _ in scope["headers"])
+        asks = scope["method"] == "OPTIONS" and any(
+            name == b"access-control-request-method" for name, _ in scope["headers"]
+        )
         return asks and len(self.headers(scope)) > 1

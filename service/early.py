@@ -34,7 +34,9 @@ def _message(status: str, body: bytes, media_type: str, more: str = "") -> bytes
 
 
 _ALIVE = _message("200 OK", b"\n", "text/plain")
-_STARTING = _message("503 Service Unavailable", json.dumps(NOT_READY).encode(), "application/json", "retry-after: 2\r\n")
+_STARTING = _message(
+    "503 Service Unavailable", json.dumps(NOT_READY).encode(), "application/json", "retry-after: 2\r\n"
+)
 
 
 class EarlyAnswers:

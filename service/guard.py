@@ -1,7 +1,8 @@
 """What every HTTP request passes before BentoML sees it, the API's and the page's alike.
 
-In this order: names (Host, Origin), key, type, size, readiness, the whole body under its own deadline, its structure, a place to work in,
-time. BentoML and Gradio have none of it in this shape; all of it is settled here, so that no route can forget it.
+In this order: names (Host, Origin), key, type, size, readiness, the whole body under its own deadline, its structure, a
+place to work in, time. BentoML and Gradio have none of it in this shape; all of it is settled here, so that no route
+can forget it.
 """
 
 from __future__ import annotations
@@ -121,7 +122,9 @@ class Guard:
         else:
             settings = self._runtime.settings
             deadline_s = settings.upload_timeout_s if path == UPLOAD else settings.body_timeout_s
-            await self._pass(scope, Streamed(receive, outgoing, limit=self._limit(path), deadline_s=deadline_s), outgoing)
+            await self._pass(
+                scope, Streamed(receive, outgoing, limit=self._limit(path), deadline_s=deadline_s), outgoing
+            )
 
     async def _with_body(self, exchange: _Exchange) -> None:
         """Read the whole body, then work on it; what it costs is given back when the answer is out."""
@@ -208,8 +211,12 @@ class Guard:
     def _refusal(self, scope: Scope, path: str, record: Record) -> Failure | None:
         """Why a request is turned away on its headers alone; None when it is not."""
         names = {name for name, _ in scope["headers"]}
-        if b"transfer-encoding" in names and b"content-length" in names:  # what one proxy reads as a body, the next reads as a request
-            return Failure.make("invalid_request", "The request has both Content-Length and Transfer-Encoding.", "Send one of them.")
+        if (
+            b"transfer-encoding" in names and b"content-length" in names
+        ):  # what one proxy reads as a body, the next reads as a request
+            return Failure.make(
+                "invalid_request", "The request has both Content-Length and Transfer-Encoding.", "Send one of them."
+            )
         if path not in HEALTH_ROUTES and not (path == "/metrics" and self._runtime.settings.metrics_any_host):
             changes = is_page(path) or scope["method"] not in {"GET", "HEAD", "OPTIONS"}
             if failure := self._hosts.refusal(scope, changes=changes):
@@ -229,9 +236,13 @@ class Guard:
         # BentoML would unpickle a body that says it is one. Nothing here has any use for pickles, whatever the route.
         if "pickle" in media_type or (work and media_type != "application/json"):
             named = media_type[:100] or "no content type"
-            return Failure.make("unsupported_media_type", f"The body must be application/json; this request says {named}.")
+            return Failure.make(
+                "unsupported_media_type", f"The body must be application/json; this request says {named}."
+            )
         if work and header(scope, b"content-encoding").lower() not in {"", "identity"}:
-            return Failure.make("unsupported_media_type", "The body must not be compressed.", "Send the JSON without Content-Encoding.")
+            return Failure.make(
+                "unsupported_media_type", "The body must not be compressed.", "Send the JSON without Content-Encoding."
+            )
         length, limit = header(scope, b"content-length"), self._limit(path)
         if length.isdecimal() and int(length[:20]) > limit:
             return Failure.make("payload_too_large", f"The body has {length[:20]} bytes; at most {limit} are taken.")
@@ -251,4 +262,7 @@ def _kind(path: str, value: Any) -> Kind:
 
 def _has_body(scope: Scope) -> bool:
     """Whether a body follows that nobody will read."""
-    return any(name == b"transfer-encoding" or (name == b"content-length" and value != b"0") for name, value in scope["headers"])
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+        for name, value in scope["headers"]
+    )

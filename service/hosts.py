@@ -1,7 +1,7 @@
 """Whose pages and which names may reach the server: checks of Host and Origin, and the path below which a proxy shows it.
 
-A page elsewhere in the user's browser can send requests to a server on loopback, and a name of its own can be pointed at 127.0.0.1. Both
-show in these two headers, which a browser does not let a page write.
+A page elsewhere in the user's browser can send requests to a server on loopback, and a name of its own can be pointed
+at 127.0.0.1. Both show in these two headers, which a browser does not let a page write.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 #: Headers that say what a proxy was asked for.
-FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-prefix", b"x-forwarded-proto"})
+FORWARDED = frozenset(
+    {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-prefix", b"x-forwarded-proto"}
+)
 
 
 class Hosts:
@@ -56,7 +58,9 @@ class Hosts:
         origins = values(scope, b"origin")
         if changes and origins and not (len(origins) == 1 and self._is_ours(origins[0], host[0])):
             message = "The request comes from a page of another origin."
-            return Failure.make("forbidden", message, "Open the server's own page, or name the origin in HSEGAP_ORIGINS.")
+            return Failure.make(
+                "forbidden", message, "Open the server's own page, or name the origin in HSEGAP_ORIGINS."
+            )
         return None
 
     def _is_ours(self, origin: str, host: str) -> bool:
@@ -77,7 +81,11 @@ class Hosts:
     def trusts(self, scope: Scope) -> bool:
         """Whether the peer is a proxy whose word counts."""
         client = scope.get("client")
-        return bool(self._proxies) and client is not None and (client[0] in self._proxies or _short(client[0]) in self._proxies)
+        return (
+            bool(self._proxies)
+            and client is not None
+            and (client[0] in self._proxies or _short(client[0]) in self._proxies)
+        )
 
     def placed(self, scope: Scope) -> Scope:
         """The request with the path below which it is shown as its root path, and without a stranger's word on where it came from."""
@@ -119,4 +127,6 @@ def _short(address: str) -> str:
 
 def _forbidden_host(host: list[str]) -> Failure:
     shown = ", ".join(host)[:100] or "none"
-    return Failure.make("forbidden", f"This server does not answer under this host name: {shown}.", "Name it in HSEGAP_HOSTS.")
+    return Failure.make(
+        "forbidden", f"This server does not answer under this host name: {shown}.", "Name it in HSEGAP_HOSTS."
+    )

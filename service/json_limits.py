@@ -1,7 +1,8 @@
 """Structure before content: how deep and how long a JSON body may be, counted while it arrives.
 
-A parser makes an object of every key before anybody can look at it, and stops the whole server meanwhile. Here only brackets, commas and
-quotes are looked at, chunk by chunk as they come from the socket, and a body that holds too many of them is refused at once.
+A parser makes an object of every key before anybody can look at it, and stops the whole server meanwhile. Here only
+brackets, commas and quotes are looked at, chunk by chunk as they come from the socket, and a body that holds too many
+of them is refused at once.
 """
 
 from __future__ import annotations
@@ -76,7 +77,9 @@ class StructureCount:
 
 
 def _refused(message: str) -> Failure:
-    return Failure.make("invalid_request", message, "Compare the request with docs/api.md; a batch has `items` and nothing else.")
+    return Failure.make(
+        "invalid_request", message, "Compare the request with docs/api.md; a batch has `items` and nothing else."
+    )
 
 
 class _DuplicateKeyError(ValueError):
@@ -97,11 +100,14 @@ def _no_constant(name: str) -> Any:
 def parsed(body: bytes) -> Any | Failure:
     """The value of a body that :class:`StructureCount` has let pass, or why it is none.
 
-    Two keys of one name are refused: of two answers a reader could give, each takes another. So are NaN and Infinity, which JSON has not.
+    Two keys of one name are refused: of two answers a reader could give, each takes another. So are NaN and Infinity,
+    which JSON has not.
     """
     try:
         return json.loads(body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
     except _DuplicateKeyError:
         return Failure.make("invalid_request", "A key stands twice in one object of the JSON.", "Send each field once.")
     except (ValueError, RecursionError):
-        return Failure.make("invalid_request", "The body is not valid JSON.", "Send one JSON object in UTF-8; see docs/api.md.")
+        return Failure.make(
+            "invalid_request", "The body is not valid JSON.", "Send one JSON object in UTF-8; see docs/api.md."
+        )

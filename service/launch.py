@@ -41,16 +41,22 @@ def check_port(host: str, port: int) -> None:
         LaunchError: If it is taken, not allowed, or not an address of this machine.
     """
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
     except OSError as error:
-        raise LaunchError(f"{host} is not an address of this machine: {error.strerror or error}.", "Use --host 127.0.0.1.") from error
+        raise LaunchError(
+            f"{host} is not an address of this machine: {error.strerror or error}.", "Use --host 127.0.0.1."
+        ) from error
     with socket.socket(family, kind, protocol) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(address)
         except OSError as error:
             hint = f"Stop what listens there, or choose another port with --port (for example {port + 1})."
-            raise LaunchError(f"Port {port} on {host} cannot be used: {(error.strerror or str(error)).lower()}.", hint) from error
+            raise LaunchError(
+                f"Port {port} on {host} cannot be used: {(error.strerror or str(error)).lower()}.", hint
+            ) from error
 
 
 def is_loopback(host: str) -> bool:
@@ -70,7 +76,11 @@ def server_command(*, host: str, port: int, access_log: bool = False) -> list[st
 
 
 def server_environment(
-    *, artifact: str | Path | None = None, workers: int | None = None, page: bool = True, base: Mapping[str, str] | None = None
+    *,
+    artifact: str | Path | None = None,
+    workers: int | None = None,
+    page: bool = True,
+    base: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Environment of the server process.
 
@@ -83,7 +93,9 @@ def server_environment(
     environment = {**ENVIRONMENT, **(os.environ if base is None else base)}
     environment["PYTHONPATH"] = python_path(environment)
     if artifact is not None:
-        environment["HSEGAP_ARTIFACT"] = str(Path(artifact).absolute())  # a link may point elsewhere when it is loaded again
+        environment["HSEGAP_ARTIFACT"] = str(
+            Path(artifact).absolute()
+        )  # a link may point elsewhere when it is loaded again
     if workers is not None:
         environment["HSEGAP_WORKERS"] = str(workers)
     if not page:
@@ -104,7 +116,8 @@ def serve(
 ) -> NoReturn:
     """Become the server: this process is replaced by it, so signals reach it directly.
 
-    It prints one line with its addresses when it is ready, and ends within seconds of SIGTERM or Ctrl-C after finishing what it works on.
+    It prints one line with its addresses when it is ready, and ends within seconds of SIGTERM or Ctrl-C after finishing
+    what it works on.
 
     Args:
         host: Address to listen on. Anything but the loopback address lets others in: set HSEGAP_TOKEN then.
@@ -135,7 +148,9 @@ def serve(
             raise LaunchError(f"Others can reach {host}, and the server would ask nobody for a key.", hint)
         # Names that no stranger can point elsewhere: the address itself, and the machine's own.
         own = [name for name in (socket.gethostname(), host) if name not in {"0.0.0.0", "::"}]  # noqa: S104 - compared, not listened on
-        os.environ["HSEGAP_HOSTS"] = ",".join([*settings.hosts, *(f"[{name}]" if ":" in name else name for name in own)])
+        os.environ["HSEGAP_HOSTS"] = ",".join(
+            [*settings.hosts, *(f"[{name}]" if ":" in name else name for name in own)]
+        )
     Artifact.load(artifact or settings.artifact)
     environment = server_environment(artifact=artifact, workers=workers, page=page)
     command = server_command(host=host, port=port, access_log=access_log)

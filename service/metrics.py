@@ -13,10 +13,29 @@ if TYPE_CHECKING:
 
 #: Routes that have a label of their own.
 ROUTES = frozenset(
-    {"/", "/predict", "/predict_batch", "/describe", "/model", "/docs.json", "/livez", "/healthz", "/readyz", "/metrics", "/schema.json"}
+    {
+        "/",
+        "/predict",
+        "/predict_batch",
+        "/describe",
+        "/model",
+        "/docs.json",
+        "/livez",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/schema.json",
+    }
 )
 #: The page's routes, longest first: what follows one of these is left out of the label.
-PAGE_ROUTES = ("/ui/gradio_api/queue", "/ui/gradio_api/call", "/ui/gradio_api/run", "/ui/gradio_api/upload", "/ui/gradio_api", "/ui")
+PAGE_ROUTES = (
+    "/ui/gradio_api/queue",
+    "/ui/gradio_api/call",
+    "/ui/gradio_api/run",
+    "/ui/gradio_api/upload",
+    "/ui/gradio_api",
+    "/ui",
+)
 #: Label of every path that is none of these, refused or not found alike.
 UNKNOWN = "unknown"
 #: Where the request itself waits while the metrics look at a copy of it.
@@ -42,8 +61,8 @@ def label_of(path: str) -> str:
 def label_by_route() -> None:
     """Let BentoML count requests by route template, under `hsegap serve` as under `bentoml serve`.
 
-    BentoML takes the raw path as a label and offers no way to choose another. It looks the class of its middleware up by name each time it
-    makes an application; that name leads to ours from now on.
+    BentoML takes the raw path as a label and offers no way to choose another. It looks the class of its middleware up
+    by name each time it makes an application; that name leads to ours from now on.
     """
     instruments: Any = import_module("bentoml._internal.server.http.instruments")
     theirs: Any = instruments.RunnerTrafficMetricsMiddleware

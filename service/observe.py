@@ -138,7 +138,9 @@ class _Metrics:
     def __init__(self, budgets: Budgets, answering: Callable[[], Predictor | None]) -> None:
         from prometheus_client import Gauge, Histogram
 
-        self.stages = Histogram("hsegap_stage_seconds", "Time of one stage of one prediction.", ["stage"], buckets=BUCKETS)
+        self.stages = Histogram(
+            "hsegap_stage_seconds", "Time of one stage of one prediction.", ["stage"], buckets=BUCKETS
+        )
         for stage in STAGES:
             self.stages.labels(stage)
         self.items = Histogram("hsegap_batch_items", "Crystals of one batch.", buckets=ITEMS)
@@ -149,7 +151,9 @@ class _Metrics:
             running.labels(kind).set_function(partial(budgets.running.__getitem__, kind))
             waiting.labels(kind).set_function(partial(budgets.waiting.__getitem__, kind))
         workers = Gauge("hsegap_workers", "Worker processes by role and what they do.", ["role", "state"], **sums)
-        replaced = Gauge("hsegap_workers_replaced", "Worker processes that had to be replaced since the start.", ["role"], **sums)
+        replaced = Gauge(
+            "hsegap_workers_replaced", "Worker processes that had to be replaced since the start.", ["role"], **sums
+        )
         for role in ("read", "describe"):
             workers.labels(role, "busy").set_function(partial(_pool, answering, role, "busy"))
             workers.labels(role, "alive").set_function(partial(_pool, answering, role, "alive"))

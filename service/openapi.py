@@ -1,7 +1,7 @@
 """The OpenAPI document: every route, what it takes, what it gives, and each error it may answer with.
 
-BentoML's own document knows neither the GET routes nor the shape of the errors, so this one is built from the same pydantic classes that
-check requests and write answers.
+BentoML's own document knows neither the GET routes nor the shape of the errors, so this one is built from the same
+pydantic classes that check requests and write answers.
 """
 
 from __future__ import annotations
@@ -108,11 +108,21 @@ def openapi_document(settings: Settings) -> dict[str, Any]:
             example={"structure": SILICON, "format": "cif"},
             codes=(*STRUCTURE_CODES, *DESCRIBE_CODES, *WORK_CODES),
         ),
-        "/model": _get("model", "What is known about the artifact that answers.", _json(ModelInfo), ("forbidden", "not_ready")),
-        "/docs.json": _get("docs", "This document.", {"application/json": {"schema": {"type": "object"}}}, ("forbidden",)),
+        "/model": _get(
+            "model", "What is known about the artifact that answers.", _json(ModelInfo), ("forbidden", "not_ready")
+        ),
+        "/docs.json": _get(
+            "docs", "This document.", {"application/json": {"schema": {"type": "object"}}}, ("forbidden",)
+        ),
         "/livez": _get("livez", "200 while the process lives.", _text(), (), open_to_all=True),
         "/healthz": _get("healthz", "The same as /livez.", _text(), (), open_to_all=True),
-        "/readyz": _get("readyz", "200 once the artifact is verified, until the server stops.", _text(), ("not_ready",), open_to_all=True),
+        "/readyz": _get(
+            "readyz",
+            "200 once the artifact is verified, until the server stops.",
+            _text(),
+            ("not_ready",),
+            open_to_all=True,
+        ),
         "/metrics": _get("metrics", "Prometheus metrics.", _text(), ("forbidden",)),
     }
     if secured:
@@ -142,7 +152,8 @@ def _schemas() -> dict[str, Any]:
     """What requests and answers look like."""
     classes: list[type[BaseModel]] = [PredictRequest, BatchRequest, DescribeRequest]
     answers: list[type[BaseModel]] = [Prediction, BatchResponse, GeneratedDescription, ModelInfo, Failure]
-    # The validation schema describes answers too: serialisers that leave an absent field out hide the others from the other one.
+    # The validation schema describes answers too: serialisers that leave an absent field out hide the others from the
+    # other one.
     modes: Any = [(cls, "validation") for cls in (*classes, *answers)]
     _, definitions = models_json_schema(modes, ref_template=REF)
     found: dict[str, Any] = definitions["$defs"]
@@ -150,15 +161,26 @@ def _schemas() -> dict[str, Any]:
 
 
 def _post(
-    name: str, summary: str, *, takes: type[BaseModel], gives: type[BaseModel], example: dict[str, Any], codes: tuple[str, ...]
+    name: str,
+    summary: str,
+    *,
+    takes: type[BaseModel],
+    gives: type[BaseModel],
+    example: dict[str, Any],
+    codes: tuple[str, ...],
 ) -> dict[str, Any]:
-    body = {"required": True, "content": {"application/json": {"schema": _ref(takes), "examples": {"silicon": {"value": example}}}}}
+    body = {
+        "required": True,
+        "content": {"application/json": {"schema": _ref(takes), "examples": {"silicon": {"value": example}}}},
+    }
     slow = {"408": {"description": "`timeout`: The body did not arrive in time.", "content": _json(Failure)}}
     responses = {"200": {"description": "The answer.", "content": _json(gives)}, **_errors(codes), **slow}
     return {"post": {"operationId": name, "summary": summary, "requestBody": body, "responses": responses}}
 
 
-def _get(name: str, summary: str, content: dict[str, Any], codes: tuple[str, ...], *, open_to_all: bool = False) -> dict[str, Any]:
+def _get(
+    name: str, summary: str, content: dict[str, Any], codes: tuple[str, ...], *, open_to_all: bool = False
+) -> dict[str, Any]:
     responses = {"200": {"description": "The answer.", "content": content}, **_errors(codes)}
     operation: dict[str, Any] = {"operationId": name, "summary": summary, "responses": responses}
     if open_to_all:

@@ -82,10 +82,15 @@ class PageBackend:
         """Ask when there is a place, for as long as a request may take."""
         settings = self._runtime.settings
         try:
-            async with self._runtime.budgets.place(kind, wait_s=WAIT_S), asyncio.timeout(settings.request_timeout_s) as limit:
+            async with (
+                self._runtime.budgets.place(kind, wait_s=WAIT_S),
+                asyncio.timeout(settings.request_timeout_s) as limit,
+            ):
                 with self._runtime.shortened_when_draining(limit):
                     return await ask()
         except OverloadedError as error:
             return error.failure
         except TimeoutError:
-            return self._runtime.not_ready() or Failure.make("timeout", f"It took longer than {settings.request_timeout_s:g} s.")
+            return self._runtime.not_ready() or Failure.make(
+                "timeout", f"It took longer than {settings.request_timeout_s:g} s."
+            )

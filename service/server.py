@@ -1,8 +1,9 @@
 """One server process: BentoML's application under uvicorn. Started by :mod:`hsegap.service.launch` in a clean environment.
 
-``bentoml serve`` runs the same application under circus. That supervisor costs a second process and a second or two, and it opens control
-ports on the loopback interface that ask nobody for a password; on a shared login node any user could talk to them. So ``hsegap serve``
-goes without it, and a crashed server is restarted by whoever runs it (systemd, Docker, Kubernetes).
+``bentoml serve`` runs the same application under circus. That supervisor costs a second process and a second or two,
+and it opens control ports on the loopback interface that ask nobody for a password; on a shared login node any user
+could talk to them. So ``hsegap serve`` goes without it, and a crashed server is restarted by whoever runs it (systemd,
+Docker, Kubernetes).
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ def announce(server: uvicorn.Server, runtime: Runtime, url: str, outcome: list[i
 def without_timers(app: Starlette) -> Starlette:
     """BentoML's application without the middleware that gives each request a timer.
 
-    The timer is not stopped when the answer is out: until the time is up it keeps some 9 kB of every request alive, and BentoML's time
-    must be longer than any of ours. :class:`hsegap.service.guard.Guard` has the limits that count.
+    The timer is not stopped when the answer is out: until the time is up it keeps some 9 kB of every request alive, and
+    BentoML's time must be longer than any of ours. :class:`hsegap.service.guard.Guard` has the limits that count.
     """
     from bentoml._internal.server.http.traffic import TimeoutMiddleware
 
@@ -122,7 +123,9 @@ class Server(uvicorn.Server):
 
 def listen(host: str, port: int) -> socket.socket:
     """The listening socket, before anything slow is done."""
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
     made = socket.socket(family, kind, protocol)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     made.bind(address)
@@ -137,7 +140,9 @@ def main() -> None:
     parser.add_argument("--port", required=True, type=int)
     parser.add_argument("--access-log", action="store_true")
     options = parser.parse_args()
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(
+        level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # until there is something to finish
     listening = listen(options.host, options.port)
     early = EarlyAnswers(listening)
@@ -176,7 +181,9 @@ def main() -> None:
     server = Server(config, RUNTIME, early)
     host = f"[{options.host}]" if ":" in options.host else options.host
     outcome: list[int] = []
-    threading.Thread(target=announce, args=(server, RUNTIME, f"http://{host}:{options.port}", outcome), daemon=True).start()
+    threading.Thread(
+        target=announce, args=(server, RUNTIME, f"http://{host}:{options.port}", outcome), daemon=True
+    ).start()
     server.run(sockets=[listening])
     sys.exit(outcome[0] if outcome else (0 if server.started else 1))
 

@@ -29,19 +29,31 @@ class Settings(BaseSettings):
         repr=False,
         description="Access keys as NAME:SHA256, made by `hsegap key`; every route but the health routes asks for one.",
     )
-    hosts: Words = Field((), description="Host names besides the loopback ones by which the server may be addressed; * for any.")
-    origins: Words = Field((), description="Origins (https://name:port) of other pages that may use the page and the API; see cors.")
+    hosts: Words = Field(
+        (), description="Host names besides the loopback ones by which the server may be addressed; * for any."
+    )
+    origins: Words = Field(
+        (), description="Origins (https://name:port) of other pages that may use the page and the API; see cors."
+    )
     cors: bool = Field(default=False, description="Send CORS headers to the pages named in origins.")
-    metrics_any_host: bool = Field(default=False, description="Answer /metrics under any host name, as a scraper by address needs.")
+    metrics_any_host: bool = Field(
+        default=False, description="Answer /metrics under any host name, as a scraper by address needs."
+    )
     root_path: str = Field("", description="Path below which a proxy shows the server, such as /tools/hse.")
-    trusted_proxies: Words = Field((), description="Addresses of proxies whose X-Forwarded-Prefix, -Host and -Proto count.")
+    trusted_proxies: Words = Field(
+        (), description="Addresses of proxies whose X-Forwarded-Prefix, -Host and -Proto count."
+    )
     page: bool = Field(default=True, description="Serve the page under /ui.")
     workers: PositiveInt = Field(2, description="Processes that read structures and build graphs.")
     threads: PositiveInt = Field(1, description="Crystals in the network at the same time, one processor core each.")
-    max_concurrency: PositiveInt = Field(64, description="Single predictions worked on at once; the next one is answered with 429.")
+    max_concurrency: PositiveInt = Field(
+        64, description="Single predictions worked on at once; the next one is answered with 429."
+    )
     max_batches: PositiveInt = Field(8, description="Batches worked on at once, the page's included.")
     max_describes: PositiveInt = Field(8, description="Descriptions generated at once, those of predictions included.")
-    max_connections: PositiveInt = Field(512, description="Open connections; lowered where the open-file limit asks for it.")
+    max_connections: PositiveInt = Field(
+        512, description="Open connections; lowered where the open-file limit asks for it."
+    )
     max_body_bytes: PositiveInt = Field(8 * 2**20, description="Largest body of an API request.")
     max_upload_bytes: PositiveInt = Field(64 * 2**20, description="Largest upload of the page.")
     max_pending_bytes: PositiveInt = Field(256 * 2**20, description="Bytes of all bodies held at once.")
@@ -51,12 +63,22 @@ class Settings(BaseSettings):
     body_timeout_s: Seconds = Field(15.0, description="Longest time for the body of an API request to arrive.")
     upload_timeout_s: Seconds = Field(120.0, description="Longest time for an upload to arrive.")
     idle_timeout_s: Seconds = Field(30.0, description="How long a connection is kept open without a request.")
-    request_timeout_s: Seconds = Field(120.0, description="Longest time for a request, the first description's imports included.")
+    request_timeout_s: Seconds = Field(
+        120.0, description="Longest time for a request, the first description's imports included."
+    )
     read_deadline_s: Seconds = Field(10.0, description="Longest time for reading one structure and building its graph.")
-    describe_deadline_s: Seconds = Field(60.0, description="Longest time for describing one structure, imports not counted.")
-    drain_s: float = Field(5.0, ge=0.0, allow_inf_nan=False, description="Longest time a stopping server waits for its requests.")
-    remember_descriptions: bool = Field(default=True, description="Keep generated descriptions on disk, at most 128 MB.")
-    request_log: bool = Field(default=False, description="Write one line of JSON per request on standard error; never content.")
+    describe_deadline_s: Seconds = Field(
+        60.0, description="Longest time for describing one structure, imports not counted."
+    )
+    drain_s: float = Field(
+        5.0, ge=0.0, allow_inf_nan=False, description="Longest time a stopping server waits for its requests."
+    )
+    remember_descriptions: bool = Field(
+        default=True, description="Keep generated descriptions on disk, at most 128 MB."
+    )
+    request_log: bool = Field(
+        default=False, description="Write one line of JSON per request on standard error; never content."
+    )
 
     @field_validator("api_keys", "hosts", "origins", "trusted_proxies", mode="before")
     @classmethod
@@ -92,12 +114,15 @@ class Settings(BaseSettings):
             given: Settings that count before the environment's.
 
         Raises:
-            ValueError: If a value does not fit; the message names each variable but no value, for a key may be among them.
+            ValueError: If a value does not fit; the message names each variable but no value, for a key may be among
+                them.
         """
         try:
             return cls(**given)
         except ValidationError as error:
-            wrong = [f"{PREFIX}{str(entry['loc'][0]).upper()}: {entry['msg']}" for entry in error.errors(include_input=False)]
+            wrong = [
+                f"{PREFIX}{str(entry['loc'][0]).upper()}: {entry['msg']}" for entry in error.errors(include_input=False)
+            ]
             raise ValueError("; ".join(wrong)) from None
 
     @property

@@ -91,7 +91,10 @@ def collate_arrays(graphs: Sequence[CrystalGraph]) -> GraphArrays:
     bond_offset = np.concatenate([[0], np.cumsum(n_bonds)])
 
     def joined(name: str, offsets: np.ndarray) -> np.ndarray:
-        parts = [np.asarray(getattr(graph, name), dtype=np.int64) + offset for graph, offset in zip(graphs, offsets, strict=False)]
+        parts = [
+            np.asarray(getattr(graph, name), dtype=np.int64) + offset
+            for graph, offset in zip(graphs, offsets, strict=False)
+        ]
         return np.concatenate(parts)
 
     dst = joined("dst", atom_offset)

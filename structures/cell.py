@@ -33,7 +33,8 @@ def face_distances(lattice: np.ndarray) -> list[float]:
     a, b, c = lattice.tolist()
     volume = lengths_and_volume(lattice)[1]
     areas = (
-        math.hypot(y[1] * z[2] - y[2] * z[1], y[2] * z[0] - y[0] * z[2], y[0] * z[1] - y[1] * z[0]) for y, z in ((b, c), (c, a), (a, b))
+        math.hypot(y[1] * z[2] - y[2] * z[1], y[2] * z[0] - y[0] * z[2], y[0] * z[1] - y[1] * z[0])
+        for y, z in ((b, c), (c, a), (a, b))
     )
     return [volume / max(area, 1e-300) for area in areas]
 
@@ -55,8 +56,8 @@ def lattice_from_parameters(parameters: np.ndarray) -> np.ndarray:
     if not all(map(math.isfinite, (a, b, c, *angles))) or min(a, b, c, *angles) <= 0 or max(angles) >= 180:
         shown = ", ".join(f"{value:.6g}" for value in parameters)
         raise StructureError("degenerate_cell", f"No cell has the lengths and angles {shown}.", hint)
-    # Three angles fit together only if each is less than the sum of the others and all three are less than 360° together;
-    # pymatgen clips such cells into a flat one without a word.
+    # Three angles fit together only if each is less than the sum of the others and all three are less than 360°
+    # together; pymatgen clips such cells into a flat one without a word.
     if sum(angles) >= 360 or 2 * max(angles) >= sum(angles):
         shown = ", ".join(f"{angle:.6g}°" for angle in angles)
         raise StructureError("degenerate_cell", f"The cell is degenerate: the angles {shown} span no volume.", hint)

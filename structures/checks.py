@@ -19,7 +19,8 @@ LONGEST_CELL_VECTOR = 1000.0
 LARGEST_FRACTIONAL = 1e4
 #: Volume over the product of the three lengths; below it the three vectors lie in a plane for every practical purpose.
 SMALLEST_FLATNESS = 1e-6
-#: Cell volume, and volume per atom, in Å³ below which a cell cannot be meant (solid hydrogen at 400 GPa takes about 1.2).
+#: Cell volume, and volume per atom, in Å³ below which a cell cannot be meant (solid hydrogen at 400 GPa takes about
+#: 1.2).
 SMALLEST_VOLUME_PER_ATOM = 0.1
 #: Atoms nearer than this (Å) are an error in the file; the shortest bond there is, H–H, has 0.74.
 SHORTEST_DISTANCE = 0.5
@@ -48,11 +49,15 @@ def check_lattice(lattice: np.ndarray, *, n_atoms: int = 1) -> None:
     lengths, volume = lengths_and_volume(lattice)
     if max(lengths) > LONGEST_CELL_VECTOR:
         message = f"A cell vector is {max(lengths):.6g} Å long; at most {LONGEST_CELL_VECTOR:.0f} Å are accepted."
-        raise StructureError("degenerate_cell", message, "Cell lengths are read in Å: check the unit and the scale factor.")
+        raise StructureError(
+            "degenerate_cell", message, "Cell lengths are read in Å: check the unit and the scale factor."
+        )
     check_repeat(lattice)
     flatness = volume / max(math.prod(lengths), 1e-300)
     if volume < SMALLEST_VOLUME_PER_ATOM * max(n_atoms, 1) or flatness < SMALLEST_FLATNESS:
-        message = f"The cell is degenerate: its volume is {volume:.3g} Å³ for {n_atoms} atom{'s' if n_atoms != 1 else ''}."
+        message = (
+            f"The cell is degenerate: its volume is {volume:.3g} Å³ for {n_atoms} atom{'s' if n_atoms != 1 else ''}."
+        )
         raise StructureError("degenerate_cell", message, hint)
 
 
@@ -78,7 +83,9 @@ def check_coordinates(frac_coords: np.ndarray) -> None:
         StructureError: ``unreadable_structure``.
     """
     if not len(frac_coords):
-        raise StructureError("unreadable_structure", "The structure has no atoms.", "Check that the file lists atom positions.")
+        raise StructureError(
+            "unreadable_structure", "The structure has no atoms.", "Check that the file lists atom positions."
+        )
     if np.abs(frac_coords).max() <= LARGEST_FRACTIONAL:  # false for NaN, too
         return
     wrong = ~np.isfinite(frac_coords).all(axis=1)
@@ -88,7 +95,9 @@ def check_coordinates(frac_coords: np.ndarray) -> None:
     far = np.abs(frac_coords).max(axis=1) > LARGEST_FRACTIONAL
     if far.any():
         message = f"Atom {int(far.argmax())} (counted from 0) lies more than {LARGEST_FRACTIONAL:.0f} cells away from the cell."
-        raise StructureError("unreadable_structure", message, "Check the coordinates, and whether they are fractional or Cartesian (Å).")
+        raise StructureError(
+            "unreadable_structure", message, "Check the coordinates, and whether they are fractional or Cartesian (Å)."
+        )
 
 
 def check_atom_count(n_atoms: int, max_atoms: int | None) -> None:
@@ -114,7 +123,9 @@ def check_elements(atomic_numbers: np.ndarray) -> None:
         raise StructureError("unknown_element", message, "Only crystals of elements up to lawrencium can be predicted.")
 
 
-def close_pairs(lattice: np.ndarray, frac_coords: np.ndarray, *, shortest: float = SHORTEST_DISTANCE) -> list[tuple[int, int, float]]:
+def close_pairs(
+    lattice: np.ndarray, frac_coords: np.ndarray, *, shortest: float = SHORTEST_DISTANCE
+) -> list[tuple[int, int, float]]:
     """Find atoms that sit on top of each other or of their own periodic images.
 
     Args:
@@ -144,7 +155,8 @@ def _paired(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Indices and distances of close pairs by looking at all pairs, axis by axis.
 
-    Between lattice planes more than twice the distance apart nothing but the nearest image can be that close, and no atom's own image is.
+    Between lattice planes more than twice the distance apart nothing but the nearest image can be that close, and no
+    atom's own image is.
     """
     axes = sorted(range(3), key=lambda axis: -heights[axis])
     along = frac_coords[:, axes[0]]
@@ -164,7 +176,9 @@ def _paired(
     return first[close], second[close], distance[close]
 
 
-def _searched(lattice: np.ndarray, frac_coords: np.ndarray, shortest: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _searched(
+    lattice: np.ndarray, frac_coords: np.ndarray, shortest: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Indices and distances of close pairs by a neighbour search, for large and for skewed cells."""
     from pymatgen.optimization.neighbors import find_points_in_spheres
 
@@ -173,12 +187,16 @@ def _searched(lattice: np.ndarray, frac_coords: np.ndarray, shortest: float) -> 
     coords, _ = wrapped(frac_coords, change, reduced)
     # A radius of 1 Å is cheaper than one of 0.5 Å: fewer cells in the search grid.
     radius = affordable_radius(coords, max(shortest, 1.0))
-    first, second, _, distance = find_points_in_spheres(coords, coords, radius, np.ones(3, dtype=np.int64), reduced, 1e-8)
+    first, second, _, distance = find_points_in_spheres(
+        coords, coords, radius, np.ones(3, dtype=np.int64), reduced, 1e-8
+    )
     pairs = np.flatnonzero((distance < shortest) & (first < second))
     return first[pairs], second[pairs], distance[pairs]
 
 
-def check_distances(lattice: np.ndarray, frac_coords: np.ndarray, symbols: Sequence[str], *, shortest: float = SHORTEST_DISTANCE) -> None:
+def check_distances(
+    lattice: np.ndarray, frac_coords: np.ndarray, symbols: Sequence[str], *, shortest: float = SHORTEST_DISTANCE
+) -> None:
     """Refuse atoms that sit on top of each other or of their own periodic images.
 
     Args:
@@ -196,6 +214,8 @@ def check_distances(lattice: np.ndarray, frac_coords: np.ndarray, symbols: Seque
         return
     a, b, distance = pairs[0]
     more = f" ({len(pairs)} such pairs)" if len(pairs) > 1 else ""
-    message = f"{symbols[a]} (atom {a}) and {symbols[b]} (atom {b}, counted from 0) are only {distance:.3f} Å apart{more}."
+    message = (
+        f"{symbols[a]} (atom {a}) and {symbols[b]} (atom {b}, counted from 0) are only {distance:.3f} Å apart{more}."
+    )
     hint = "Remove the duplicate atom, or check the cell lengths, the coordinates and the symmetry operations."
     raise StructureError("overlapping_atoms", message, hint)

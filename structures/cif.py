@@ -1,7 +1,7 @@
 """A CIF becomes the atoms of its cell.
 
-gemmi parses the text and knows the settings of the space groups; what a file leaves open, contradicts or rounds is settled in the
-``cif_`` files beside this one, or refused by name.
+gemmi parses the text and knows the settings of the space groups; what a file leaves open, contradicts or rounds is
+settled in the ``cif_`` files beside this one, or refused by name.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ def parse_cif(text: str, *, max_atoms: int | None) -> Parsed:
     sites.frac_coords = snap_thirds(sites.frac_coords, notices)
     expanded = settle(readings, Case(sites, lattice, stated), notices)
     if expanded.moved and not any(notice.code == "coordinates_rounded" for notice in notices):
-        message = f"{expanded.moved} sites were moved onto the special positions that their rounded coordinates stand for."
+        message = (
+            f"{expanded.moved} sites were moved onto the special positions that their rounded coordinates stand for."
+        )
         notices.append(Notice("coordinates_rounded", message))
     check_atom_count(len(expanded.site), max_atoms)
     kept = _without_images(expanded, sites, lattice, notices)
@@ -66,14 +68,22 @@ def parse_cif(text: str, *, max_atoms: int | None) -> Parsed:
     at_end = is_last and block.last_table.startswith("_atom_site_")
     if kept.all():
         check_formula(content_of(expanded, sites), stated, at_end=at_end, notices=notices)
-    return Parsed(lattice=lattice, symbols=symbols, frac_coords=expanded.frac_coords[kept], notices=notices, distances_checked=True)
+    return Parsed(
+        lattice=lattice,
+        symbols=symbols,
+        frac_coords=expanded.frac_coords[kept],
+        notices=notices,
+        distances_checked=True,
+    )
 
 
 def _first_structure(blocks: Sequence[Any], notices: list[Notice]) -> tuple[Block, bool]:
     """The first data block that lists atoms, and whether it is the last of all."""
     found = [index for index, block in enumerate(blocks) if any(map(block.find_values, _ATOM_TAGS))]
     if not found:
-        raise unreadable("The CIF lists no atoms.", "A CIF needs _atom_site_label and _atom_site_fract_x, _y, _z. " + CUT_OFF_HINT)
+        raise unreadable(
+            "The CIF lists no atoms.", "A CIF needs _atom_site_label and _atom_site_fract_x, _y, _z. " + CUT_OFF_HINT
+        )
     if len(found) > 1:
         message = f"The CIF holds {len(found)} structures; the first ({blocks[found[0]].name[:40]}) was read."
         notices.append(Notice("several_structures", message))
@@ -95,7 +105,9 @@ def _cell(block: Block, readings: Sequence[Reading], notices: list[Notice]) -> n
         values.append(number)
     if all(value is None for value in values[:3]):
         raise unreadable("The CIF has no cell (_cell_length_a …).", CUT_OFF_HINT)
-    return lattice_from_parameters(np.array(values if None not in values else _completed(values, readings, notices), dtype=np.float64))
+    return lattice_from_parameters(
+        np.array(values if None not in values else _completed(values, readings, notices), dtype=np.float64)
+    )
 
 
 def _completed(values: Sequence[float | None], readings: Sequence[Reading], notices: list[Notice]) -> list[float]:
@@ -104,7 +116,9 @@ def _completed(values: Sequence[float | None], readings: Sequence[Reading], noti
     Raises:
         StructureError: ``unreadable_structure`` for a length that follows from nothing.
     """
-    number = next((setting.number for reading in readings for setting in reading.settings if setting.number is not None), 1)
+    number = next(
+        (setting.number for reading in readings for setting in reading.settings if setting.number is not None), 1
+    )
     a, b, c, alpha, beta, gamma = values
     if number >= 75:
         b = a if b is None else b
@@ -121,9 +135,13 @@ def _completed(values: Sequence[float | None], readings: Sequence[Reading], noti
     lacking = [name for name, value in zip(_CELL, values, strict=True) if value is None]
     for name, value in zip(_CELL, filled, strict=True):
         if value is None:
-            raise unreadable(f"The CIF gives no _cell_{name}, and its symmetry doesn't fix it.", "Complete the cell. " + CUT_OFF_HINT)
+            raise unreadable(
+                f"The CIF gives no _cell_{name}, and its symmetry doesn't fix it.", "Complete the cell. " + CUT_OFF_HINT
+            )
     shown = ", ".join(f"{name} {filled[_CELL.index(name)]:g}" for name in lacking)
-    notices.append(Notice("cell_completed", f"The CIF leaves out parts of its cell; they were taken from its symmetry ({shown})."))
+    notices.append(
+        Notice("cell_completed", f"The CIF leaves out parts of its cell; they were taken from its symmetry ({shown}).")
+    )
     return [value for value in filled if value is not None]
 
 
@@ -142,7 +160,10 @@ def _without_images(expanded: Expanded, sites: Sites, lattice: np.ndarray, notic
         first, second = int(expanded.site[one]), int(expanded.site[other])
         apart = sites.frac_coords[first] - sites.frac_coords[second]
         listed_there = float(np.linalg.norm((apart - np.rint(apart)) @ lattice)) < SHORTEST_DISTANCE
-        alike = sites.symbols[first] == sites.symbols[second] and expanded.multiplicities[first] == expanded.multiplicities[second]
+        alike = (
+            sites.symbols[first] == sites.symbols[second]
+            and expanded.multiplicities[first] == expanded.multiplicities[second]
+        )
         if first == second or listed_there or not alike or distance > SAME_IMAGE:
             raise _overlap(sites, symbols, (one, other), (first, second), distance)
         repeated[f"{sites.labels[second][:20]} of {sites.labels[first][:20]}"] = None
@@ -153,12 +174,16 @@ def _without_images(expanded: Expanded, sites: Sites, lattice: np.ndarray, notic
     return kept
 
 
-def _overlap(sites: Sites, symbols: Sequence[str], atoms: tuple[int, int], rows: tuple[int, int], distance: float) -> StructureError:
+def _overlap(
+    sites: Sites, symbols: Sequence[str], atoms: tuple[int, int], rows: tuple[int, int], distance: float
+) -> StructureError:
     """Two atoms in one place, named by their sites."""
     (one, other), (first, second) = atoms, rows
     named = f"{symbols[one]} (atom {one}) and {symbols[other]} (atom {other}, counted from 0)"
     if first == second:
-        message = f"Two symmetry images of the site {sites.labels[first][:20]}, {named}, are only {distance:.3f} Å apart."
+        message = (
+            f"Two symmetry images of the site {sites.labels[first][:20]}, {named}, are only {distance:.3f} Å apart."
+        )
         hint = "Check its coordinates, and whether symmetry and setting (origin, axes) are those that the coordinates were given for."
     else:
         labels = f"{sites.labels[first][:20]} and {sites.labels[second][:20]}"

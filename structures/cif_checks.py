@@ -86,8 +86,8 @@ def content_verdict(content: Mapping[str, int], stated: Stated) -> str:
     """Whether the atoms of a cell are those that formula and Z state; hydrogen, which is often left out, is not asked for.
 
     Returns:
-        ``agrees`` if formula and Z do, ``silent`` if there is no formula or no Z beside a formula of the right proportions, ``scaled`` if
-        only Z differs, ``differs`` if the proportions do.
+        ``agrees`` if formula and Z do, ``silent`` if there is no formula or no Z beside a formula of the right
+        proportions, ``scaled`` if only Z differs, ``differs`` if the proportions do.
     """
     if stated.formula is None:
         return SILENT
@@ -112,7 +112,8 @@ def multiplicity_verdict(expanded: Expanded, sites: Sites) -> str:
     Some programs write the order of the site symmetry under that name.
 
     Returns:
-        ``agrees``, ``silent``, ``scaled`` if all differ by the same factor (that of a centred cell, say), or ``differs``.
+        ``agrees``, ``silent``, ``scaled`` if all differ by the same factor (that of a centred cell, say), or
+        ``differs``.
     """
     stated = sites.multiplicities
     if stated is None or any(value < 1 for value in stated):
@@ -154,8 +155,8 @@ def check_formula(content: Mapping[str, int], stated: Stated, *, at_end: bool, n
         return
     dropped = any(notice.code == "zero_occupancy_dropped" for notice in notices)
     if at_end and content.keys() <= expected.keys() and not dropped:
-        # Complete elements come in whole formula units. One atom too many is another mistake, found by its distance, and
-        # hydrogen is often left out altogether.
+        # Complete elements come in whole formula units. One atom too many is another mistake, found by its distance,
+        # and hydrogen is often left out altogether.
         absent = any(ratio == 0 for symbol, ratio in ratios.items() if symbol != "H")
         partly = abs(most - round(most)) < SLACK and any(0 < ratio < most * (1 - SLACK) for ratio in ratios.values())
         if absent or partly or most < 1 - SLACK:

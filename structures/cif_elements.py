@@ -35,7 +35,9 @@ class Named(NamedTuple):
     water: list[str]
 
 
-def elements_of(labels: Sequence[str], types: Sequence[str] | None, *, formula: Mapping[str, float] | None, notices: list[Notice]) -> Named:
+def elements_of(
+    labels: Sequence[str], types: Sequence[str] | None, *, formula: Mapping[str, float] | None, notices: list[Notice]
+) -> Named:
     """Find the element of each site.
 
     Args:
@@ -65,7 +67,9 @@ def elements_of(labels: Sequence[str], types: Sequence[str] | None, *, formula: 
             guessed[f"{label[:20]} as {symbol}"] = None
     if guessed:
         shown = ", ".join(sorted(guessed)[:5])
-        notices.append(Notice("element_guessed", f"The CIF gives no element symbols; labels were read as elements ({shown})."))
+        notices.append(
+            Notice("element_guessed", f"The CIF gives no element symbols; labels were read as elements ({shown}).")
+        )
     return Named(symbols, water)
 
 

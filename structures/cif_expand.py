@@ -16,7 +16,8 @@ NEAREST_IMAGE = 0.05
 FARTHEST_IMAGE = 0.3
 #: Cells with more atoms are not compared atom by atom.
 MOST_COMPARED = 5_000
-#: Places in the cell are told apart by whole numbers of this many parts; the odd shift keeps decimals off their borders.
+#: Places in the cell are told apart by whole numbers of this many parts; the odd shift keeps decimals off their
+#: borders.
 _PARTS, _SHIFT = 1 << 17, 0.1234567
 
 
@@ -86,7 +87,9 @@ def _applied(symmetry: Symmetry, positions: np.ndarray) -> np.ndarray:
     return images
 
 
-def _images(symmetry: Symmetry, positions: np.ndarray, sites: Sites, lattice: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _images(
+    symmetry: Symmetry, positions: np.ndarray, sites: Sites, lattice: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """All images, and which of them are the site itself within the precision of its digits, ``[sites, operations]`` bool."""
     images = _applied(symmetry, positions)
     apart = images - positions[:, None]
@@ -107,7 +110,9 @@ def wrapped_once(positions: np.ndarray) -> np.ndarray:
     return inside
 
 
-def same_atoms(one: Expanded, other: Expanded, symbols: list[str], lattice: np.ndarray, *, tolerance: float = 0.1) -> bool:
+def same_atoms(
+    one: Expanded, other: Expanded, symbols: list[str], lattice: np.ndarray, *, tolerance: float = 0.1
+) -> bool:
     """Whether two expansions give the same atoms in whatever order.
 
     Args:

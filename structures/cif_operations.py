@@ -24,7 +24,8 @@ MOST_LISTED = 4 * MOST_OPERATIONS
 PARTS = 24
 #: Characters of one listed operation.
 LONGEST_OPERATION = 120
-#: Largest change of the metric, relative to the lengths, by an operation that the cell is said to have: 1 % of a length, 1° of an angle.
+#: Largest change of the metric, relative to the lengths, by an operation that the cell is said to have: 1 % of a
+#: length, 1° of an angle.
 METRIC_TOLERANCE = 0.02
 _IDENTITIES = {"x,y,z", "'x,y,z'", "x, y, z", "'x, y, z'", "+x,+y,+z", "X,Y,Z"}
 
@@ -118,7 +119,8 @@ def of_listed(operations: tuple[str, ...]) -> Listed:
         operations: As the file writes them, ``x,y,z`` and so on.
 
     Raises:
-        StructureError: ``unreadable_structure`` for what is no operation, ``too_many_atoms`` for more than any space group has.
+        StructureError: ``unreadable_structure`` for what is no operation, ``too_many_atoms`` for more than any space
+            group has.
     """
     if all(operation in _IDENTITIES for operation in operations):
         return Listed(identity(), operations[1:2], 0)
@@ -157,7 +159,9 @@ def _named(rotations: np.ndarray, translations: np.ndarray) -> Symmetry:
 
 def _too_many(count: int) -> StructureError:
     message = f"The CIF lists {count} symmetry operations; no space group has more than {MOST_OPERATIONS}."
-    return StructureError("too_many_atoms", message, "Correct the list of operations, or write the file in P 1 with its primitive cell.")
+    return StructureError(
+        "too_many_atoms", message, "Correct the list of operations, or write the file in P 1 with its primitive cell."
+    )
 
 
 def _operation(text: str, row: int) -> gemmi.Op:

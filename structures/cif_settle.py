@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hsegap.structures.cif_checks import AGREES, DIFFERS, SCALED, content_of, content_verdict, in_words, multiplicity_verdict
+from hsegap.structures.cif_checks import (
+    AGREES,
+    DIFFERS,
+    SCALED,
+    content_of,
+    content_verdict,
+    in_words,
+    multiplicity_verdict,
+)
 from hsegap.structures.cif_expand import Expanded, expand, same_atoms
 from hsegap.structures.cif_operations import MOST_OPERATIONS, Symmetry, identity
 from hsegap.structures.cif_symmetry import Reading, fitting, same_type
@@ -63,7 +71,8 @@ def settle(readings: Sequence[Reading], case: Case, notices: list[Notice]) -> Ex
         notices: Where to tell what was looked up, decided, or found to be a wrong label.
 
     Raises:
-        StructureError: ``unreadable_structure`` where statements contradict each other or leave several crystals, naming them.
+        StructureError: ``unreadable_structure`` where statements contradict each other or leave several crystals,
+            naming them.
     """
     if not readings:
         return _whole_cell(case, notices)
@@ -72,7 +81,12 @@ def settle(readings: Sequence[Reading], case: Case, notices: list[Notice]) -> Ex
     expanded = case.expanded(settings[0]) if len(settings) == 1 else _decided(first, settings, case, notices)
     if first.source != "operations":
         message = "The CIF lists no symmetry operations; they were looked up by its space group"
-        notices.append(Notice("symmetry_from_name", f"{message} ({expanded.symmetry.name})." if first.source != "hall" else f"{message}."))
+        notices.append(
+            Notice(
+                "symmetry_from_name",
+                f"{message} ({expanded.symmetry.name})." if first.source != "hall" else f"{message}.",
+            )
+        )
     _check_rivals(first, readings[1:], expanded, case, notices)
     _check_multiplicities(expanded, case, notices)
     return expanded
@@ -93,15 +107,20 @@ def _whole_cell(case: Case, notices: list[Notice]) -> Expanded:
     if verdict in {DIFFERS, SCALED}:
         message = f"The CIF names no symmetry, and its sites, {in_words(content)}, are not the {case.stated.in_words} that it states."
         raise unreadable(message, hint)
-    notices.append(Notice("symmetry_missing", "The CIF names no symmetry; the listed atoms were taken for the whole cell."))
+    notices.append(
+        Notice("symmetry_missing", "The CIF names no symmetry; the listed atoms were taken for the whole cell.")
+    )
     return expanded
 
 
-def _check_rivals(first: Reading, others: Sequence[Reading], expanded: Expanded, case: Case, notices: list[Notice]) -> None:
+def _check_rivals(
+    first: Reading, others: Sequence[Reading], expanded: Expanded, case: Case, notices: list[Notice]
+) -> None:
     """Compare the statement that was followed with the others.
 
     Raises:
-        StructureError: ``unreadable_structure`` for two statements that give different crystals, unless formula and Z decide.
+        StructureError: ``unreadable_structure`` for two statements that give different crystals, unless formula and Z
+            decide.
     """
     symmetry = expanded.symmetry
     confirmed = first.missing == 0
@@ -131,7 +150,9 @@ def _check_rivals(first: Reading, others: Sequence[Reading], expanded: Expanded,
 
 
 def _followed(first: Reading, other: Reading, why: str) -> Notice:
-    return Notice("symmetry_contradiction", f"The CIF contradicts itself: {first.said} was followed, not {other.said}; {why}.")
+    return Notice(
+        "symmetry_contradiction", f"The CIF contradicts itself: {first.said} was followed, not {other.said}; {why}."
+    )
 
 
 def _supported(expanded: Expanded, alternatives: Sequence[Expanded], case: Case) -> bool:
@@ -154,12 +175,16 @@ def _check_multiplicities(expanded: Expanded, case: Case, notices: list[Notice])
     if verdict not in {SCALED, DIFFERS} or case.sites.multiplicities is None:
         return
     counts = expanded.multiplicities.tolist()
-    row = next(row for row, (value, count) in enumerate(zip(case.sites.multiplicities, counts, strict=True)) if value != count)
+    row = next(
+        row for row, (value, count) in enumerate(zip(case.sites.multiplicities, counts, strict=True)) if value != count
+    )
     label, value = case.sites.labels[row][:20], case.sites.multiplicities[row]
     message = f"The CIF states the multiplicity {value:g} for the site {label}, but {expanded.symmetry.name} gives it {counts[row]} images"
     agreed = content_verdict(content_of(expanded, case.sites), case.stated) == AGREES
     if verdict == DIFFERS and not agreed:
-        raise unreadable(f"{message}.", "Check the symmetry, its setting and the coordinates, or leave the multiplicities out.")
+        raise unreadable(
+            f"{message}.", "Check the symmetry, its setting and the coordinates, or leave the multiplicities out."
+        )
     notices.append(Notice("multiplicity_mismatch", f"{message}; the symmetry was believed."))
 
 
@@ -171,7 +196,10 @@ def _decided(reading: Reading, settings: Sequence[Symmetry], case: Case, notices
     """
     trials = [case.expanded(setting) for setting in settings]
     names = " and ".join(repr(setting.name) for setting in settings)
-    verdicts = [(content_verdict(content_of(one, case.sites), case.stated), multiplicity_verdict(one, case.sites)) for one in trials]
+    verdicts = [
+        (content_verdict(content_of(one, case.sites), case.stated), multiplicity_verdict(one, case.sites))
+        for one in trials
+    ]
     left = [index for index, verdict in enumerate(verdicts) if DIFFERS not in verdict] or list(range(len(trials)))
     left = [index for index in left if AGREES in verdicts[index]] or left
     if len(left) > 1:
@@ -181,8 +209,12 @@ def _decided(reading: Reading, settings: Sequence[Symmetry], case: Case, notices
         return chosen
     if not all(same_atoms(chosen, trials[index], case.sites.symbols, case.lattice) for index in left[1:]):
         message = f"The CIF says {reading.said} but not in which setting, and {names} give different crystals."
-        raise unreadable(message, "Write the setting behind the symbol (':1' or ':2'), or list the symmetry operations.")
-    message = f"The CIF doesn't state the setting of {reading.said}; of {names}, {chosen.symmetry.name!r} fits its atoms."
+        raise unreadable(
+            message, "Write the setting behind the symbol (':1' or ':2'), or list the symmetry operations."
+        )
+    message = (
+        f"The CIF doesn't state the setting of {reading.said}; of {names}, {chosen.symmetry.name!r} fits its atoms."
+    )
     notices.append(Notice("setting_chosen", message))
     return chosen
 
@@ -194,9 +226,12 @@ def _with_bonds(left: list[int], trials: Sequence[Expanded], case: Case) -> list
     impossible = [index for index in left if bonds[index] < IMPOSSIBLE_BOND]
     if len(possible) != 1 or len(impossible) != len(left) - 1:
         return left
-    # The other origin takes atoms off their special positions: without more of them, short distances may be another mistake of the file.
+    # The other origin takes atoms off their special positions: without more of them, short distances may be another
+    # mistake of the file.
     best = trials[possible[0]]
-    return possible if not best.moved and all(len(trials[index].site) > len(best.site) for index in impossible) else left
+    return (
+        possible if not best.moved and all(len(trials[index].site) > len(best.site) for index in impossible) else left
+    )
 
 
 def shortest_bond(expanded: Expanded, case: Case) -> float:
@@ -211,7 +246,9 @@ def shortest_bond(expanded: Expanded, case: Case) -> float:
     reduced, change = reduced_lattice(case.lattice)
     coords, _ = wrapped(expanded.frac_coords, change, reduced)
     radius = affordable_radius(coords, REACH)
-    first, second, image, distance = find_points_in_spheres(coords, coords, radius, np.ones(3, dtype=np.int64), reduced, 1e-8)
+    first, second, image, distance = find_points_in_spheres(
+        coords, coords, radius, np.ones(3, dtype=np.int64), reduced, 1e-8
+    )
     pairs = (first != second) | (image != 0).any(axis=1)
     radii = np.array([gemmi.Element(case.sites.symbols[site]).covalent_r for site in expanded.site.tolist()])
     ratios = distance[pairs] / (radii[first[pairs]] + radii[second[pairs]])

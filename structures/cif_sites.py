@@ -29,7 +29,11 @@ CARTESIAN = ("_atom_site_cartn_x", "_atom_site_cartn_y", "_atom_site_cartn_z")
 #: Relative distance from a third within which digits are missing and not different: just that of 0.3333 and 0.6667.
 THIRD_TOLERANCE = 1.0001e-4
 _LABELS = ("_atom_site_label", "_atom_site_label_atom_id", "_atom_site_auth_atom_id")
-_MULTIPLICITIES = ("_atom_site_symmetry_multiplicity", "_atom_site_site_symmetry_multiplicity", "_atom_site_site_symmetry_order")
+_MULTIPLICITIES = (
+    "_atom_site_symmetry_multiplicity",
+    "_atom_site_site_symmetry_multiplicity",
+    "_atom_site_site_symmetry_order",
+)
 _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?:\([\d.]*\))?")
 _FRACTION = re.compile(r"([+-]?\d{1,4})/(\d{1,4})")
 
@@ -112,7 +116,12 @@ class Rows:
 
 
 def sites_of(
-    block: Block, *, lattice: np.ndarray, formula: Mapping[str, float] | None, max_atoms: int | None, notices: list[Notice]
+    block: Block,
+    *,
+    lattice: np.ndarray,
+    formula: Mapping[str, float] | None,
+    max_atoms: int | None,
+    notices: list[Notice],
 ) -> Sites:
     """Read the rows of a block's sites.
 
@@ -134,7 +143,9 @@ def sites_of(
     rows = Rows(block, block.rows(named))
     labels = rows.column(named)
     if not labels:
-        raise unreadable("The CIF lists no atoms, only dummies (_atom_site_calc_flag dum).", "List the atoms of the cell.")
+        raise unreadable(
+            "The CIF lists no atoms, only dummies (_atom_site_calc_flag dum).", "List the atoms of the cell."
+        )
     cartesian = block.dotted and POSITIONS[0] not in block and CARTESIAN[0] in block
     positions, written = _positions(block, rows, labels, CARTESIAN if cartesian else POSITIONS)
     if cartesian:
@@ -154,7 +165,9 @@ def sites_of(
     return sites
 
 
-def _positions(block: Block, rows: Rows, labels: Sequence[str], names: Sequence[str]) -> tuple[np.ndarray, list[tuple[str, ...]]]:
+def _positions(
+    block: Block, rows: Rows, labels: Sequence[str], names: Sequence[str]
+) -> tuple[np.ndarray, list[tuple[str, ...]]]:
     """Coordinates of the rows, ``[rows, 3]``, and the same as the file writes them.
 
     Raises:
@@ -165,7 +178,9 @@ def _positions(block: Block, rows: Rows, labels: Sequence[str], names: Sequence[
         column = rows.column(name)
         if column is None:
             given = "only Cartesian coordinates" if CARTESIAN[0] in block and names is POSITIONS else f"no {name}"
-            raise unreadable(f"The CIF gives {given} for its atoms.", "Positions have to be fractional coordinates. " + CUT_OFF_HINT)
+            raise unreadable(
+                f"The CIF gives {given} for its atoms.", "Positions have to be fractional coordinates. " + CUT_OFF_HINT
+            )
         numbers = numbers_in(column)
         if None in numbers:
             index = numbers.index(None)
@@ -187,7 +202,10 @@ def _from_cartesian(positions: np.ndarray, lattice: np.ndarray) -> np.ndarray:
     import gemmi
 
     lengths = np.linalg.norm(lattice, axis=1)
-    angles = [math.degrees(math.acos(float(lattice[i] @ lattice[j] / lengths[i] / lengths[j]))) for i, j in ((1, 2), (0, 2), (0, 1))]
+    angles = [
+        math.degrees(math.acos(float(lattice[i] @ lattice[j] / lengths[i] / lengths[j])))
+        for i, j in ((1, 2), (0, 2), (0, 1))
+    ]
     return positions @ np.array(gemmi.UnitCell(*lengths.tolist(), *angles).frac.mat.tolist()).T
 
 
@@ -207,7 +225,12 @@ def snap_thirds(positions: np.ndarray, notices: list[Notice], *, worth_telling: 
     thirds = whole / 3
     changed = int((near & (np.abs(positions - thirds) > worth_telling)).sum())
     if changed:
-        notices.append(Notice("coordinates_rounded", f"{changed} coordinates such as 0.3333 were replaced by the thirds they stand for."))
+        notices.append(
+            Notice(
+                "coordinates_rounded",
+                f"{changed} coordinates such as 0.3333 were replaced by the thirds they stand for.",
+            )
+        )
     return np.where(near, thirds, positions)
 
 
@@ -223,7 +246,12 @@ def _check_groups(rows: Rows, labels: Sequence[str]) -> None:
             found.setdefault(assembly, {}).setdefault(group, label)
     for alternatives in found.values():
         if len(alternatives) > 1:
-            raise disordered([f"site {label[:20]} belongs to the disorder group {group[:10]}" for group, label in alternatives.items()])
+            raise disordered(
+                [
+                    f"site {label[:20]} belongs to the disorder group {group[:10]}"
+                    for group, label in alternatives.items()
+                ]
+            )
 
 
 def _keep_full(rows: Rows, sites: Sites, notices: list[Notice]) -> None:
@@ -250,7 +278,9 @@ def _keep_full(rows: Rows, sites: Sites, notices: list[Notice]) -> None:
             hint = "Remove one of them, or correct their occupancies or coordinates."
             raise StructureError("overlapping_atoms", message, hint)
         if abs(total - 1) > OCCUPANCY_TOLERANCE or not alike:
-            partial += [f"site {sites.labels[row][:20]} holds {sites.symbols[row]} {occupancies[row]:g}" for row in filled]
+            partial += [
+                f"site {sites.labels[row][:20]} holds {sites.symbols[row]} {occupancies[row]:g}" for row in filled
+            ]
             continue
         if len(filled) > 1:
             joined.append(" and ".join(sites.labels[row][:20] for row in filled[:4]))
@@ -259,7 +289,9 @@ def _keep_full(rows: Rows, sites: Sites, notices: list[Notice]) -> None:
         raise disordered(partial)
     empty = [sites.labels[row][:20] for row, value in enumerate(occupancies) if value == 0]
     if empty:
-        notices.append(Notice("zero_occupancy_dropped", f"Sites with occupancy 0 were left out: {', '.join(empty[:5])}."))
+        notices.append(
+            Notice("zero_occupancy_dropped", f"Sites with occupancy 0 were left out: {', '.join(empty[:5])}.")
+        )
     if joined:
         message = f"Rows of one element that share a site were joined: {'; '.join(joined[:5])}."
         notices.append(Notice("rows_joined", message))
@@ -307,7 +339,11 @@ def _tell_hydrogens(rows: Rows, sites: Sites, water: Sequence[str], notices: lis
     implied = column is not None and any((number_of(value) or 0) > 0 for value in column)
     if water and "H" not in sites.symbols and "D" not in sites.symbols:
         message = f"{', '.join(label[:20] for label in water[:5])} stand for oxygen with hydrogen atoms that have no positions"
-        notices.append(Notice("implicit_hydrogens", f"{message}; they were read as O, and the hydrogen is missing in the prediction."))
+        notices.append(
+            Notice(
+                "implicit_hydrogens", f"{message}; they were read as O, and the hydrogen is missing in the prediction."
+            )
+        )
     elif implied:
         message = "The CIF implies hydrogen atoms without positions; they are missing in the prediction."
         notices.append(Notice("implicit_hydrogens", message))

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 #: Longest symbol looked at.
 LONGEST_SYMBOL = 80
-#: Written behind a symbol, with a colon, a blank or nothing between: the origin choice or the axes of a rhombohedral group.
-#: S and Z (``Zentrum``) are those of the ICSD, HR and RS the hexagonal and the rhombohedral axes of older files.
+#: Written behind a symbol, with a colon, a blank or nothing between: the origin choice or the axes of a rhombohedral
+#: group. S and Z (``Zentrum``) are those of the ICSD, HR and RS the hexagonal and the rhombohedral axes of older files.
 _SUFFIXES = {
     **dict.fromkeys(("1", "s", "o1"), "1"),
     **dict.fromkeys(("2", "z", "o2"), "2"),
@@ -23,7 +23,12 @@ _SUFFIXES = {
 }
 _PHRASES = (
     (re.compile(r"\borigin(?:\s+choice)?\s*(?:no\.?\s*)?([12])\b"), ""),
-    (re.compile(r"\borigin\s*(?:@|at)\s*(?:the\s+)?(?:cent(?:re|er)|inversion|-1|2/m|-3m?|m-?3m?|mmm|4/mm?m?)[^\s})\]]*"), "2"),
+    (
+        re.compile(
+            r"\borigin\s*(?:@|at)\s*(?:the\s+)?(?:cent(?:re|er)|inversion|-1|2/m|-3m?|m-?3m?|mmm|4/mm?m?)[^\s})\]]*"
+        ),
+        "2",
+    ),
     (re.compile(r"\borigin\s*(?:@|at)\s*(?:222|23|432|-4\s?3\s?m|-4\s?2\s?m|-4\s?m\s?2|-4|422|mm2)(?![^\s})\]])"), "1"),
     (re.compile(r"\bhexagonal\s+(?:axes|setting|cell)\b"), "H"),
     (re.compile(r"\brhombohedral\s+(?:axes|setting|cell)\b"), "R"),
@@ -47,8 +52,8 @@ class Meaning(NamedTuple):
 def meaning_of(symbol: str) -> Meaning:
     """Look up a Hermann-Mauguin symbol.
 
-    Short, full, pre-1983 and e-glide symbols of all settings are understood, with or without blanks, underscores or brackets around
-    screw axes, in any case; origin and axes behind it in any of their spellings.
+    Short, full, pre-1983 and e-glide symbols of all settings are understood, with or without blanks, underscores or
+    brackets around screw axes, in any case; origin and axes behind it in any of their spellings.
 
     Args:
         symbol: As a file writes it.
@@ -95,7 +100,9 @@ def _with_suffix(settings: tuple[gemmi.SpaceGroup, ...], suffix: str) -> tuple[g
     """The settings that a code names."""
     if not suffix:
         return settings
-    exact = tuple(setting for setting in settings if suffix in {setting.ext, setting.qualifier, setting.ext + setting.qualifier})
+    exact = tuple(
+        setting for setting in settings if suffix in {setting.ext, setting.qualifier, setting.ext + setting.qualifier}
+    )
     if not exact and suffix == "1" and all(setting.ext == "\0" for setting in settings):
         return settings  # the only origin that there is
     return exact
@@ -142,7 +149,8 @@ def _short_index() -> dict[str, tuple[gemmi.SpaceGroup, ...]]:
             keys.add(compact(setting.short_name()))
         for key in keys:
             known = index.setdefault(key, [])
-            # Behind the settings of the International Tables gemmi has others, whose short forms belong to those: C 2 is never C 1 1 2.
+            # Behind the settings of the International Tables gemmi has others, whose short forms belong to those: C 2
+            # is never C 1 1 2.
             if not known or known[0].number == setting.number:
                 known.append(setting)
     return {key: _by_axis(settings) for key, settings in index.items()}

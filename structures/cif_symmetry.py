@@ -81,7 +81,8 @@ def readings_of(block: Block, notices: list[Notice]) -> list[Reading]:
         notices: Where to tell what is odd about a statement.
 
     Raises:
-        StructureError: ``unreadable_structure`` for operations that are none, and for a symbol that nothing else explains.
+        StructureError: ``unreadable_structure`` for operations that are none, and for a symbol that nothing else
+            explains.
     """
     readings = [*_listed(block, notices), *_hall(block, notices)]
     number = _number(block)
@@ -103,7 +104,9 @@ def readings_of(block: Block, notices: list[Notice]) -> list[Reading]:
 
 
 def _unknown_symbol(symbol: str) -> StructureError:
-    return unreadable(f"The space group symbol {symbol[:40]!r} of the CIF is not known, and it lists no operations.", _NAME_HINT)
+    return unreadable(
+        f"The space group symbol {symbol[:40]!r} of the CIF is not known, and it lists no operations.", _NAME_HINT
+    )
 
 
 def _listed(block: Block, notices: list[Notice]) -> list[Reading]:
@@ -118,7 +121,11 @@ def _listed(block: Block, notices: list[Notice]) -> list[Reading]:
             message = f"The CIF lists symmetry operations twice ({shown}); each was used once."
             notices.append(Notice("symmetry_contradiction", message))
         count = len(group.symmetry) - group.missing
-        said = f"the list of {count} symmetry operations" if count != 1 else f"the only symmetry operation listed ({column[0][:40]})"
+        said = (
+            f"the list of {count} symmetry operations"
+            if count != 1
+            else f"the only symmetry operation listed ({column[0][:40]})"
+        )
         return [Reading((group.symmetry,), "operations", said, exact=True, missing=group.missing)]
     return []
 
@@ -133,11 +140,17 @@ def _hall(block: Block, notices: list[Notice]) -> list[Reading]:
     except RuntimeError:
         meaning = meaning_of(symbol)
         if meaning.settings:
-            return [Reading(_symmetries(meaning.settings), "name", f"the symbol {symbol[:40]!r}", exact=bool(meaning.suffix))]
+            return [
+                Reading(
+                    _symmetries(meaning.settings), "name", f"the symbol {symbol[:40]!r}", exact=bool(meaning.suffix)
+                )
+            ]
         if block.first(*_NAMES, *_NUMBERS, *_OPERATIONS) is None:
             message = f"The Hall symbol {symbol[:40]!r} of the CIF can't be understood."
             raise unreadable(message, _NAME_HINT) from None
-        notices.append(Notice("symmetry_contradiction", f"The Hall symbol {symbol[:40]!r} can't be understood and was ignored."))
+        notices.append(
+            Notice("symmetry_contradiction", f"The Hall symbol {symbol[:40]!r} can't be understood and was ignored.")
+        )
         return []
     return [Reading((setting,), "hall", f"the Hall symbol {symbol[:40]!r}", exact=True)]
 
@@ -171,7 +184,9 @@ def _number(block: Block) -> int | None:
     if not text.isdigit() or len(text) > 3 or not 1 <= int(text) <= 230:
         if block.first(*_NAMES, *_HALL, *_OPERATIONS) is not None:
             return None
-        raise unreadable(f"There is no space group with the number {text[:20]!r}.", "Space groups have the numbers 1 to 230.")
+        raise unreadable(
+            f"There is no space group with the number {text[:20]!r}.", "Space groups have the numbers 1 to 230."
+        )
     return int(text)
 
 
@@ -181,7 +196,8 @@ def _coded(settings: tuple[gemmi.SpaceGroup, ...], block: Block) -> tuple[gemmi.
     chosen = tuple(
         setting
         for setting in settings
-        if code.lower() in {setting.ext.lower(), setting.qualifier, f"{setting.ext.lower()}{setting.qualifier}"} and code
+        if code.lower() in {setting.ext.lower(), setting.qualifier, f"{setting.ext.lower()}{setting.qualifier}"}
+        and code
     )
     return chosen or settings
 

@@ -1,7 +1,8 @@
 """The text of a CIF becomes data blocks whose items are found whatever their spelling.
 
-gemmi parses; ours is what people send beside pure CIF: a word before the first block, values with blanks but without quotes, characters
-outside ASCII, names in any case and with the dots of DDLm dictionaries, and messages that name the line.
+gemmi parses; ours is what people send beside pure CIF: a word before the first block, values with blanks but without
+quotes, characters outside ASCII, names in any case and with the dots of DDLm dictionaries, and messages that name the
+line.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 CUT_OFF_HINT = "The file may be cut off or damaged: export or download it again."
 #: Characters outside ASCII that stand for one inside it; every other becomes a question mark.
 _PLAIN = str.maketrans(
-    dict.fromkeys("\u2212\u2010\u2011\u2012\u2013\u2014", "-") | dict.fromkeys("\u00a0\u2002\u2003\u2009\u202f\ufeff", " ")
+    dict.fromkeys("\u2212\u2010\u2011\u2012\u2013\u2014", "-")
+    | dict.fromkeys("\u00a0\u2002\u2003\u2009\u202f\ufeff", " ")
 )
 _FIRST_BLOCK = re.compile(r"^[ \t]*data_", re.MULTILINE | re.IGNORECASE)
 #: Control characters that no CIF may hold.
@@ -216,7 +218,8 @@ def _failed(detail: str, text: str) -> StructureError:
         return unreadable("A text field of the CIF is not closed by a line with a semicolon.", CUT_OFF_HINT)
     if "unterminated" in reason:
         return unreadable(
-            f"Line {number} of the CIF has an opening quote but no closing quotes: {line!r}.", "Close the quotes in that line."
+            f"Line {number} of the CIF has an opening quote but no closing quotes: {line!r}.",
+            "Close the quotes in that line.",
         )
     if "has no value" in reason or (line.startswith("_") and len(line.split()) == 1 and number >= len(lines) - 1):
         name = (re.search(r"_\S+", reason) or re.search(r"_\S+", line) or [""])[0][:60]

@@ -1,9 +1,9 @@
 """robocrystallographer's analysis without the work it does twice.
 
-Its default path spends most of its time on comparing a crystal with 300 mineral prototypes that can't match, reading its
-file of molecules for each crystal, and computing the same neighbours three times over. The classes here give it the
-same answers from memory; nothing of what it decides is decided here. They need the extra ``describe``, so that this file
-is imported by :mod:`hsegap.structures.describe` inside functions only.
+Its default path spends most of its time on comparing a crystal with 300 mineral prototypes that can't match, reading
+its file of molecules for each crystal, and computing the same neighbours three times over. The classes here give it the
+same answers from memory; nothing of what it decides is decided here. They need the extra ``describe``, so that this
+file is imported by :mod:`hsegap.structures.describe` inside functions only.
 """
 
 from __future__ import annotations
@@ -73,8 +73,12 @@ class RememberingCrystalNN(CrystalNN):
 
     def get_nn_data(self, structure: Structure, n: int, length: int | None = None) -> Any:
         """Neighbour data of a site; a fresh copy, because callers write into it."""
-        data = self.memory.get(f"nn {length}", structure, n, lambda: super(RememberingCrystalNN, self).get_nn_data(structure, n, length))
-        copies = {id(entry): dict(entry) for entries in [data.all_nninfo, *data.cn_nninfo.values()] for entry in entries}
+        data = self.memory.get(
+            f"nn {length}", structure, n, lambda: super(RememberingCrystalNN, self).get_nn_data(structure, n, length)
+        )
+        copies = {
+            id(entry): dict(entry) for entries in [data.all_nninfo, *data.cn_nninfo.values()] for entry in entries
+        }
         # The same entry stands in several lists, and has to be one object in the copy as well.
         by_number = {number: [copies[id(entry)] for entry in entries] for number, entries in data.cn_nninfo.items()}
         return type(data)([copies[id(entry)] for entry in data.all_nninfo], dict(data.cn_weights), by_number)
@@ -96,7 +100,9 @@ class RememberingGraph(StructureGraph):
         if n not in memory:
             bonds: dict[tuple[Any, ...], tuple[int, np.ndarray, Any, Any]] = {}
             outgoing = [(v, np.array(data["to_jimage"]), data) for _, v, data in self.graph.out_edges(n, data=True)]
-            incoming = [(u, np.multiply(-1, data["to_jimage"]), data) for u, _, data in self.graph.in_edges(n, data=True)]
+            incoming = [
+                (u, np.multiply(-1, data["to_jimage"]), data) for u, _, data in self.graph.in_edges(n, data=True)
+            ]
             for neighbor, image, data in outgoing + incoming:
                 distance = self.structure[n].distance(self.structure[neighbor], jimage=image)
                 bonds.setdefault((neighbor, *image.tolist()), (neighbor, image, distance, data.get("weight")))
@@ -121,7 +127,9 @@ class RememberingGraph(StructureGraph):
                     label=site.label,
                     skip_checks=True,
                 )
-                connected.add(ConnectedSite(site=shifted, jimage=to_image, index=neighbor, weight=weight, dist=distance))
+                connected.add(
+                    ConnectedSite(site=shifted, jimage=to_image, index=neighbor, weight=weight, dist=distance)
+                )
             memory[key] = sorted(connected, key=lambda site: site.dist)
         return list(memory[key])
 
@@ -131,13 +139,19 @@ class RememberingFingerprint(CrystalNNFingerprint):
 
     def featurize(self, struct: Structure, idx: int) -> list[float]:
         """Fingerprint of one site."""
-        return list(self.cnn.memory.get("fingerprint", struct, idx, lambda: super(RememberingFingerprint, self).featurize(struct, idx)))
+        return list(
+            self.cnn.memory.get(
+                "fingerprint", struct, idx, lambda: super(RememberingFingerprint, self).featurize(struct, idx)
+            )
+        )
 
 
 class RememberingSiteAnalyzer(SiteAnalyzer):
     """Site analysis that works out the next nearest neighbours of a site once; robocrys asks four times."""
 
-    def get_next_nearest_neighbors(self, site_index: int, inc_inequivalent_site_index: bool = True) -> list[dict[str, Any]]:
+    def get_next_nearest_neighbors(
+        self, site_index: int, inc_inequivalent_site_index: bool = True
+    ) -> list[dict[str, Any]]:
         """Next nearest neighbours, each a fresh dictionary."""
         memory = self.__dict__.setdefault("_next_memory", {})
         if site_index not in memory:

@@ -65,7 +65,13 @@ class Crystal:
         return Structure(Lattice(self.lattice), self.symbols, self.frac_coords)
 
     @classmethod
-    def from_pymatgen(cls, structure: Structure, *, format: str = "pymatgen", warnings: tuple[Notice, ...] = ()) -> Crystal:  # noqa: A002
+    def from_pymatgen(
+        cls,
+        structure: Structure,
+        *,
+        format: str = "pymatgen",  # noqa: A002
+        warnings: tuple[Notice, ...] = (),
+    ) -> Crystal:
         """Take over an ordered pymatgen ``Structure`` (oxidation states are dropped)."""
         return cls(
             lattice=np.array(structure.lattice.matrix, dtype=np.float64),

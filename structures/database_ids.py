@@ -38,12 +38,20 @@ _DATABASES = (
         "Download it: curl -O https://www.crystallography.net/cod/{number}.cif",
     ),
     _Database(
-        "the ICSD", _like(r"icsd[-_ :#]?(\d{1,7})"), "Export its CIF from https://icsd.products.fiz-karlsruhe.de (a licence is needed)."
+        "the ICSD",
+        _like(r"icsd[-_ :#]?(\d{1,7})"),
+        "Export its CIF from https://icsd.products.fiz-karlsruhe.de (a licence is needed).",
     ),
-    _Database("OQMD", _like(r"oqmd[-_ :]?(\d{1,9})"), "Download the CIF or POSCAR from https://oqmd.org/materials/entry/{number}"),
+    _Database(
+        "OQMD",
+        _like(r"oqmd[-_ :]?(\d{1,9})"),
+        "Download the CIF or POSCAR from https://oqmd.org/materials/entry/{number}",
+    ),
     _Database("AFLOW", _like(r"aflow:([0-9a-f]{16})"), "Download the POSCAR from https://aflow.org/material/?id={id}"),
     _Database(
-        "Alexandria", _like(r"agm(\d{6,12})"), "Get its structure from https://alexandria.icams.rub.de (OPTIMADE or the downloads there)."
+        "Alexandria",
+        _like(r"agm(\d{6,12})"),
+        "Get its structure from https://alexandria.icams.rub.de (OPTIMADE or the downloads there).",
     ),
 )
 
@@ -61,5 +69,9 @@ def explain_id(name: str) -> Problem | None:
     for database in _DATABASES:
         if match := database.pattern.fullmatch(plain):
             message = f"{plain} is an identifier of {database.title}, and looking it up needs the network, which hsegap does not use."
-            return Problem("unreadable_structure", message, database.hint.format(id=plain, number=match[1]) + " Then give the file.")
+            return Problem(
+                "unreadable_structure",
+                message,
+                database.hint.format(id=plain, number=match[1]) + " Then give the file.",
+            )
     return None

@@ -42,7 +42,9 @@ def describe(crystal: Crystal) -> str:
             from hsegap.structures.condense import condenser
     except ImportError as error:
         message = "Descriptions need robocrystallographer, which is not installed."
-        raise DescriptionError("describe_unavailable", message, "Install the extra: pip install 'hsegap[describe]'.") from error
+        raise DescriptionError(
+            "describe_unavailable", message, "Install the extra: pip install 'hsegap[describe]'."
+        ) from error
     structure = crystal.to_pymatgen()
     try:
         with recorded_warnings():
@@ -54,7 +56,9 @@ def describe(crystal: Crystal) -> str:
             text = str(StructureDescriber().describe(_with_fixed_order(condensed)))
     except Exception as error:  # its analysis raises whatever an odd bonding network leads to
         message = f"robocrystallographer finds no description for {crystal.formula} ({type(error).__name__})."
-        raise DescriptionError("not_describable", message, "Write a description yourself, or predict without text.") from error
+        raise DescriptionError(
+            "not_describable", message, "Write a description yourself, or predict without text."
+        ) from error
     return plain_numbers(text)
 
 

@@ -51,8 +51,8 @@ def wording() -> str:
 class DescriptionCache:
     """Answers by what was asked. Any number of processes and threads may share the file.
 
-    A damaged answer counts as none, a damaged file is begun anew, and a cache that cannot be written is done without: it saves time,
-    nothing else.
+    A damaged answer counts as none, a damaged file is begun anew, and a cache that cannot be written is done without:
+    it saves time, nothing else.
 
     Args:
         path: The file; None takes :func:`default_cache`. Made when first used.
@@ -94,7 +94,9 @@ class DescriptionCache:
             return
 
         def keep(connection: sqlite3.Connection) -> None:
-            connection.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", (key, data, zlib.crc32(key + data), time.time()))
+            connection.execute(
+                "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", (key, data, zlib.crc32(key + data), time.time())
+            )
             (kept,) = connection.execute("SELECT COALESCE(SUM(LENGTH(answer)), 0) FROM answers").fetchone()
             if kept > self._max_bytes:
                 self._make_room(connection, kept)

@@ -1,7 +1,8 @@
 """Arithmetic whose last bit is the same on every processor.
 
-numpy's sines and cosines and the matrix products of BLAS take whatever vector instructions there are, and round differently with each.
-Where equally long bonds are told apart by the last bit, or answers of two machines are to be equal, each operation is rounded on its own.
+numpy's sines and cosines and the matrix products of BLAS take whatever vector instructions there are, and round
+differently with each. Where equally long bonds are told apart by the last bit, or answers of two machines are to be
+equal, each operation is rounded on its own.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ def lattice_vectors(lengths: Sequence[float], angles: Sequence[float]) -> np.nda
         Vectors as rows, Å, ``[3, 3]``.
     """
     a, b, c = lengths
-    (cos_a, sin_a), (cos_b, sin_b), (cos_c, _) = ((math.cos(angle), math.sin(angle)) for angle in map(math.radians, angles))
+    (cos_a, sin_a), (cos_b, sin_b), (cos_c, _) = (
+        (math.cos(angle), math.sin(angle)) for angle in map(math.radians, angles)
+    )
     # The angle between the reciprocal vectors a* and b*, whose cosine rounding may carry past one.
     gamma = math.acos(max(-1.0, min(1.0, (cos_a * cos_b - cos_c) / (sin_a * sin_b))))
     along_b = [-b * sin_a * math.cos(gamma), b * sin_a * math.sin(gamma), b * cos_a]

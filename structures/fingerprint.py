@@ -1,7 +1,7 @@
 """A crystal in two dozen plain numbers: what it is made of, how dense it is, where it is empty.
 
-A network trained for gaps drops from its embedding what gaps do not depend on: three layers of MgO in vacuum look to it like MgO. These
-numbers see what it does not, so that a crystal unlike all training crystals is noticed.
+A network trained for gaps drops from its embedding what gaps do not depend on: three layers of MgO in vacuum look to it
+like MgO. These numbers see what it does not, so that a crystal unlike all training crystals is noticed.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A crystal becomes a crystal graph and its line graph.
 
-The nearest neighbours come from pymatgen's compiled cell list; everything after it is vectorised numpy. Only the nearest
-twelve (and those tied with the twelfth) are ever used, so the search starts from a radius guessed from the density and
-grows for the atoms that still lack neighbours. The answer is the same as from one search at a large radius, at a fraction
-of its cost, and a dense or sheared cell cannot ask for millions of neighbours.
+The nearest neighbours come from pymatgen's compiled cell list; everything after it is vectorised numpy. Only the
+nearest twelve (and those tied with the twelfth) are ever used, so the search starts from a radius guessed from the
+density and grows for the atoms that still lack neighbours. The answer is the same as from one search at a large radius,
+at a fraction of its cost, and a dense or sheared cell cannot ask for millions of neighbours.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ FLAVOURS = ("symmetric", "jarvis")
 TIE_TOLERANCE = 1e-4
 #: Atoms nearer than this (Å) have no bond direction worth the name; jarvis-tools drops such bonds silently.
 SHORTEST_BOND = 0.15
-#: The neighbours a first search aims at, as a multiple of those wanted: enough that most crystals need no second search.
+#: The neighbours a first search aims at, as a multiple of those wanted: enough that most crystals need no second
+#: search.
 SEARCH_MARGIN = 2.5
 #: A first search goes no farther than this (Å), whatever the density: dense clusters in a large empty cell.
 FIRST_RADIUS = 5.0
@@ -77,7 +78,8 @@ def build_graph(
     :data:`TIE_TOLERANCE` of the last of them; a bond (i, j, image) that either end selected stands once in each
     direction, and a bond's pair with itself (a one-atom repeat) is kept. The graph, and so everything computed from it,
     doesn't depend on the choice of the cell. ``jarvis`` gives what ``jarvis.core.graphs`` with DGL gives: ties compared
-    as raw floats, a bond of an atom to its own image standing twice in each direction, a bond's pair with itself dropped.
+    as raw floats, a bond of an atom to its own image standing twice in each direction, a bond's pair with itself
+    dropped.
 
     Args:
         crystal: The crystal; coordinates outside the cell are fine.
@@ -156,7 +158,9 @@ def _nearest(
     found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     while len(pending):
         # The extra on the radius keeps ties of a neighbour that sits right at the edge.
-        c, n, shift, d = find_points_in_spheres(coords, coords[pending], radius + 2 * TIE_TOLERANCE, periodic, reduced, 1e-8)
+        c, n, shift, d = find_points_in_spheres(
+            coords, coords[pending], radius + 2 * TIE_TOLERANCE, periodic, reduced, 1e-8
+        )
         if len(c) > MOST_CANDIDATES:
             raise _too_many_edges(f"{len(c)} candidate", MOST_CANDIDATES)
         c = pending[c]
@@ -193,10 +197,14 @@ def _refuse_overlap(center: np.ndarray, neighbor: np.ndarray, shift: np.ndarray,
     others = np.flatnonzero((center != neighbor) | (shift != 0).any(axis=1))
     first = others[distance[others].argmin()]
     message = f"Atoms {center[first]} and {neighbor[first]} (counted from 0) are only {distance[first]:.3f} Å apart."
-    raise StructureError("overlapping_atoms", message, "Remove the duplicate atom, or check the cell and the coordinates.")
+    raise StructureError(
+        "overlapping_atoms", message, "Remove the duplicate atom, or check the cell and the coordinates."
+    )
 
 
-def _within_last_wanted(center: np.ndarray, distance: np.ndarray, wanted: int, tolerance: float, n_atoms: int) -> np.ndarray:
+def _within_last_wanted(
+    center: np.ndarray, distance: np.ndarray, wanted: int, tolerance: float, n_atoms: int
+) -> np.ndarray:
     """Mark, for each centre, the ``wanted`` nearest entries and those at most ``tolerance`` beyond the last of them.
 
     A centre has no entry, or at least ``wanted``.
@@ -257,7 +265,9 @@ def _each_bond_once(
     return src[kept], dst[kept], image[kept]
 
 
-def _order(first: np.ndarray, second: np.ndarray, image: np.ndarray, n_atoms: int) -> tuple[np.ndarray, np.ndarray | None]:
+def _order(
+    first: np.ndarray, second: np.ndarray, image: np.ndarray, n_atoms: int
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Order of bonds by two atoms and the image, and the number they are sorted by; None where no int64 holds it."""
     low, high = image.min(axis=0), image.max(axis=0)
     spans = (high - low + 1).tolist()
@@ -273,7 +283,8 @@ def _both_directions(
     """Write every bond once per direction, ordered by destination, source and image.
 
     Returns:
-        Source and destination ``[bonds]`` int64, and displacement, Å, ``[bonds, 3]`` float32; a bond and its way back are exact opposites.
+        Source and destination ``[bonds]`` int64, and displacement, Å, ``[bonds, 3]`` float32; a bond and its way back
+        are exact opposites.
     """
     r = to_cartesian(frac_coords[high] - frac_coords[low] + image, lattice)
     src, dst = np.concatenate([low, high]), np.concatenate([high, low])

@@ -80,13 +80,23 @@ def parse_pymatgen(text: str, *, max_atoms: int | None) -> Parsed:
     notices: list[Notice] = []
     symbols = _pymatgen_symbols(sites, notices)
     if all("abc" in site for site in sites):
-        frac_coords = numeric([site["abc"] for site in sites], (-1, 3), "The list of fractional coordinates") if sites else np.empty((0, 3))
+        frac_coords = (
+            numeric([site["abc"] for site in sites], (-1, 3), "The list of fractional coordinates")
+            if sites
+            else np.empty((0, 3))
+        )
     elif all("xyz" in site for site in sites):
-        frac_coords = fractional(numeric([site["xyz"] for site in sites], (-1, 3), "The list of Cartesian coordinates"), lattice)
+        frac_coords = fractional(
+            numeric([site["xyz"] for site in sites], (-1, 3), "The list of Cartesian coordinates"), lattice
+        )
     else:
         raise unreadable("Some sites have no coordinates.", hint)
     if not all(cell.get("pbc", [True])):
-        notices.append(Notice("not_periodic", "The lattice is marked as not periodic in every direction; it was treated as periodic."))
+        notices.append(
+            Notice(
+                "not_periodic", "The lattice is marked as not periodic in every direction; it was treated as periodic."
+            )
+        )
     return Parsed(lattice=lattice, symbols=symbols, frac_coords=frac_coords, notices=notices)
 
 
@@ -96,7 +106,9 @@ def _pymatgen_lattice(cell: dict[str, Any]) -> np.ndarray:
         return numeric(cell["matrix"], (3, 3), "The lattice matrix")
     names = ("a", "b", "c", "alpha", "beta", "gamma")
     if not all(name in cell for name in names):
-        raise unreadable("The lattice has neither a matrix nor lengths and angles.", "Write the file again with Structure.to_json().")
+        raise unreadable(
+            "The lattice has neither a matrix nor lengths and angles.", "Write the file again with Structure.to_json()."
+        )
     return lattice_from_parameters(numeric([cell[name] for name in names], (6,), "The list of cell lengths and angles"))
 
 
@@ -110,9 +122,13 @@ def _pymatgen_symbols(sites: list[dict[str, Any]], notices: list[Notice]) -> lis
             raise unreadable(message, "Each site needs `species`: [{`element`: `Si`, `occu`: 1}].")
         occupancies = [entry.get("occu", 1) for entry in species]
         if not all(isinstance(value, int | float) for value in occupancies):
-            raise unreadable(f"An occupancy of site {index} (counted from 0) is not a number.", "Check the `occu` entries.")
+            raise unreadable(
+                f"An occupancy of site {index} (counted from 0) is not a number.", "Check the `occu` entries."
+            )
         if len(species) > 1 or not abs(occupancies[0] - 1) <= OCCUPANCY_TOLERANCE:  # so that NaN is refused too
-            named = ", ".join(f"{entry['element']} {value:g}" for entry, value in zip(species, occupancies, strict=True))
+            named = ", ".join(
+                f"{entry['element']} {value:g}" for entry, value in zip(species, occupancies, strict=True)
+            )
             partial.append(f"site {index} (from 0) holds {named}")
         elif occupancies[0] != 1:
             repaired += 1

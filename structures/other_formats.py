@@ -66,9 +66,21 @@ OTHER_FORMATS = (
         (".pwi",),
         _ASE.format(name="espresso-in://pw.in"),
     ),
-    OtherFormat("an FHI-aims geometry", _lines(r"lattice_vector\s", r"atom_frac\s"), (".in",), _ASE.format(name="geometry.in")),
-    OtherFormat("a LAMMPS data file", _lines(r"\S+\s+\S+\s+xlo\s+xhi"), (".lmp", ".data"), _ASE.format(name="lammps-data://file.data")),
-    OtherFormat("an input of SIESTA", _lines(r"%block\s+(?:LatticeVectors|AtomicCoordinates)"), (".fdf",), "Convert it to CIF first."),
+    OtherFormat(
+        "an FHI-aims geometry", _lines(r"lattice_vector\s", r"atom_frac\s"), (".in",), _ASE.format(name="geometry.in")
+    ),
+    OtherFormat(
+        "a LAMMPS data file",
+        _lines(r"\S+\s+\S+\s+xlo\s+xhi"),
+        (".lmp", ".data"),
+        _ASE.format(name="lammps-data://file.data"),
+    ),
+    OtherFormat(
+        "an input of SIESTA",
+        _lines(r"%block\s+(?:LatticeVectors|AtomicCoordinates)"),
+        (".fdf",),
+        "Convert it to CIF first.",
+    ),
     OtherFormat(
         "a molecule (MOL, SDF or MOL2)",
         re.compile(r"V[23]000[ \t]*$|^M  END|^@<TRIPOS>", re.MULTILINE),
@@ -88,7 +100,9 @@ _PDB = re.compile(r"^(?:CRYST1[ \t]|HETATM[ \d]|ATOM  [ \d])", re.MULTILINE)
 
 def is_pdb(text: str) -> bool:
     """Whether a file has the records of a PDB file."""
-    return _PDB.search(text, 0, LOOKED_AT) is not None or (text.startswith("HEADER    ") and _PDB.search(text) is not None)
+    return _PDB.search(text, 0, LOOKED_AT) is not None or (
+        text.startswith("HEADER    ") and _PDB.search(text) is not None
+    )
 
 
 def refuse_other_content(text: str) -> None:

@@ -105,7 +105,9 @@ def numbers_of(symbols: Sequence[str]) -> tuple[np.ndarray, list[Notice]]:
             meant = symbol.capitalize()
             hint = f"Write {meant} if that is meant." if meant in known else "Use element symbols such as Si or Ga."
             raise StructureError(
-                "unknown_element", f"Atom {index} (counted from 0) is called {symbol[:20]!r}, which is no chemical element.", hint
+                "unknown_element",
+                f"Atom {index} (counted from 0) is called {symbol[:20]!r}, which is no chemical element.",
+                hint,
             )
     isotopes = sorted(_MASSES_OF_HYDROGEN.intersection(symbols))
     if isotopes:
@@ -146,7 +148,13 @@ class Parsed:
         check_lattice(lattice, n_atoms=len(numbers))
         if not self.distances_checked:
             check_distances(lattice, frac_coords, self.symbols)
-        return Crystal(lattice=lattice, frac_coords=frac_coords, atomic_numbers=numbers, format=format, warnings=(*self.notices, *notices))
+        return Crystal(
+            lattice=lattice,
+            frac_coords=frac_coords,
+            atomic_numbers=numbers,
+            format=format,
+            warnings=(*self.notices, *notices),
+        )
 
 
 def fractional(cart_coords: np.ndarray, lattice: np.ndarray) -> np.ndarray:
@@ -177,5 +185,8 @@ def numeric(values: object, shape: tuple[int, ...], what: str) -> np.ndarray:
         array = np.empty(0)
     if array.ndim != len(shape) or any(want not in (-1, got) for want, got in zip(shape, array.shape, strict=True)):
         sizes = " × ".join("n" if size < 0 else str(size) for size in shape)
-        raise unreadable(f"{what} is not a table of {sizes} numbers.", "Check the file, or write it again with the program it came from.")
+        raise unreadable(
+            f"{what} is not a table of {sizes} numbers.",
+            "Check the file, or write it again with the program it came from.",
+        )
     return array

@@ -46,7 +46,9 @@ def parse_poscar(text: str, *, max_atoms: int | None) -> Parsed:
             # The comment may hold anything, and nothing of it is wanted.
             poscar = Poscar.from_str("\n".join(["hsegap", *lines[1:]]), read_velocities=False)
     except IndexError as error:
-        raise unreadable("A line of the POSCAR is missing or too short.", "The file may be cut off: write it again. " + _HINT) from error
+        raise unreadable(
+            "A line of the POSCAR is missing or too short.", "The file may be cut off: write it again. " + _HINT
+        ) from error
     except Exception as error:  # pymatgen raises whatever a damaged line leads to
         raise _damaged(lines, first_position, n_atoms) from error
     if not poscar.true_names:
@@ -60,10 +62,17 @@ def parse_poscar(text: str, *, max_atoms: int | None) -> Parsed:
     ]
     extra = _positions_after(lines, first_position + n_atoms)
     if extra:
-        notices.append(Notice("extra_lines", f"The POSCAR announces {n_atoms} atoms; {extra} more lines with coordinates were ignored."))
+        notices.append(
+            Notice(
+                "extra_lines",
+                f"The POSCAR announces {n_atoms} atoms; {extra} more lines with coordinates were ignored.",
+            )
+        )
     # An Element's name keeps deuterium apart from hydrogen; its symbol doesn't.
     symbols = [site.specie.name if isinstance(site.specie, Element) else site.specie.symbol for site in structure]
-    return Parsed(lattice=np.array(structure.lattice.matrix), symbols=symbols, frac_coords=structure.frac_coords, notices=notices)
+    return Parsed(
+        lattice=np.array(structure.lattice.matrix), symbols=symbols, frac_coords=structure.frac_coords, notices=notices
+    )
 
 
 def _damaged(lines: list[str], first_position: int, n_atoms: int) -> StructureError:
@@ -71,7 +80,8 @@ def _damaged(lines: list[str], first_position: int, n_atoms: int) -> StructureEr
     for index in range(first_position, min(first_position + n_atoms, len(lines))):
         if len(_floats(" ".join(lines[index].split()[:3]))) != 3:
             return unreadable(
-                f"Line {index + 1} of the POSCAR is no position: {lines[index].strip()[:40]!r}.", "Correct that line. " + _HINT
+                f"Line {index + 1} of the POSCAR is no position: {lines[index].strip()[:40]!r}.",
+                "Correct that line. " + _HINT,
             )
     return unreadable("The POSCAR can't be read.", _HINT)
 
@@ -84,7 +94,9 @@ def _cell(lines: list[str]) -> np.ndarray:
     """
     scale = _floats(lines[1])
     if len(scale) == 3:
-        raise unreadable("The POSCAR has three scale factors.", "Write it with one scale factor (1.0) and the scaled cell vectors.")
+        raise unreadable(
+            "The POSCAR has three scale factors.", "Write it with one scale factor (1.0) and the scaled cell vectors."
+        )
     if len(scale) != 1 or not np.isfinite(scale[0]) or scale[0] == 0:
         raise unreadable(f"The second line of the POSCAR is no scale factor: {lines[1].strip()[:40]!r}.", _HINT)
     vectors = [_floats(line) for line in lines[2:5]]

@@ -40,9 +40,24 @@ MAX_ATOMS = 2_000
 
 #: Blanks before a name may not reach over line ends: that would take quadratic time on a file of empty lines.
 _CIF = re.compile(r"^[ \t]*(data_\S|loop_[ \t]*$|_cell[_.]length_a\b|_atom_site[_.])", re.MULTILINE | re.IGNORECASE)
-_SUFFIXES = {".cif": "cif", ".mcif": "cif", ".vasp": "poscar", ".poscar": "poscar", ".contcar": "poscar", ".xyz": "xyz", ".extxyz": "xyz"}
+_SUFFIXES = {
+    ".cif": "cif",
+    ".mcif": "cif",
+    ".vasp": "poscar",
+    ".poscar": "poscar",
+    ".contcar": "poscar",
+    ".xyz": "xyz",
+    ".extxyz": "xyz",
+}
 _CONTROL = bytes([0, 1, 2, 3, 4, 5, 6, 7, 8, 14, 15, 16])
-_PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"PK\x03\x04": "zip", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"7z\xbc\xaf": "7z"}
+_PACKED = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"PK\x03\x04": "zip",
+    b"\xfd7zXZ": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"7z\xbc\xaf": "7z",
+}
 _FORMAT_HINT = f"Accepted formats: {', '.join(FORMATS)} ({FORMAT_TITLES}); name one with the format option."
 
 
@@ -68,8 +83,8 @@ def read(
         The crystal, its atoms in the order of the file (symmetry images follow their site).
 
     Raises:
-        StructureError: With one of :data:`~hsegap.structures.errors.STRUCTURE_ERROR_CODES` for whatever is wrong with the file;
-            ``too_many_edges`` alone comes from building the graph.
+        StructureError: With one of :data:`~hsegap.structures.errors.STRUCTURE_ERROR_CODES` for whatever is wrong with
+            the file; ``too_many_edges`` alone comes from building the graph.
         TypeError: If ``source`` is neither a path nor a string.
     """
     if format is not None and format.lower() not in _READERS:
@@ -85,7 +100,11 @@ def read(
     text = _text_of(raw, max_bytes, notices)
     if isinstance(source, str):
         _check_not_a_name(text)
-    chosen = format.lower() if format is not None else _find_format(text, source if isinstance(source, Path) else None, notices)
+    chosen = (
+        format.lower()
+        if format is not None
+        else _find_format(text, source if isinstance(source, Path) else None, notices)
+    )
     try:
         reader = _READERS[chosen] if chosen in _READERS else _RECOGNISED[chosen]
         parsed = reader(text, max_atoms=max_atoms)
@@ -108,7 +127,9 @@ def _bytes_of(path: Path, max_bytes: int) -> bytes:
         raise unreadable(f"{path.name!r} is a folder.", "Name a structure file in it.") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise unreadable(f"The file {path.name[:60]!r} can't be opened: {reason}.", "Check the path and its permissions.") from error
+        raise unreadable(
+            f"The file {path.name[:60]!r} can't be opened: {reason}.", "Check the path and its permissions."
+        ) from error
 
 
 def _text_of(raw: bytes, max_bytes: int, notices: list[Notice]) -> str:
@@ -119,7 +140,10 @@ def _text_of(raw: bytes, max_bytes: int, notices: list[Notice]) -> str:
     """
     if len(raw) > max_bytes:
         message = f"The file is larger than {max_bytes / 1e6:g} MB."
-        raise unreadable(message, "Remove what doesn't describe the structure (reflection data, say), or use a server with a higher limit.")
+        raise unreadable(
+            message,
+            "Remove what doesn't describe the structure (reflection data, say), or use a server with a higher limit.",
+        )
     for magic, name in _PACKED.items():
         if raw.startswith(magic):
             raise unreadable(f"The file is compressed ({name}).", "Unpack it and send the structure file inside.")
@@ -144,7 +168,11 @@ def _text_of(raw: bytes, max_bytes: int, notices: list[Notice]) -> str:
 def _check_not_a_name(text: str) -> None:
     """Tell somebody who passed a file's name as text what to do."""
     name = text.strip()
-    if "\n" not in name and len(name) < 300 and re.search(r"(\.(cif|mcif|vasp|poscar|xyz|extxyz|json)|POSCAR|CONTCAR)$", name):
+    if (
+        "\n" not in name
+        and len(name) < 300
+        and re.search(r"(\.(cif|mcif|vasp|poscar|xyz|extxyz|json)|POSCAR|CONTCAR)$", name)
+    ):
         message = f"{name[-60:]!r} is the name of a file, not its content."
         raise unreadable(message, "Send the text of the file; in Python, pass pathlib.Path(name).")
 
@@ -160,7 +188,10 @@ def _find_format(text: str, path: Path | None, notices: list[Notice]) -> str:
     if by_content is not None:
         if by_name is not None and by_name != by_content:
             notices.append(
-                Notice("format_mismatch", f"The file is named like {by_name} but holds {by_content}; it was read as {by_content}.")
+                Notice(
+                    "format_mismatch",
+                    f"The file is named like {by_name} but holds {by_content}; it was read as {by_content}.",
+                )
             )
         return by_content
     if by_name is not None:
@@ -181,7 +212,8 @@ def _format_of_content(text: str) -> str | None:
     """The format that the content can only have, or None.
 
     Raises:
-        StructureError: ``unsupported_format`` for one that is known but not read, ``unreadable_structure`` for broken JSON.
+        StructureError: ``unsupported_format`` for one that is known but not read, ``unreadable_structure`` for broken
+            JSON.
     """
     start = text.lstrip()
     if start.startswith(("{", "[")):
@@ -203,8 +235,14 @@ def _format_of_content(text: str) -> str | None:
         return "pdb"
     refuse_other_content(text)
     lines = text.split("\n")
-    if re.fullmatch(r"\s*\d+\s*", lines[0]) and len(lines) > 1 and (len(lines) < 3 or re.match(r"\s*[A-Za-z0-9]+\s+\S+\s+\S+", lines[2])):
-        numbers = len(lines) > 4 and all(re.fullmatch(r"\s*([-+.\deE]+\s+){2}[-+.\deE]+\s*", line) for line in lines[2:5])
+    if (
+        re.fullmatch(r"\s*\d+\s*", lines[0])
+        and len(lines) > 1
+        and (len(lines) < 3 or re.match(r"\s*[A-Za-z0-9]+\s+\S+\s+\S+", lines[2]))
+    ):
+        numbers = len(lines) > 4 and all(
+            re.fullmatch(r"\s*([-+.\deE]+\s+){2}[-+.\deE]+\s*", line) for line in lines[2:5]
+        )
         return "poscar" if numbers else "xyz"
     if len(lines) > 4 and all(re.match(r"\s*([-+]?[\d.][-+.\deE]*\s+){2}[-+]?[\d.]", line) for line in lines[2:5]):
         return "poscar"

@@ -56,7 +56,8 @@ class Summary(NamedTuple):
 
     Attributes:
         formula: Reduced formula.
-        space_group: Found from the atoms, whatever the file says; None for more than 500 atoms and where spglib finds none.
+        space_group: Found from the atoms, whatever the file says; None for more than 500 atoms and where spglib finds
+            none.
         lattice: Cell.
         density: g/cm³.
         atoms: In the order of the file.
@@ -79,7 +80,8 @@ class Summary(NamedTuple):
             "lattice": self.lattice._asdict(),
             "density": self.density,
             "atoms": [
-                {"index": index, "element": atom.element, "frac_coords": list(atom.frac_coords)} for index, atom in enumerate(self.atoms)
+                {"index": index, "element": atom.element, "frac_coords": list(atom.frac_coords)}
+                for index, atom in enumerate(self.atoms)
             ],
             "warnings": [notice._asdict() for notice in self.notices],
         }
@@ -96,7 +98,10 @@ def summary_of(crystal: Crystal) -> Summary:
         space_group=space_group_of(crystal),
         lattice=lattice_parameters(crystal.lattice),
         density=density_of(crystal),
-        atoms=tuple(AtomRead(symbol, (x, y, z)) for symbol, (x, y, z) in zip(crystal.symbols, crystal.frac_coords.tolist(), strict=True)),
+        atoms=tuple(
+            AtomRead(symbol, (x, y, z))
+            for symbol, (x, y, z) in zip(crystal.symbols, crystal.frac_coords.tolist(), strict=True)
+        ),
         notices=crystal.warnings,
     )
 
@@ -154,10 +159,13 @@ def to_cif(crystal: Crystal, *, name: str = "crystal") -> str:
 
     document = cif.Document()
     block = document.add_new_block(
-        "".join(letter for letter in name if (letter.isascii() and letter.isalnum()) or letter in "-_")[:60] or "crystal"
+        "".join(letter for letter in name if (letter.isascii() and letter.isalnum()) or letter in "-_")[:60]
+        or "crystal"
     )
     lattice = lattice_parameters(crystal.lattice)
-    for tag, value in zip(("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma"), lattice[:6], strict=True):
+    for tag, value in zip(
+        ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma"), lattice[:6], strict=True
+    ):
         block.set_pair(f"_cell_{tag}", f"{value:.10g}")
     counts: dict[str, int] = {}
     for symbol in crystal.symbols:

@@ -37,14 +37,18 @@ def parse_xyz(text: str, *, max_atoms: int | None) -> Parsed:
     try:
         n_atoms = int(lines[0])
     except ValueError:
-        raise unreadable(f"The first line of an XYZ file is the number of atoms, not {lines[0][:40]!r}.", _HINT) from None
+        raise unreadable(
+            f"The first line of an XYZ file is the number of atoms, not {lines[0][:40]!r}.", _HINT
+        ) from None
     if n_atoms < 1:
         raise unreadable(f"The XYZ file announces {n_atoms} atoms.", "Check that the file lists atom positions.")
     check_atom_count(n_atoms, max_atoms)
     rows = lines[2 : 2 + n_atoms]
     if len([row for row in rows if row.strip()]) < n_atoms:
         found = sum(1 for row in rows if row.strip())
-        raise unreadable(f"The XYZ file announces {n_atoms} atoms but lists {found}.", "The file may be cut off: write it again.")
+        raise unreadable(
+            f"The XYZ file announces {n_atoms} atoms but lists {found}.", "The file may be cut off: write it again."
+        )
     info = _comment(lines[1])
     lattice = _lattice(info)
     species_column, as_number, position_column, n_columns = _columns(info.get("properties", _PLAIN_PROPERTIES))
@@ -57,7 +61,9 @@ def parse_xyz(text: str, *, max_atoms: int | None) -> Parsed:
         try:
             positions.append([float(value) for value in fields[position_column : position_column + 3]])
         except ValueError:
-            raise unreadable(f"Line {index + 3} of the XYZ file has no valid coordinates.", "Check that line.") from None
+            raise unreadable(
+                f"Line {index + 3} of the XYZ file has no valid coordinates.", "Check that line."
+            ) from None
         symbols.append(_symbol(fields[species_column], as_number=as_number, line=index + 3))
     notices = []
     rest = [line for line in lines[2 + n_atoms :] if line.strip()]
@@ -70,9 +76,14 @@ def parse_xyz(text: str, *, max_atoms: int | None) -> Parsed:
     periodic = info.get("pbc", "T T T").replace(",", " ").split()
     if any(value.upper() in {"F", "FALSE", "0"} for value in periodic):
         notices.append(
-            Notice("not_periodic", f'The file says pbc="{info["pbc"][:20]}"; the structure was treated as periodic in all directions.')
+            Notice(
+                "not_periodic",
+                f'The file says pbc="{info["pbc"][:20]}"; the structure was treated as periodic in all directions.',
+            )
         )
-    return Parsed(lattice=lattice, symbols=symbols, frac_coords=fractional(np.array(positions), lattice), notices=notices)
+    return Parsed(
+        lattice=lattice, symbols=symbols, frac_coords=fractional(np.array(positions), lattice), notices=notices
+    )
 
 
 def _comment(line: str) -> dict[str, str]:

@@ -41,7 +41,8 @@ def published() -> PublishedNetwork:
     with np.load(folder / "graphs.npz") as arrays, np.load(folder / "text.npz") as text:
         graphs = [
             CrystalGraph(
-                np.array(crystal["atomic_numbers"]), *(arrays[f"{index}_{name}"] for name in ("src", "dst", "r", "line_src", "line_dst"))
+                np.array(crystal["atomic_numbers"]),
+                *(arrays[f"{index}_{name}"] for name in ("src", "dst", "r", "line_src", "line_dst")),
             )
             for index, crystal in enumerate(crystals)
         ]
@@ -60,7 +61,10 @@ def published_shapes() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def tiny_transformer(tmp_path_factory) -> Path:
     """A random 16-wide BERT as a transformers folder."""
-    return made_once(tmp_path_factory, "transformer", lambda folder: write_tiny_transformer(folder / "tiny-bert")) / "tiny-bert"
+    return (
+        made_once(tmp_path_factory, "transformer", lambda folder: write_tiny_transformer(folder / "tiny-bert"))
+        / "tiny-bert"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -68,5 +72,9 @@ def tiny_encoder(tiny_transformer, tmp_path_factory) -> Path:
     """The same, exported: what training and serving read texts with."""
     from hsegap.export.text_encoder import export_text_encoder
 
-    made = made_once(tmp_path_factory, "encoder", lambda folder: export_text_encoder(tiny_transformer, folder / "tiny-bert", max_tokens=32))
+    made = made_once(
+        tmp_path_factory,
+        "encoder",
+        lambda folder: export_text_encoder(tiny_transformer, folder / "tiny-bert", max_tokens=32),
+    )
     return made / "tiny-bert"

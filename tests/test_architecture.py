@@ -33,7 +33,19 @@ PACKAGES = (*MAY_IMPORT, "commands")
 #: The files of hsegap/ count as a room of their own: the roof, but for those that every room may import.
 FACE = "face"
 COMMON = {"quiet", "folders", "errors", "children", "processors", "__version__"}
-SERVING = ("structures", "text", "artifact", "prediction", "batch", "evaluation", "ui", "service", "python", "commands", FACE)
+SERVING = (
+    "structures",
+    "text",
+    "artifact",
+    "prediction",
+    "batch",
+    "evaluation",
+    "ui",
+    "service",
+    "python",
+    "commands",
+    FACE,
+)
 TRAINING_STACK = {"torch", "dgl", "transformers", "training", "models"}
 #: Too slow or too heavy for the top of a file of the serving side: `hsegap --help` would pay for them.
 HEAVY = {
@@ -68,7 +80,9 @@ def python_files() -> list[Path]:
     found = []
     for path in sorted(ROOT.rglob("*.py")):
         parts = path.relative_to(ROOT).parts
-        if not any(part.startswith(".") or part in SKIPPED_FOLDERS or part.endswith(".egg-info") for part in parts[:-1]):
+        if not any(
+            part.startswith(".") or part in SKIPPED_FOLDERS or part.endswith(".egg-info") for part in parts[:-1]
+        ):
             found.append(path)
     return found
 
@@ -114,7 +128,9 @@ def imports_of(tree: ast.Module, name: str, *, is_package: bool) -> list[Import]
                     parents = name.split(".") if is_package else name.split(".")[:-1]
                     base = ".".join([*parents[: len(parents) - child.level + 1], *([base] if base else [])])
                 found.append(Import(base, child.lineno, at_import, for_types))
-                found.extend(Import(f"{base}.{alias.name}", child.lineno, at_import, for_types) for alias in child.names)
+                found.extend(
+                    Import(f"{base}.{alias.name}", child.lineno, at_import, for_types) for alias in child.names
+                )
             inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
             visit(child, at_import=at_import and not inside, for_types=for_types)
 
@@ -127,7 +143,9 @@ def imports() -> dict[str, list[Import]]:
     return {
         short(module_name(path)): [
             entry._replace(module=short(entry.module))
-            for entry in imports_of(ast.parse(path.read_text()), module_name(path), is_package=path.name == "__init__.py")
+            for entry in imports_of(
+                ast.parse(path.read_text()), module_name(path), is_package=path.name == "__init__.py"
+            )
         ]
         for path in room_files()
     }
@@ -138,9 +156,7 @@ def within(module: str, names: set[str] | tuple[str, ...]) -> bool:
 
 
 def test_the_parser_of_this_file_sees_what_python_sees() -> None:
-    source = (
-        "import a.b\nfrom c import d\nfrom . import e\nfrom .f import g\ndef h():\n    import torch\nif TYPE_CHECKING:\n    import dgl\n"
-    )
+    source = "import a.b\nfrom c import d\nfrom . import e\nfrom .f import g\ndef h():\n    import torch\nif TYPE_CHECKING:\n    import dgl\n"
     found = {entry._replace(line=0) for entry in imports_of(ast.parse(source), "room.file", is_package=False)}
     at_import = {Import(name, 0, at_import=True) for name in ("a.b", "c", "c.d", "room.e", "room.f", "room.f.g")}
     assert {*at_import, Import("torch", 0, at_import=False), Import("dgl", 0, at_import=False, for_types=True)} <= found
@@ -225,7 +241,11 @@ def test_the_serving_side_never_names_the_training_stack(imports: dict[str, list
 def test_the_serving_side_is_imported_whole_without_the_training_stack() -> None:
     # Not only our own files: none of the libraries they bring in may want torch either.
     # robocrys, which one file is built on, takes 15 s to import: the tests of descriptions see to it.
-    modules = [name for name in map(module_name, room_files()) if within(short(name), SERVING) and name != "hsegap.structures.condense"]
+    modules = [
+        name
+        for name in map(module_name, room_files())
+        if within(short(name), SERVING) and name != "hsegap.structures.condense"
+    ]
     modules.remove("hsegap.__main__")
     code = (
         "import importlib, sys\n"
@@ -238,7 +258,9 @@ def test_the_serving_side_is_imported_whole_without_the_training_stack() -> None
         f"for name in {modules}: importlib.import_module(name)\n"
         "print(sorted(set(BLOCKED) & {name.removeprefix('hsegap.') for name in sys.modules}))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.splitlines()[-1] == "[]"
 
@@ -274,7 +296,9 @@ EFFECTS = re.compile(
     r"|unlink|touch|rmtree|copyfile|makedirs|listdir|run|Popen|check_output|check_call|putenv|basicConfig|from_pretrained|InferenceSession|set_num_threads|manual_seed"
     r"|memmap|loadtxt|read_csv|read_json|sleep|start|connect)$"
 )
-LOADERS = re.compile(r"^(json|np|numpy|pickle|torch|yaml|tomllib|gzip|onnx|safetensors)\.(load|loads|open|load_file|safe_load)$")
+LOADERS = re.compile(
+    r"^(json|np|numpy|pickle|torch|yaml|tomllib|gzip|onnx|safetensors)\.(load|loads|open|load_file|safe_load)$"
+)
 
 
 def effects_at_import(tree: ast.Module) -> list[tuple[int, str]]:
@@ -285,7 +309,11 @@ def effects_at_import(tree: ast.Module) -> list[tuple[int, str]]:
         if isinstance(node, ast.If) and ("__name__" in ast.unparse(node.test) or is_type_checking(node)):
             return
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            for part in (*node.decorator_list, *node.args.defaults, *(default for default in node.args.kw_defaults if default is not None)):
+            for part in (
+                *node.decorator_list,
+                *node.args.defaults,
+                *(default for default in node.args.kw_defaults if default is not None),
+            ):
                 visit(part)
             return
         if isinstance(node, ast.Lambda):
@@ -319,14 +347,17 @@ def test_importing_a_file_does_nothing() -> None:
         for line, what in effects_at_import(ast.parse(path.read_text()))
     ]
     # In a checkout the package has to see that its rooms stand beside it.
-    assert wrong == [line for line in wrong if line.startswith("hsegap/__init__.py:") and line.endswith(".is_dir(…)")], "\n".join(wrong)
+    assert wrong == [
+        line for line in wrong if line.startswith("hsegap/__init__.py:") and line.endswith(".is_dir(…)")
+    ], "\n".join(wrong)
 
 
 def test_nobody_imports_a_room_by_its_bare_name() -> None:
     """`import text` would make a second copy of every class, and works in a checkout only; programs inside strings and pages count."""
     rooms = "|".join(sorted((*PACKAGES, "cli")))
     bare = re.compile(
-        rf"(?:^|\\n|[\"'`;>(])[ \t]*(?:from (?:{rooms})(?:\.\w+)* import\b|import (?:\w+, )*(?:{rooms})(?:[\s.,;`\"']|\\n|$))", re.MULTILINE
+        rf"(?:^|\\n|[\"'`;>(])[ \t]*(?:from (?:{rooms})(?:\.\w+)* import\b|import (?:\w+, )*(?:{rooms})(?:[\s.,;`\"']|\\n|$))",
+        re.MULTILINE,
     )
     named = re.compile(rf"\bpython\S* (?:-\w+ )*-m (?:{rooms})\b")
     assert bare.search("    from text.cache import x")
@@ -354,7 +385,11 @@ def own_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     first = function.body[0]
     if ast.get_docstring(function) is not None:
         lines -= (first.end_lineno or 0) - first.lineno + 1
-    inner = [node for node in ast.walk(function) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node is not function]
+    inner = [
+        node
+        for node in ast.walk(function)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node is not function
+    ]
     return lines - sum((node.end_lineno or 0) - node.lineno + 1 for node in inner)
 
 

@@ -91,7 +91,11 @@ def closure() -> dict[str, str]:
     """Every installed distribution that hsegap and its extras bring in, with its version."""
     found: dict[str, str] = {}
     seen = set()
-    queue = [Requirement(line) for group in ("core", *EXTRAS) for line in (PROJECT["dependencies"] if group == "core" else EXTRAS[group])]
+    queue = [
+        Requirement(line)
+        for group in ("core", *EXTRAS)
+        for line in (PROJECT["dependencies"] if group == "core" else EXTRAS[group])
+    ]
     while queue:
         requirement = queue.pop()
         name, extras = canonicalize_name(requirement.name), tuple(sorted(requirement.extras))
@@ -113,7 +117,11 @@ def closure() -> dict[str, str]:
 def test_everything_that_gets_installed_is_pinned_to_what_is_installed() -> None:
     pins = pinned()
     # The local part names a build of the same release (torch 2.13.0+cpu).
-    differing = {name: (version, pins.get(name)) for name, version in closure().items() if version.split("+")[0] != pins.get(name)}
+    differing = {
+        name: (version, pins.get(name))
+        for name, version in closure().items()
+        if version.split("+")[0] != pins.get(name)
+    }
     assert not differing, "installed, pinned: bring constraints.txt up to date"
 
 
@@ -150,10 +158,14 @@ def test_serving_installs_nothing_of_the_training_stack() -> None:
 def test_every_package_folder_is_packaged() -> None:
     packaging = PYPROJECT["tool"]["setuptools"]
     folders = {path.parent.name for path in ROOT.glob("*/__init__.py")} | {"artifacts", "examples"}
-    assert {"hsegap" if folder == "hsegap" else f"hsegap.{folder}": folder for folder in folders} == packaging["package-dir"]
+    assert {"hsegap" if folder == "hsegap" else f"hsegap.{folder}": folder for folder in folders} == packaging[
+        "package-dir"
+    ]
     assert packaging["packages"] == list(packaging["package-dir"])
     for path in ROOT.glob("*/*/__init__.py"):
-        assert path.relative_to(ROOT).parts[0] == "tests", f"{path}: a package inside a package is not in pyproject.toml"
+        assert path.relative_to(ROOT).parts[0] == "tests", (
+            f"{path}: a package inside a package is not in pyproject.toml"
+        )
 
 
 def test_the_files_at_the_top_are_there() -> None:
@@ -186,7 +198,9 @@ def build(workbench: Path, goal: str, *, path: str | None = None) -> tuple[subpr
     log = workbench / "log"
     log.unlink(missing_ok=True)
     environment = {"PATH": path or f"{workbench}/bin:/usr/bin:/bin", "HOME": str(workbench)}
-    done = subprocess.run([workbench / ".ci" / "venv", goal], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [workbench / ".ci" / "venv", goal], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
     lines = log.read_text().splitlines() if log.exists() else []
     return done, [line for line in lines if "pip install" in line]
 
@@ -243,9 +257,12 @@ def test_a_missing_or_older_python_is_said_clearly(workbench: Path, version: str
 
 
 @pytest.mark.parametrize(
-    ("outcome", "failing", "status"), [("3 passed", "", 0), ("1 failed, 2 passed", "test", 2), ("3 passed", "lesser", 2)]
+    ("outcome", "failing", "status"),
+    [("3 passed", "", 0), ("1 failed, 2 passed", "test", 2), ("3 passed", "lesser", 2)],
 )
-def test_the_continuous_run_ends_with_the_closing_line_and_the_status(tmp_path: Path, outcome: str, failing: str, status: int) -> None:
+def test_the_continuous_run_ends_with_the_closing_line_and_the_status(
+    tmp_path: Path, outcome: str, failing: str, status: int
+) -> None:
     (tmp_path / ".ci").mkdir()
     shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci")
     closing = f"===== {outcome} in 65.43s (0:01:05) ====="
@@ -254,7 +271,13 @@ def test_the_continuous_run_ends_with_the_closing_line_and_the_status(tmp_path: 
         f"lesser:\n\t@echo '===== 1 passed in 2.00s ====='; exit {int(failing == 'lesser')}\n"
     )
     done = subprocess.run(
-        ["bash", ".ci/run"], cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False
+        ["bash", ".ci/run"],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
     )
     assert done.returncode == status
     assert done.stdout.splitlines()[-1] == closing
@@ -263,7 +286,9 @@ def test_the_continuous_run_ends_with_the_closing_line_and_the_status(tmp_path: 
 def test_without_the_systems_tools_and_the_right_to_install_them_the_run_goes_on(tmp_path: Path) -> None:
     for name in ("bash", "env", "id"):
         (tmp_path / name).symlink_to(shutil.which(name) or f"/usr/bin/{name}")
-    done = subprocess.run([ROOT / ".ci" / "tools"], env={"PATH": str(tmp_path)}, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(
+        [ROOT / ".ci" / "tools"], env={"PATH": str(tmp_path)}, capture_output=True, text=True, timeout=30, check=False
+    )
     assert done.returncode == 0
     assert "the tests that need chromium fonts-dejavu-core strace will be skipped" in done.stderr
 

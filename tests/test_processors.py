@@ -37,7 +37,12 @@ def test_no_quota(groups):
 
 
 def test_the_tightest_of_the_groups_that_hold_this_one(groups):
-    assert groups("0::/node/job\n", cpu_max="800000 100000", node__cpu_max="300000 100000", node__job__cpu_max="max 100000") == 3
+    assert (
+        groups(
+            "0::/node/job\n", cpu_max="800000 100000", node__cpu_max="300000 100000", node__job__cpu_max="max 100000"
+        )
+        == 3
+    )
 
 
 def test_a_path_of_the_host_that_is_not_mounted_here(groups):
@@ -68,4 +73,6 @@ def test_a_part_of_a_processor_is_one(monkeypatch):
 def test_the_affinity_counts():
     one = min(os.sched_getaffinity(0))
     code = f"import os; os.sched_setaffinity(0, {{{one}}}); from hsegap.processors import usable_processors; print(usable_processors())"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "1"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "1"
+    )

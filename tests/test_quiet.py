@@ -60,7 +60,12 @@ def test_nothing_is_reported_and_nothing_written_elsewhere(tmp_path: Path, way: 
     work = tmp_path / "work"
     work.mkdir()
     done = subprocess.run(
-        command(tmp_path / "trace", *WAYS[way]), cwd=work, env=bare_environment(tmp_path), capture_output=True, text=True, timeout=500
+        command(tmp_path / "trace", *WAYS[way]),
+        cwd=work,
+        env=bare_environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=500,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     found = seen(tmp_path / "trace", work)
@@ -84,7 +89,11 @@ at = os.open({str(tmp_path)!r}, os.O_RDONLY); os.mkdir("made", dir_fd=at)
 subprocess.run([sys.executable, "-c", "open({str(tmp_path / "child")!r}, 'w')"])
 """
     subprocess.run(
-        command(tmp_path / "trace", sys.executable, "-c", sins), cwd=work, env=bare_environment(tmp_path), check=True, timeout=120
+        command(tmp_path / "trace", sys.executable, "-c", sins),
+        cwd=work,
+        env=bare_environment(tmp_path),
+        check=True,
+        timeout=120,
     )
     found = seen(tmp_path / "trace", work)
     assert any("192.0.2.1" in asked for asked in found.asked)
@@ -126,7 +135,10 @@ def test_a_server_reports_nothing_and_resolves_no_name_that_an_event_gives(
     file = {"path": far, "url": far, "orig_name": "a.cif", "meta": {"_type": "gradio.FileData"}}
     with httpx.Client(base_url=url, timeout=200) as client:
         assert (
-            client.post("/predict", json={"structure": SILICON.read_text(), "description": "Si is diamond structured."}).status_code == 200
+            client.post(
+                "/predict", json={"structure": SILICON.read_text(), "description": "Si is diamond structured."}
+            ).status_code
+            == 200
         )
         config = client.get("/ui/config").json()
         for number, function in enumerate(entry for entry in config["dependencies"] if entry["backend_fn"]):
@@ -136,7 +148,10 @@ def test_a_server_reports_nothing_and_resolves_no_name_that_an_event_gives(
                     data[place] = form
                     body = {"data": data, "fn_index": function["id"], "session_hash": f"s{number}", "event_data": None}
                     client.post("/ui/gradio_api/queue/join", json=body)
-                    client.post(f"/ui/gradio_api/run/{function['api_name'] or 'none'}", json={"data": data, "fn_index": function["id"]})
+                    client.post(
+                        f"/ui/gradio_api/run/{function['api_name'] or 'none'}",
+                        json={"data": data, "fn_index": function["id"]},
+                    )
         for route in ("file", "proxy"):
             client.get(f"/ui/gradio_api/{route}={far}")
         for field in ("structure", "description"):
@@ -161,6 +176,11 @@ def test_a_bento_is_as_quiet_from_its_first_process_on() -> None:
 def test_what_the_user_has_set_stays() -> None:
     code = "import os, hsegap; print(os.environ['ORT_DISABLE_TELEMETRY'], os.environ['BENTOML_DO_NOT_TRACK'])"
     done = subprocess.run(
-        [sys.executable, "-c", code], env=os.environ | {"ORT_DISABLE_TELEMETRY": "0"}, cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        env=os.environ | {"ORT_DISABLE_TELEMETRY": "0"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.split()[0] == "0"

@@ -30,16 +30,22 @@ ONCE = (
 
 
 def test_a_killed_run_leaves_no_process_behind() -> None:
-    done = subprocess.run([sys.executable, "-c", KILLED], env=os.environ | {"PYTHONPATH": str(TESTS)}, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED], env=os.environ | {"PYTHONPATH": str(TESTS)}, capture_output=True, text=True
+    )
     assert done.returncode == -signal.SIGKILL
     child = int(done.stdout)
     assert until(lambda: not running(child))
 
 
 def test_two_processes_make_a_thing_once(tmp_path: Path) -> None:
-    environment = {key: value for key, value in os.environ.items() if key != "PYTEST_XDIST_WORKER"} | {"PYTHONPATH": str(TESTS)}
+    environment = {key: value for key, value in os.environ.items() if key != "PYTEST_XDIST_WORKER"} | {
+        "PYTHONPATH": str(TESTS)
+    }
     both = [
-        subprocess.Popen([sys.executable, "-c", ONCE, tmp_path, name], env=environment, stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", ONCE, tmp_path, name], env=environment, stdout=subprocess.PIPE, text=True
+        )
         for name in ("first", "second")
     ]
     one, other = (process.communicate(timeout=120)[0] for process in both)

@@ -39,7 +39,19 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / folder, place / "source" / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
         shutil.copy(ROOT / name, place / "source")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-index", "--no-deps", "--no-build-isolation", "-w", place, "."]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-index",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        place,
+        ".",
+    ]
     done = subprocess.run(command, cwd=place / "source", capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     shutil.rmtree(place / "source")
@@ -56,7 +68,18 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     place = tmp_path_factory.mktemp("elsewhere") / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", place], check=True)
-    install = [sys.executable, "-m", "pip", "--python", place / "bin" / "python", "install", "--quiet", "--no-index", "--no-deps", wheel]
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        place / "bin" / "python",
+        "install",
+        "--quiet",
+        "--no-index",
+        "--no-deps",
+        wheel,
+    ]
     done = subprocess.run(install, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return place
@@ -89,7 +112,9 @@ def alone(packages: Path, tmp_path: Path) -> dict[str, str]:
     }
 
 
-def run(environment: Path, alone: dict[str, str], place: Path, name: str, *words: object) -> subprocess.CompletedProcess[str]:
+def run(
+    environment: Path, alone: dict[str, str], place: Path, name: str, *words: object
+) -> subprocess.CompletedProcess[str]:
     command = [environment / "bin" / name, *map(str, words)]
     return subprocess.run(command, cwd=place, env=alone, capture_output=True, text=True, timeout=300, check=False)
 
@@ -134,7 +159,9 @@ def test_python_predicts_from_it(environment: Path, alone: dict[str, str], packa
     assert lines[5] == "[]"
 
 
-def test_objects_tables_streams_and_results_from_it(environment: Path, alone: dict[str, str], packages: Path, tmp_path: Path) -> None:
+def test_objects_tables_streams_and_results_from_it(
+    environment: Path, alone: dict[str, str], packages: Path, tmp_path: Path
+) -> None:
     code = (
         "import hsegap, pickle, sys\n"
         "from ase.build import bulk\n"

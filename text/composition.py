@@ -1,9 +1,9 @@
 """Which elements a description speaks of, to be held against the crystal it is said to describe.
 
-Read are the places where a description names its own matter: the formula at its start, site labels (``Ca(1)2+``), ions (``O2-``), polyhedra
-(``TiO6``) and elements in words. Not read are structure types ("is Uranium Silicide structured", "CsCl-type"), which name the prototype's
-elements, space groups, and short words that happen to be symbols ("In", "As", "I"). What is in doubt is passed over: a warning that comes
-too often is not read.
+Read are the places where a description names its own matter: the formula at its start, site labels (``Ca(1)2+``), ions
+(``O2-``), polyhedra (``TiO6``) and elements in words. Not read are structure types ("is Uranium Silicide structured",
+"CsCl-type"), which name the prototype's elements, space groups, and short words that happen to be symbols ("In", "As",
+"I"). What is in doubt is passed over: a warning that comes too often is not read.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ _START = re.compile(r"\s*([A-Z][A-Za-z0-9.()]*)\s+(is|has|adopts|crystalli[sz]es
 _METHODS = {"PW91", "B3PW91"}
 #: One-symbol formulas that are English words as well; "As crystallizes in" is no English, "As is" may be.
 _WORDS = {"I", "In", "As", "At", "Be", "He", "No", "Am"}
-#: Names of structure types and of space groups, with the elements that stand in them. Bounded, so that no text takes long.
+#: Names of structure types and of space groups, with the elements that stand in them. Bounded, so that no text takes
+#: long.
 _TYPES = (
     re.compile(r"\bis\s(?:[^.;]|\.(?=\S)){0,120}?\bstructured\b"),
     re.compile(r"(?<!\S)\S{1,80}[- ](?:like|type|derived|structured|structure|prototype)\b", re.IGNORECASE),
@@ -127,10 +128,19 @@ def mentioned(text: str) -> Mentioned:
     found = {*counts, *_LABEL.findall(rest), *_ION.findall(rest)}
     for token in _TOKEN.findall(rest):
         # BCC, UV and SOC are spelt like formulas; without a digit or a small letter nothing tells them apart.
-        if token not in _METHODS and re.search(r"[a-z0-9]", token) and (parsed := parse_formula(token)) and len(parsed) > 1:
+        if (
+            token not in _METHODS
+            and re.search(r"[a-z0-9]", token)
+            and (parsed := parse_formula(token))
+            and len(parsed) > 1
+        ):
             found.update(parsed)
     # Not TiN, which is no tin.
-    found.update(_NAMES[word.lower()] for word in _WORD.findall(rest) if word.lower() in _NAMES and (word.islower() or word.istitle()))
+    found.update(
+        _NAMES[word.lower()]
+        for word in _WORD.findall(rest)
+        if word.lower() in _NAMES and (word.islower() or word.istitle())
+    )
     return Mentioned(formula, counts, frozenset(found))
 
 
@@ -155,4 +165,7 @@ def contradiction(text: str, symbols: list[str]) -> str | None:
 
 def _same_proportions(counts: dict[str, float], symbols: list[str]) -> bool:
     total = sum(counts.values())
-    return all(abs(counts.get(symbol, 0.0) / total - symbols.count(symbol) / len(symbols)) < 5e-3 for symbol in {*counts, *symbols})
+    return all(
+        abs(counts.get(symbol, 0.0) / total - symbols.count(symbol) / len(symbols)) < 5e-3
+        for symbol in {*counts, *symbols}
+    )

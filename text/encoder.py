@@ -95,7 +95,9 @@ class TextEncoder:
         try:
             tokenizer = Tokenizer.from_str(tokenizer_bytes.decode("utf-8"))
         except Exception as error:  # the library raises bare Exception
-            raise TextEncoderError(f"{TOKENIZER_FILE} is not a tokenizer: {error}", "Export the encoder again.") from error
+            raise TextEncoderError(
+                f"{TOKENIZER_FILE} is not a tokenizer: {error}", "Export the encoder again."
+            ) from error
         tokenizer.no_padding()
         tokenizer.enable_truncation(max_length=settings.max_tokens)
         session = _session(model_bytes, threads=intra_op_num_threads)
@@ -252,7 +254,9 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise TextEncoderError(f"{path.name} of the text encoder cannot be read: {error}", "Export the encoder again.") from error
+        raise TextEncoderError(
+            f"{path.name} of the text encoder cannot be read: {error}", "Export the encoder again."
+        ) from error
 
 
 def _session(model_bytes: bytes, *, threads: int) -> InferenceSession:

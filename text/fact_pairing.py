@@ -1,8 +1,8 @@
 """Which functional belongs to which number of a sentence.
 
-People write "PBE gap: 0.6 eV, HSE06: 1.2 eV", "0.6 eV in PBE and 1.2 eV in HSE06", "PBE (HSE06) gap of 0.6 (1.2) eV". A mark (a
-functional, or the word *direct*) that follows its number closely is bound to it first; what is left pairs in runs, and where that is not
-one to one, nothing is guessed.
+People write "PBE gap: 0.6 eV, HSE06: 1.2 eV", "0.6 eV in PBE and 1.2 eV in HSE06", "PBE (HSE06) gap of 0.6 (1.2) eV". A
+mark (a functional, or the word *direct*) that follows its number closely is bound to it first; what is left pairs in
+runs, and where that is not one to one, nothing is guessed.
 """
 
 from __future__ import annotations
@@ -47,7 +47,11 @@ def marks_of(tokens: Sequence[Token], sentence: str) -> list[Mark]:
         if token.kind != "method":
             continue
         mark = Mark(token.label, token.start, token.end)
-        if marks and _JOINED.match(sentence[marks[-1].end : mark.start][:5]) and (joined := _together(marks[-1].label, mark.label)):
+        if (
+            marks
+            and _JOINED.match(sentence[marks[-1].end : mark.start][:5])
+            and (joined := _together(marks[-1].label, mark.label))
+        ):
             mark = Mark(joined, marks.pop().start, mark.end)
         marks.append(mark)
     return marks
@@ -87,7 +91,9 @@ def pair(sentence: str, marks: Sequence[Mark], spans: Sequence[tuple[int, int]],
     return labels
 
 
-def _bind_closely(sentence: str, marks: Sequence[Mark], spans: Sequence[tuple[int, int]], labels: list[str], ends: str) -> set[int]:
+def _bind_closely(
+    sentence: str, marks: Sequence[Mark], spans: Sequence[tuple[int, int]], labels: list[str], ends: str
+) -> set[int]:
     """Bind marks that stand right behind a number; returns the indices of the others."""
     free = set(range(len(marks)))
     first = 0
@@ -103,7 +109,9 @@ def _bind_closely(sentence: str, marks: Sequence[Mark], spans: Sequence[tuple[in
             candidate += 1
         else:
             continue
-        if _AFTER.match(sentence[end : marks[candidate].start]) and not _belongs_to_next(sentence, end, marks[candidate], following, ends):
+        if _AFTER.match(sentence[end : marks[candidate].start]) and not _belongs_to_next(
+            sentence, end, marks[candidate], following, ends
+        ):
             labels[index] = marks[candidate].label
             free -= set(range(first, candidate + 1))
     return free
@@ -118,7 +126,8 @@ def _belongs_to_next(sentence: str, end: int, mark: Mark, following: int, ends: 
         return close < 0
     between = sentence[mark.end : following]
     if not link.strip():
-        # "0.6 eV PBE 1.2 eV HSE" and "PBE 0.6 eV HSE 1.2 eV" look alike; only a stop behind the mark ties it to what is before.
+        # "0.6 eV PBE 1.2 eV HSE" and "PBE 0.6 eV HSE 1.2 eV" look alike; only a stop behind the mark ties it to what is
+        # before.
         return not re.match(r"\s?(?:band\s?)?(?:gap)?\s?[,;.)\u3001]", between)
     return _DIRECTLY.match(between) is not None
 

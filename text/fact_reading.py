@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 #: Gaps that can be: solid neon and helium reach 20 eV.
 MAX_GAP_EV = 30.0
-#: A range or an uncertainty wider than this does not tell a gap; the networks are trained on facts with an error of 0.1 eV.
+#: A range or an uncertainty wider than this does not tell a gap; the networks are trained on facts with an error of 0.1
+#: eV.
 MAX_WIDTH_EV = 0.2
 
 _NAMES = {PBE: "pbe_gap_ev", PBE_LIKE: "pbe_gap_ev", HSE: "hse_gap_ev", EXPERIMENT: "experimental_gap_ev"}
@@ -29,7 +30,8 @@ _BOUND_BEFORE = re.compile(
 _BOUND_AFTER = re.compile(r"\s{0,3}or\s(?:more|less|higher|lower|above|below)", re.IGNORECASE)
 _BY_BEFORE = re.compile(r"\bby\s(?:about\s|ca\.?\s|approximately\s|up\sto\s|~\s?)?\Z", re.IGNORECASE)
 _CHANGE_AFTER = re.compile(
-    r"\s{0,3}(?:too\s)?(?:smaller|larger|lower|higher|wider|narrower|less|more|below|above|low|high|small|large|off)\b", re.IGNORECASE
+    r"\s{0,3}(?:too\s)?(?:smaller|larger|lower|higher|wider|narrower|less|more|below|above|low|high|small|large|off)\b",
+    re.IGNORECASE,
 )
 _CONNECTED = re.compile(
     r"[\s\"'):\]=~|^_>-]{0,24}(?:(?:is|was|are|of|equals?|equal to|about|ca\.?|approx\.?|approximately|around|roughly|gives?|yields?"
@@ -38,7 +40,8 @@ _CONNECTED = re.compile(
     re.IGNORECASE,
 )
 _LIST_LINK = re.compile(
-    r"[\s,;/()\[\]\u3001|~]{0,8}(?:(?:and|or|vs\.?|versus|in|with|for|eV|\u548c|\u4e0e)[\s,/()\u3001]{0,4}){0,3}\Z", re.IGNORECASE
+    r"[\s,;/()\[\]\u3001|~]{0,8}(?:(?:and|or|vs\.?|versus|in|with|for|eV|\u548c|\u4e0e)[\s,/()\u3001]{0,4}){0,3}\Z",
+    re.IGNORECASE,
 )
 #: What may stand behind a number without a unit; a word there would be what it counts.
 _ENDS_NUMBER = re.compile(
@@ -49,7 +52,9 @@ _COUNTED = re.compile(r"\s{0,4}(?:%|\u00c5|\u00b0|[A-Za-z]{4,}|(?:\u00c5|A|nm|pm
 #: ``ENCUT =`` and other symbols that are no gap.
 _SYMBOL = re.compile(r"([A-Za-z][\w-]{0,20})\s{0,3}=\s{0,3}\Z")
 _NEUTRAL_SYMBOLS = frozenset(("E", "Delta", "value", "gap"))
-_IS_BEFORE = re.compile(r"(?:is|are|was|be|becomes?|remains?|as|behaves|[:=|])\s{0,3}(?:(?:an?|also|clearly|a good)\s)?\Z", re.IGNORECASE)
+_IS_BEFORE = re.compile(
+    r"(?:is|are|was|be|becomes?|remains?|as|behaves|[:=|])\s{0,3}(?:(?:an?|also|clearly|a good)\s)?\Z", re.IGNORECASE
+)
 _SENTENCE_FLAGS = {
     "hypothesis": "the sentence supposes or asks, it does not state",
     "condition": "the gap is that of a changed calculation or crystal (strain, pressure, spin-orbit coupling, +U, doping)",
@@ -118,7 +123,9 @@ def read_statements(sentence: str, context: Context = Context()) -> list[Stateme
     """
     found = tokens(sentence)
     marks = marks_of(found, sentence)
-    gap = context.gap or any(token.kind == "gap" or (token.kind == "zero" and "gap" in token.text.lower()) for token in found)
+    gap = context.gap or any(
+        token.kind == "gap" or (token.kind == "zero" and "gap" in token.text.lower()) for token in found
+    )
     named = any(mark.label not in (UNNAMED, EXPERIMENT) for mark in marks)
     items = sorted(
         _energies(sentence, found, gap=gap, named=named)
@@ -131,7 +138,11 @@ def read_statements(sentence: str, context: Context = Context()) -> list[Stateme
     methods = pair(sentence, marks, spans)
     if not any(mark.label != UNNAMED for mark in marks):
         methods = [context.method or method for method in methods]
-    kinds = pair(sentence, [Mark(token.kind, token.start, token.end) for token in found if token.kind in ("direct", "indirect")], spans)
+    kinds = pair(
+        sentence,
+        [Mark(token.kind, token.start, token.end) for token in found if token.kind in ("direct", "indirect")],
+        spans,
+    )
     plain = sum(token.kind == "plain" for token in found)
     flags = [
         reason
@@ -200,7 +211,11 @@ class _Owners:
             self._last = self._before
         self._spent = True
         self._last_value = value.end
-        if following is not None and following.kind in ("foreign", "difference") and not sentence[value.end : following.start].strip(" -"):
+        if (
+            following is not None
+            and following.kind in ("foreign", "difference")
+            and not sentence[value.end : following.start].strip(" -")
+        ):
             behind = sentence[following.end : following.end + 12]
             if not re.match(r"\s{0,3}(?:[:=]|of\s|is\s)?\s{0,3}[\d.+-]", behind):
                 return following.kind
@@ -232,7 +247,9 @@ def _unit(sentence: str, found: Sequence[Token], index: int, *, gap: bool) -> st
     if not plain:
         strange = found[place].kind in ("gap", "method") and not _COUNTED.match(sentence[token.end : token.end + 16])
         return "" if strange else None
-    return next((earlier.label for earlier in reversed(found[max(0, place - 11) : place + 1]) if earlier.kind == "unit"), "ev")
+    return next(
+        (earlier.label for earlier in reversed(found[max(0, place - 11) : place + 1]) if earlier.kind == "unit"), "ev"
+    )
 
 
 def _listed_unit(sentence: str, found: Sequence[Token], index: int, step: int) -> str | None:
@@ -337,7 +354,9 @@ def _metals(sentence: str, found: Sequence[Token], *, spoken_of: bool) -> list[_
 
 def _unknowns(found: Sequence[Token], *, gap: bool) -> list[_Item]:
     reasons = {"unknown": "no value is stated", "words": "the number is not written in digits"}
-    return [_Item(token.start, token.end, None, reasons[token.kind]) for token in found if gap and token.kind in reasons]
+    return [
+        _Item(token.start, token.end, None, reasons[token.kind]) for token in found if gap and token.kind in reasons
+    ]
 
 
 def _denials(found: Sequence[Token], *, gap: bool) -> list[_Item]:

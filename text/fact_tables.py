@@ -11,7 +11,8 @@ from hsegap.text.sentences import is_rule
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Characters of a column's head and of a row's label that are read with a cell: a table as wide as a text takes no longer than the text.
+#: Characters of a column's head and of a row's label that are read with a cell: a table as wide as a text takes no
+#: longer than the text.
 _MAX_LABEL = 120
 _SEPARATOR = re.compile(r"[|\t&]")
 _GENERIC = re.compile(r"\s*(?:values?|results?|energy|calculated|computed|theory|\Z)", re.IGNORECASE)
@@ -77,9 +78,9 @@ def _states_something(cell: str) -> bool:
 
 def _row(head: Sequence[str], cells: Sequence[str]) -> list[str]:
     states = [_states_something(cell) for cell in cells]
-    label = " ".join(cell.strip()[:_MAX_LABEL] for cell, stating in zip(cells[:20], states, strict=False) if not stating).strip()[
-        :_MAX_LABEL
-    ]
+    label = " ".join(
+        cell.strip()[:_MAX_LABEL] for cell, stating in zip(cells[:20], states, strict=False) if not stating
+    ).strip()[:_MAX_LABEL]
     sentences = []
     for index, cell in enumerate(cells):
         column = head[index].strip()[:_MAX_LABEL] if index < len(head) else ""

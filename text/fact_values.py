@@ -6,7 +6,8 @@ import math
 import re
 from typing import NamedTuple
 
-#: Electronvolts of each unit (CODATA 2022). None: an energy all the same, but not a unit gaps are stated in; it is not converted.
+#: Electronvolts of each unit (CODATA 2022). None: an energy all the same, but not a unit gaps are stated in; it is not
+#: converted.
 _UNITS: dict[str, float | None] = {
     "ev": 1.0,
     "mev": 1e-3,
@@ -19,7 +20,9 @@ _UNITS: dict[str, float | None] = {
 }
 _EV = r"(?:e[- ]?V|electron[- ]?volts?|\u7535\u5b50\u4f0f\u7279?|\u96fb\u5b50\u4f0f\u7279?)"
 #: What an energy may be given per; such an energy is no gap.
-_PER = r"\s?(?:/|per)\s?(?:atom|f\.?u|cell|formula|ion|mol|site|unit|bohr|ang|\u00c5|A(?![A-Za-z])|K(?![A-Za-z])|nm|GPa)"
+_PER = (
+    r"\s?(?:/|per)\s?(?:atom|f\.?u|cell|formula|ion|mol|site|unit|bohr|ang|\u00c5|A(?![A-Za-z])|K(?![A-Za-z])|nm|GPa)"
+)
 _UNIT = (
     rf"(?:(?:k|m|milli[- ]?|\u6beb)?{_EV}(?![A-Za-z0-9])(?!{_PER})"
     r"|(?:(?-i:Ha)|hartrees?|(?-i:Ry)|rydbergs?|(?-i:a\.u\.|au)|k(?:J|cal)\s?(?:/|per)\s?mol|kJ\s?mol|cm\s?\^?\s?-1)(?![A-Za-z0-9]))"

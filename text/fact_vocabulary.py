@@ -1,6 +1,7 @@
 """The words in which people state band gaps: functionals, experiments, quantities, negations.
 
-One pattern finds them all in one pass. Every alternative is bounded, and Latin words may neither start nor end inside another word.
+One pattern finds them all in one pass. Every alternative is bounded, and Latin words may neither start nor end inside
+another word.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from typing import NamedTuple
 
 from hsegap.text.fact_values import QUANTITY_PATTERN, Quantity, read_quantity, unit_key
 
-#: Classes of methods. PBE-like are other generalised-gradient functionals, whose gaps stay within about 0.1 eV of PBE's (training jitters a
-#: stated gap by as much), and the Materials Project, whose gaps are PBE's. ``unnamed`` is a calculation that does not name its functional.
+#: Classes of methods. PBE-like are other generalised-gradient functionals, whose gaps stay within about 0.1 eV of PBE's
+#: (training jitters a stated gap by as much), and the Materials Project, whose gaps are PBE's. ``unnamed`` is a
+#: calculation that does not name its functional.
 PBE, PBE_LIKE, HSE, EXPERIMENT, OTHER, UNNAMED = "pbe", "pbe_like", "hse", "experiment", "other", "unnamed"
 
 _XC = r"(?:PBE(?:sol)?|r?GGA|LS?DA|DFT|PW91|SCAN)"
@@ -30,9 +32,11 @@ _CHEMISTRY = (
     r"|framework|organic|phase transition))"
 )
 
-#: Latin spellings, in the order in which they are tried. The name before a colon is the kind of the token, the one behind it its class.
+#: Latin spellings, in the order in which they are tried. The name before a colon is the kind of the token, the one
+#: behind it its class.
 _LATIN: tuple[tuple[str, tuple[str, ...]], ...] = (
-    # Where the atoms are from says nothing about the gap: "PBE-relaxed", "on the experimental lattice", "optimised with PBE", "G0W0@PBE".
+    # Where the atoms are from says nothing about the gap: "PBE-relaxed", "on the experimental lattice", "optimised with
+    # PBE", "G0W0@PBE".
     (
         "geometry",
         (
@@ -45,7 +49,11 @@ _LATIN: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("condition", (r"Hubbard(?:[ -]U)?", r"U(?:_?eff)?(?=\s{0,3}=)", r"\+\s?U")),
     (
         "method:hse",
-        (r"HSE(?:_?\d{2}|sol|-\d{2}|\s06)?(?:\+\w{1,8})?(?:\s?@\s?\w{1,8})?", r"Heyd[- ]Scuseria[- ]Ern[sz]erhof", r"screened[- ]hybrid"),
+        (
+            r"HSE(?:_?\d{2}|sol|-\d{2}|\s06)?(?:\+\w{1,8})?(?:\s?@\s?\w{1,8})?",
+            r"Heyd[- ]Scuseria[- ]Ern[sz]erhof",
+            r"screened[- ]hybrid",
+        ),
     ),
     (
         "method:other",
@@ -120,19 +128,28 @@ _LATIN: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("nonmetal", (r"non-?metal(?:lic)?",)),
     (
         "spin",
-        (r"half-?\s?metal(?:lic(?:ity)?)?", r"spin[- ](?:up|down|polari[sz]ed\sgap|channel|gap)", r"(?:majority|minority)(?:[- ]spin)?"),
+        (
+            r"half-?\s?metal(?:lic(?:ity)?)?",
+            r"spin[- ](?:up|down|polari[sz]ed\sgap|channel|gap)",
+            r"(?:majority|minority)(?:[- ]spin)?",
+        ),
     ),
     ("direct", (r"direct",)),
     ("indirect", (r"indirect|fundamental|smallest|minimum",)),
     (
         "plain",
-        (rf"(?:without|no|neglecting|excluding|omitting|w/o|zero|ambient|(?<![\d.])0\sGPa)\s(?:the\s)?(?:{_SOC}|strain|pressure)",),
+        (
+            rf"(?:without|no|neglecting|excluding|omitting|w/o|zero|ambient|(?<![\d.])0\sGPa)\s(?:the\s)?(?:{_SOC}|strain|pressure)",
+        ),
     ),
     (
         "condition",
         (rf"strain(?:ed)?|pressures?|kbar|GPa|doped|doping|{_SOC}|defective|slab|nano[a-z]{{1,12}}|quantum\sdots?",),
     ),
-    ("compare", (r"unlike|compared?\s(?:to|with)|in\scontrast\s(?:to|with)|similar\sto|than\sthat\sof|whereas\sthat\sof",)),
+    (
+        "compare",
+        (r"unlike|compared?\s(?:to|with)|in\scontrast\s(?:to|with)|similar\sto|than\sthat\sof|whereas\sthat\sof",),
+    ),
     (
         "gap",
         (
@@ -187,7 +204,11 @@ def _groups(table: tuple[tuple[str, tuple[str, ...]], ...], prefix: str) -> str:
     return "|".join(f"(?P<{prefix}{index}>{'|'.join(spellings)})" for index, (_, spellings) in enumerate(table))
 
 
-_KIND_OF = {f"{prefix}{index}": name for prefix, table in (("l", _LATIN), ("o", _OTHERS)) for index, (name, _) in enumerate(table)}
+_KIND_OF = {
+    f"{prefix}{index}": name
+    for prefix, table in (("l", _LATIN), ("o", _OTHERS))
+    for index, (name, _) in enumerate(table)
+}
 _OTHERS_GROUPS = f"(?:{_groups(_OTHERS, 'o')})"
 _MASTER = re.compile(
     # The looks ahead spare most positions the long lists.
@@ -195,7 +216,8 @@ _MASTER = re.compile(
     rf"|(?![A-Za-z0-9\s]){_OTHERS_GROUPS}",
     re.IGNORECASE,
 )
-#: A sentence without any of these states no gap. "metal" in an oxide's name passes here and is sorted out by the pattern above.
+#: A sentence without any of these states no gap. "metal" in an oxide's name passes here and is sorted out by the
+#: pattern above.
 _TRIGGER = re.compile(
     r"gap|E(?:_\s{0,16})?g(?![a-z])|metal|PBE|GGA|PW-?91|AM05|HSE|LDA|SCAN|mBJ|GW|hybrid|absorption|onset|Materials\sProject|Perdew|gradient|experiment|exp\b"
     r"|measured|observed|B3LYP|[\u5e26\u5e36\u80fd]\u9699|\u7981\u5e26|\u91d1\u5c5e|\u95f4\u9699|\u5b9e\u9a8c|\u5e7f\u4e49|\d\s{0,20}-?m?eV",

@@ -1,9 +1,10 @@
 """Known facts in a description: band gaps that a text states, read out of it and cut from what the encoder gets.
 
-Only the gap of PBE or of a functional like it (GGA, PBEsol, PW91, revPBE, RPBE, AM05, Wu-Cohen; the Materials Project's gaps are PBE's) is
-a fact a network can use. Gaps of HSE and other hybrids, GW, meta-GGA, mBJ, LDA and DFT+U, measured and optical ones, and gaps of which a
-sentence does not say how they were computed are recognised and listed with the reason why they are not used. **Every sentence recognised is
-cut**, used or not: no number of it reaches the encoder, and a fact moves an answer only by the way that facts have into the network.
+Only the gap of PBE or of a functional like it (GGA, PBEsol, PW91, revPBE, RPBE, AM05, Wu-Cohen; the Materials Project's
+gaps are PBE's) is a fact a network can use. Gaps of HSE and other hybrids, GW, meta-GGA, mBJ, LDA and DFT+U, measured
+and optical ones, and gaps of which a sentence does not say how they were computed are recognised and listed with the
+reason why they are not used. **Every sentence recognised is cut**, used or not: no number of it reaches the encoder,
+and a fact moves an answer only by the way that facts have into the network.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ class Fact:
         span: First character and end of the sentence in the text as given; None for a fact of the request.
         used: Whether the network may get it.
         reason: Why it is not used, as the end of a sentence; empty where it is.
-        code: Kind of the warning it is worth (``fact_not_taken``: the network has no input for it); empty where it is used or only
-            repeats a fact.
+        code: Kind of the warning it is worth (``fact_not_taken``: the network has no input for it); empty where it is
+            used or only repeats a fact.
     """
 
     name: str
@@ -65,7 +66,8 @@ class FactReading:
 
     Attributes:
         facts: All facts, in the order of the text.
-        text: What is left to be encoded, the sentences of the facts cut; the very text where there are none, None where nothing is left.
+        text: What is left to be encoded, the sentences of the facts cut; the very text where there are none, None where
+            nothing is left.
     """
 
     facts: tuple[Fact, ...]
@@ -75,9 +77,9 @@ class FactReading:
 def extract_facts(description: str | None) -> FactReading:
     """Read the known facts from a description and cut their sentences.
 
-    At most one PBE gap is used. Where a text states several that lie within 0.1 eV the first counts; where they differ by more, none
-    does. Of an indirect and a direct gap the indirect one counts, PBE's before those of functionals like it. Ranges and uncertainties up to
-    0.2 eV give their middle. A number without a unit right behind "gap =" is in eV.
+    At most one PBE gap is used. Where a text states several that lie within 0.1 eV the first counts; where they differ
+    by more, none does. Of an indirect and a direct gap the indirect one counts, PBE's before those of functionals like
+    it. Ranges and uncertainties up to 0.2 eV give their middle. A number without a unit right behind "gap =" is in eV.
 
     Args:
         description: Any text, or None.
@@ -124,7 +126,11 @@ def _read(folded: Folded) -> Iterator[tuple[Sentence, list[Statement]]]:
             read = list(_read_rows(text, sentences[index:stop], above))
             index = stop
         else:
-            if heading is not None and sentence.kind == "prose" and sentence.paragraph > heading.paragraph + (heading.kind == "heading"):
+            if (
+                heading is not None
+                and sentence.kind == "prose"
+                and sentence.paragraph > heading.paragraph + (heading.kind == "heading")
+            ):
                 heading, context = None, Context()
             piece = text[sentence.start : sentence.end]
             above = Context(context.gap or (previous.gap and not sentence.introduces), context.method)
@@ -133,7 +139,9 @@ def _read(folded: Folded) -> Iterator[tuple[Sentence, list[Statement]]]:
             following = sentences[index + 1] if index + 1 < len(sentences) else None
             same = following is not None and following.paragraph == sentence.paragraph
             said = (
-                context_of(piece) if len(piece) <= _MAX_HEADING and (same or sentence.introduces) and may_state_a_gap(piece) else Context()
+                context_of(piece)
+                if len(piece) <= _MAX_HEADING and (same or sentence.introduces) and may_state_a_gap(piece)
+                else Context()
             )
             index += 1
             if sentence.introduces:
@@ -151,7 +159,9 @@ def _read(folded: Folded) -> Iterator[tuple[Sentence, list[Statement]]]:
 
 def _read_rows(text: str, rows: Sequence[Sentence], above: Context) -> Iterator[tuple[Sentence, list[Statement]]]:
     table = read_table([text[row.start : row.end].rstrip("\n") for row in rows])
-    read = [[statement for sentence in row.sentences for statement in read_statements(sentence, above)] for row in table]
+    read = [
+        [statement for sentence in row.sentences for statement in read_statements(sentence, above)] for row in table
+    ]
     whole = any(read) and all(found or row.is_head for found, row in zip(read, table, strict=True))
     for row, found in zip(rows, read, strict=True):
         if found or whole:
@@ -172,7 +182,16 @@ def _without(description: str, cut: Sequence[tuple[int, int]]) -> str | None:
 def _decide(stated: Sequence[tuple[Statement, tuple[int, int]]]) -> tuple[Fact, ...]:
     """Which of the stated gaps is used."""
     facts = [
-        Fact(one.name, one.value, "eV", "text", span, used=not one.reason, reason=one.reason, code="fact_not_used" if one.reason else "")
+        Fact(
+            one.name,
+            one.value,
+            "eV",
+            "text",
+            span,
+            used=not one.reason,
+            reason=one.reason,
+            code="fact_not_used" if one.reason else "",
+        )
         for one, span in stated
     ]
     usable = [index for index, fact in enumerate(facts) if fact.used]
@@ -183,7 +202,11 @@ def _decide(stated: Sequence[tuple[Statement, tuple[int, int]]]) -> tuple[Fact, 
             "the smallest gap counts, and the text states an indirect one",
         ),
     ):
-        if keep and keep != set(usable) and (reason.startswith("the text") or any(stated[index][0].kind == "direct" for index in usable)):
+        if (
+            keep
+            and keep != set(usable)
+            and (reason.startswith("the text") or any(stated[index][0].kind == "direct" for index in usable))
+        ):
             for index in set(usable) - keep:
                 facts[index] = replace(facts[index], used=False, reason=reason, code="fact_not_used")
             usable = sorted(keep)

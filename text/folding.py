@@ -1,8 +1,9 @@
 """Spelling folded for reading facts: one character where people write several, with the way back to the text as given.
 
-Unlike :mod:`hsegap.text.normalise`, which prepares a text for the encoder, nothing here reaches a network. Full-width digits, mathematical
-letters, typographic dashes and LaTeX or markdown mark-up are brought to plain characters **in place**, so that a position in the folded
-text is a position in the original; only characters of no width are taken out, and their places are remembered.
+Unlike :mod:`hsegap.text.normalise`, which prepares a text for the encoder, nothing here reaches a network. Full-width
+digits, mathematical letters, typographic dashes and LaTeX or markdown mark-up are brought to plain characters **in
+place**, so that a position in the folded text is a position in the original; only characters of no width are taken out,
+and their places are remembered.
 """
 
 from __future__ import annotations

@@ -68,10 +68,14 @@ def read_table(path: Path) -> dict[str, str]:
         # Not splitlines(): the table's own characters include line separators.
         lines = path.read_bytes().decode("utf-8").replace("\r\n", "\n").strip("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise TextEncoderError(f"the character table {path.name} cannot be read: {error}", "Give a UTF-8 text file.") from error
+        raise TextEncoderError(
+            f"the character table {path.name} cannot be read: {error}", "Give a UTF-8 text file."
+        ) from error
     table = {line[0]: line[2:] for line in lines if len(line) >= 2}
     if not table:
-        raise TextEncoderError(f"the character table {path.name} is empty.", "Each line is a character, a blank and what it becomes.")
+        raise TextEncoderError(
+            f"the character table {path.name} is empty.", "Each line is a character, a blank and what it becomes."
+        )
     return table
 
 
@@ -93,6 +97,7 @@ def normalise(text: str, *, table: Mapping[str, str] | None = None) -> str:
         mapped = "".join(table.get(character, " ") for character in bert.normalize_str(text))
         return " ".join(mapped.split())
     text = _BARRED_DIGIT.sub(r"-\1", text)
-    # Compatibility before the accents: it may bring new ones (ﷺ and friends); the twins after it: it brings some of them.
+    # Compatibility before the accents: it may bring new ones (ﷺ and friends); the twins after it: it brings some of
+    # them.
     text = unicodedata.normalize("NFKC", text).translate(_ASCII_TWINS)
     return " ".join(bert.normalize_str(text).split())

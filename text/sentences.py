@@ -1,7 +1,8 @@
 """Where the sentences of a description begin and end: prose, bullets, ``key: value`` lines, headings and rows of tables.
 
-A sentence is what is cut when it states a fact, so that two errors count differently: one cut too long loses a little of the description,
-one cut too short leaves a number behind that the encoder would read. Where a line break is in doubt, lines are joined.
+A sentence is what is cut when it states a fact, so that two errors count differently: one cut too long loses a little
+of the description, one cut too short leaves a number behind that the encoder would read. Where a line break is in
+doubt, lines are joined.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 Kind = Literal["prose", "item", "heading", "row"]
 
-_ITEM = re.compile(r"[ \t>]{0,12}(?:[-+][ \t]|[\u2022\u2023\u25aa\u25e6\u00b7]|\(?\d{1,3}[.)](?!\d)|\([a-z]\))[ \t]*(?=\S)")
+_ITEM = re.compile(
+    r"[ \t>]{0,12}(?:[-+][ \t]|[\u2022\u2023\u25aa\u25e6\u00b7]|\(?\d{1,3}[.)](?!\d)|\([a-z]\))[ \t]*(?=\S)"
+)
 _HEADING = re.compile(r"[ \t]{0,3}#{1,6}[ \t]")
 #: ``Band gap: 1.2 eV``, ``E_g = 1.2``, and a formula or a name before a dash.
 _KEY = re.compile(r"[ \t]*[^\s:=][^:=\n]{0,60}[:=]")
@@ -37,7 +40,26 @@ _LIST_NUMBER = re.compile(r"\s*\(?\d{1,3}\Z")
 _ABBREVIATIONS = frozenset(
     word
     for words in (
-        ("ca", "approx", "e.g", "i.e", "eg", "vs", "fig", "figs", "ref", "refs", "eq", "eqs", "al", "cf", "resp", "exp", "expt", "exptl"),
+        (
+            "ca",
+            "approx",
+            "e.g",
+            "i.e",
+            "eg",
+            "vs",
+            "fig",
+            "figs",
+            "ref",
+            "refs",
+            "eq",
+            "eqs",
+            "al",
+            "cf",
+            "resp",
+            "exp",
+            "expt",
+            "exptl",
+        ),
         ("calc", "calcd", "theor", "est", "dr", "prof", "sec", "tab", "viz", "incl", "max", "min", "avg", "temp"),
     )
     for word in words

@@ -60,7 +60,9 @@ class TextEncoderSettings(BaseModel):
         try:
             return cls.model_validate(dict(entry))
         except ValidationError as error:
-            raise TextEncoderError(f"the manifest does not describe a text encoder: {error}", "Build the artifact again.") from error
+            raise TextEncoderError(
+                f"the manifest does not describe a text encoder: {error}", "Build the artifact again."
+            ) from error
 
     def save(self, folder: Path) -> None:
         """Write the settings beside the exported encoder in ``folder``."""
@@ -82,4 +84,6 @@ class TextEncoderSettings(BaseModel):
                 f"{path} is missing.", "Export the encoder again, or pass the settings of the artifact's manifest."
             ) from error
         except ValidationError as error:
-            raise TextEncoderError(f"{path} does not hold the settings of a text encoder: {error}", "Export the encoder again.") from error
+            raise TextEncoderError(
+                f"{path} does not hold the settings of a text encoder: {error}", "Export the encoder again."
+            ) from error

@@ -107,7 +107,9 @@ def read_recipe(path: Path) -> dict[str, Any]:
     return read_option_file(path)
 
 
-def train_one(options: TrainingOptions, load_encoder: Callable[[TrainingOptions], TextEncoder], names: tuple[str, ...]) -> None:
+def train_one(
+    options: TrainingOptions, load_encoder: Callable[[TrainingOptions], TextEncoder], names: tuple[str, ...]
+) -> None:
     """One run to its end, in a process of its own; what it says goes to ``log.txt`` in its folder."""
     import torch
 
@@ -117,7 +119,10 @@ def train_one(options: TrainingOptions, load_encoder: Callable[[TrainingOptions]
     keep_memory()
     torch.set_num_threads(options.threads or 1)
     options.output_folder.mkdir(parents=True, exist_ok=True)
-    with (options.output_folder / "log.txt").open("a", encoding="utf-8", buffering=1) as log, contextlib.redirect_stderr(log):
+    with (
+        (options.output_folder / "log.txt").open("a", encoding="utf-8", buffering=1) as log,
+        contextlib.redirect_stderr(log),
+    ):
         try:
             folder = run_training(options, load_encoder=load_encoder, report=lambda line: print(line, file=log))
         except Exception:
@@ -171,7 +176,9 @@ def finished(run: Run) -> dict[str, Any] | None:
     now = run.options.model_dump(mode="json")
     changed = [key for key in now if key not in FREE_ON_RESUME and then.get(key, now[key]) != now[key]]
     if changed:
-        raise OptionsError(f"{folder} was trained with another recipe ({', '.join(changed)}): give another -o, or restore the recipe")
+        raise OptionsError(
+            f"{folder} was trained with another recipe ({', '.join(changed)}): give another -o, or restore the recipe"
+        )
     return json.loads((folder / RESULT).read_text())
 
 
@@ -205,7 +212,9 @@ def run_ablation(
     return [result for run in runs if (result := finished(run)) is not None], failed
 
 
-def prepare_all(runs: Sequence[Run], load_encoder: Callable[[TrainingOptions], TextEncoder], report: Callable[[str], None]) -> None:
+def prepare_all(
+    runs: Sequence[Run], load_encoder: Callable[[TrainingOptions], TextEncoder], report: Callable[[str], None]
+) -> None:
     """Build graphs and text vectors of every distinct data set once, before runs side by side would each do it.
 
     Raises:
@@ -225,11 +234,17 @@ def prepare_all(runs: Sequence[Run], load_encoder: Callable[[TrainingOptions], T
         encoder = encoder or load_encoder(run.options)
         splits = load_splits(run.options)
         prepare(splits, run.options, run.options.fusion_config(text_features=encoder.width), encoder)
-        report(f"seed {run.seed}: {len(splits.train)} training, {len(splits.val)} validation, {len(splits.test)} test rows")
+        report(
+            f"seed {run.seed}: {len(splits.train)} training, {len(splits.val)} validation, {len(splits.test)} test rows"
+        )
 
 
 def _work_off(
-    runs: Sequence[Run], load_encoder: Callable[[TrainingOptions], TextEncoder], *, jobs: int, report: Callable[[str], None]
+    runs: Sequence[Run],
+    load_encoder: Callable[[TrainingOptions], TextEncoder],
+    *,
+    jobs: int,
+    report: Callable[[str], None],
 ) -> list[str]:
     """Train runs, ``jobs`` at a time; names of those that failed."""
     # Started afresh: a forked copy of a process with torch threads may hang.
@@ -240,7 +255,9 @@ def _work_off(
         while waiting or running:
             while waiting and len(running) < jobs:
                 run = waiting.pop(0)
-                process = context.Process(target=train_one, args=(run.options, load_encoder, run.variants), name=run.name)
+                process = context.Process(
+                    target=train_one, args=(run.options, load_encoder, run.variants), name=run.name
+                )
                 process.start()
                 running[process] = (run, time.monotonic())
             multiprocessing.connection.wait([candidate.sentinel for candidate in running])
@@ -253,7 +270,9 @@ def _work_off(
                     report(f"{run.name}: failed, see {run.options.output_folder / 'log.txt'}")
                 else:
                     left = len(waiting) + len(running)
-                    report(f"{run.name}: validation MAE {result['val_mae']:.4f}, {time.monotonic() - started:.0f} s; {left} runs left")
+                    report(
+                        f"{run.name}: validation MAE {result['val_mae']:.4f}, {time.monotonic() - started:.0f} s; {left} runs left"
+                    )
     finally:
         for left_over in running:  # the caller is being interrupted; half runs are resumed next time
             left_over.terminate()

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-#: What the source guide expects of its variants, as change of the validation MAE in percent (an assumption there, not a measurement).
+#: What the source guide expects of its variants, as change of the validation MAE in percent (an assumption there, not a
+#: measurement).
 EXPECTED = {"+ residual scaling": -2.0, "+ dynamic gating": -2.5, "+ both": -3.5}
 BASELINE = "baseline"
 
@@ -68,7 +69,9 @@ def _summary(name: str, runs: dict[int, dict[str, Any]], baseline: dict[int, dic
     changes = [100 * (runs[seed]["val_mae"] / baseline[seed]["val_mae"] - 1) for seed in common]
     tests = [run["test_mae"] for run in values if run["test_mae"] is not None]
     seconds = statistics.median(run["processor_seconds_per_epoch"] for run in values)
-    base_seconds = statistics.median(run["processor_seconds_per_epoch"] for run in baseline.values()) if baseline else None
+    base_seconds = (
+        statistics.median(run["processor_seconds_per_epoch"] for run in baseline.values()) if baseline else None
+    )
     base_parameters = next(iter(baseline.values()))["parameters"] if baseline else None
     return Summary(
         variant=name,
@@ -161,12 +164,25 @@ def plot(results: Sequence[dict[str, Any]], path: Path) -> Path:
     for position, row in enumerate(rows):
         points = [result["val_mae"] for result in results if row.variant in result["variants"]]
         axes.errorbar(
-            row.val_mae, position, xerr=row.val_spread or 0.0, fmt="o", color="#1f4e79", capsize=4, label="mean ± standard deviation"
+            row.val_mae,
+            position,
+            xerr=row.val_spread or 0.0,
+            fmt="o",
+            color="#1f4e79",
+            capsize=4,
+            label="mean ± standard deviation",
         )
         axes.plot(points, [position + 0.22] * len(points), ".", color="#c55a11", markersize=5, label="single seeds")
         expected = EXPECTED.get(row.variant)
         if expected is not None and baseline is not None:
-            axes.plot(baseline * (1 + expected / 100), position, "|", color="#548235", markersize=14, label="the guide's expectation")
+            axes.plot(
+                baseline * (1 + expected / 100),
+                position,
+                "|",
+                color="#548235",
+                markersize=14,
+                label="the guide's expectation",
+            )
     axes.set_yticks(range(len(rows)), [row.variant for row in rows])
     axes.invert_yaxis()
     axes.set_xlabel("validation MAE, eV")

@@ -30,17 +30,20 @@ def scaled(graph: GraphBatch, deviation: float) -> GraphBatch:
 
     Args:
         graph: The batch; not changed.
-        deviation: Standard deviation of the relative change of all lengths. Kept well below a percent: the gap is not changed with it.
+        deviation: Standard deviation of the relative change of all lengths. Kept well below a percent: the gap is not
+            changed with it.
     """
     factor = 1.0 + deviation * torch.randn(graph.crystal_atoms.shape[0], device="cpu").to(graph.r.device)
     return graph._replace(r=graph.r * factor[graph.atom_crystal[graph.src]][:, None])
 
 
-def stated_facts(batch: TrainingBatch, config: FusionConfig, *, dropout: float, jitter: float, wrong: float) -> tuple[Tensor, Tensor]:
+def stated_facts(
+    batch: TrainingBatch, config: FusionConfig, *, dropout: float, jitter: float, wrong: float
+) -> tuple[Tensor, Tensor]:
     """The facts a batch's crystals are told, as users would state them.
 
-    A user's PBE gap comes from another calculation than the row's: it is off by a little, sometimes it is another crystal's. A gap of
-    zero stays zero, and a gap does not fall below it.
+    A user's PBE gap comes from another calculation than the row's: it is off by a little, sometimes it is another
+    crystal's. A gap of zero stays zero, and a gap does not fall below it.
 
     Args:
         batch: On any device.

@@ -63,11 +63,15 @@ def average_weights(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     first = states[0]
     for state in states[1:]:
         different = sorted(
-            key for key in first.keys() | state.keys() if key not in first or key not in state or first[key].shape != state[key].shape
+            key
+            for key in first.keys() | state.keys()
+            if key not in first or key not in state or first[key].shape != state[key].shape
         )
         if different:
             raise ValueError(f"the networks differ in {', '.join(different[:5])}{' …' if len(different) > 5 else ''}")
     return {
-        key: torch.stack([state[key].double() for state in states]).mean(0).to(value.dtype) if value.is_floating_point() else value.clone()
+        key: torch.stack([state[key].double() for state in states]).mean(0).to(value.dtype)
+        if value.is_floating_point()
+        else value.clone()
         for key, value in first.items()
     }

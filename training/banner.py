@@ -39,5 +39,11 @@ def banner(config: FusionConfig) -> str:
 def _framed(title: str, lines: list[str], features: list[str]) -> str:
     width = max(map(len, [title, *lines, *features])) + 4
     rule = "─" * width
-    framed = [f"┌{rule}┐", f"│{title:^{width}}│", f"├{rule}┤", *(f"│ {line:<{width - 1}}│" for line in lines), f"└{rule}┘"]
+    framed = [
+        f"┌{rule}┐",
+        f"│{title:^{width}}│",
+        f"├{rule}┤",
+        *(f"│ {line:<{width - 1}}│" for line in lines),
+        f"└{rule}┘",
+    ]
     return "\n".join([*framed, *(f"✓ {feature}" for feature in features)])

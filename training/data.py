@@ -23,7 +23,17 @@ if TYPE_CHECKING:
 
     from hsegap.training.options import TrainingOptions
 
-__all__ = ["ESTIMATED", "DataError", "Row", "Splits", "check_source", "load_splits", "parse_weights", "read_folder", "read_jsonl"]
+__all__ = [
+    "ESTIMATED",
+    "DataError",
+    "Row",
+    "Splits",
+    "check_source",
+    "load_splits",
+    "parse_weights",
+    "read_folder",
+    "read_jsonl",
+]
 
 
 #: What a row with an estimated target has in the field ``label_confidence``.
@@ -94,7 +104,9 @@ def _hold_out(rows: list[Row], options: TrainingOptions) -> tuple[list[Row], lis
     if options.holdout_fold is None:
         return rows, []
     fold, folds = options.holdout_fold
-    return [row for row in rows if fold_of(row.id, folds) != fold], [row for row in rows if fold_of(row.id, folds) == fold]
+    return [row for row in rows if fold_of(row.id, folds) != fold], [
+        row for row in rows if fold_of(row.id, folds) == fold
+    ]
 
 
 def _described(rows: list[Row]) -> list[Row]:
@@ -105,7 +117,8 @@ def _saved_graphs(options: TrainingOptions) -> SavedGraphs | None:
     """The saved graphs that ``--use_preprocessed`` asks for.
 
     Raises:
-        DataError: If there are none, DGL is missing, or they were built with other settings than the network is served with.
+        DataError: If there are none, DGL is missing, or they were built with other settings than the network is served
+            with.
     """
     if not options.use_preprocessed:
         return None
@@ -134,13 +147,20 @@ def parse_weights(text: str) -> dict[str, float]:
         DataError: If it is written otherwise.
     """
     try:
-        return {key.strip(): float(value) for key, value in (part.split("=") for part in text.split(",") if part.strip())}
+        return {
+            key.strip(): float(value) for key, value in (part.split("=") for part in text.split(",") if part.strip())
+        }
     except ValueError as error:
         raise DataError(f"--confidence_weights is written high=1,medium=0.7,low=0.4, not {text!r}") from error
 
 
 def read_jsonl(
-    paths: str, *, target: str, weights: dict[str, float] | None = None, skipped: list[tuple[str, str]] | None = None, joint: bool = False
+    paths: str,
+    *,
+    target: str,
+    weights: dict[str, float] | None = None,
+    skipped: list[tuple[str, str]] | None = None,
+    joint: bool = False,
 ) -> list[Row]:
     """Read ``.jsonl.gz`` (or ``.jsonl``) files, comma-separated.
 
@@ -282,7 +302,9 @@ def _table(folder: Path, preferred: str) -> Path:
         return folder / preferred
     tables = sorted(folder.glob("*.csv"))
     if len(tables) != 1:
-        raise DataError(f"{folder} has no {preferred} (tables there: {', '.join(path.name for path in tables) or 'none'})")
+        raise DataError(
+            f"{folder} has no {preferred} (tables there: {', '.join(path.name for path in tables) or 'none'})"
+        )
     return tables[0]
 
 
@@ -304,7 +326,9 @@ def _table_rows(table: Path, layout: Layout, *, needs_file: bool, skipped: list[
             if not math.isfinite(target) or (layout.log_target and target <= 0):
                 skipped.append((name, f"target {target} cannot be learned"))
                 continue
-            file = _structure_file(layout.folder, name, fields[layout.description + 1] if len(fields) > layout.description + 1 else "")
+            file = _structure_file(
+                layout.folder, name, fields[layout.description + 1] if len(fields) > layout.description + 1 else ""
+            )
             if file is None and needs_file:
                 skipped.append((name, "its CIF file is missing"))
                 continue

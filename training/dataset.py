@@ -63,13 +63,17 @@ class TextVectors:
         self.vectors, self.which, self.empty = vectors, which, empty
 
     @classmethod
-    def encode(cls, descriptions: Sequence[str | None], encoder: TextEncoder, *, cache: VectorCache, all_tokens: bool) -> Self:
+    def encode(
+        cls, descriptions: Sequence[str | None], encoder: TextEncoder, *, cache: VectorCache, all_tokens: bool
+    ) -> Self:
         """Encode distinct texts once, without the sentences that state facts, as in serving; ``which`` is −1 where nothing is left."""
         descriptions = [extract_facts(text).text for text in descriptions]
         distinct = list(dict.fromkeys(text for text in descriptions if text is not None))
         position = {text: index for index, text in enumerate(distinct)}
         with Progress("texts", len(distinct)) as progress:
-            vectors = encoder.encode_many(distinct, pooled=not all_tokens, cache=cache, progress=lambda _done, _total: progress.advance())
+            vectors = encoder.encode_many(
+                distinct, pooled=not all_tokens, cache=cache, progress=lambda _done, _total: progress.advance()
+            )
         empty = encoder.encode("") if all_tokens else encoder.pooled("")
         vectors = [np.atleast_2d(vector) for vector in vectors]
         which = np.array([-1 if text is None else position[text] for text in descriptions], dtype=np.int64)
@@ -99,7 +103,8 @@ class CrystalDataset:
         left_out = dict(store.failures)
         if max_line_edges:
             left_out |= {
-                int(index): f"more than {max_line_edges} line-graph edges" for index in np.flatnonzero(store.sizes() > max_line_edges)
+                int(index): f"more than {max_line_edges} line-graph edges"
+                for index in np.flatnonzero(store.sizes() > max_line_edges)
             }
         usable = np.array([index for index in range(len(rows)) if index not in left_out], dtype=np.int64)
         self.failures = [(rows[index].id, reason) for index, reason in left_out.items()]
@@ -108,7 +113,9 @@ class CrystalDataset:
         self.targets = np.array([row.target for row in self.rows], dtype=np.float32)
         self.weights = np.array([row.weight for row in self.rows], dtype=np.float32)
         self.weights[np.isnan(self.targets)] = 0.0
-        self.pbe_gaps = np.array([np.nan if row.pbe_gap is None else row.pbe_gap for row in self.rows], dtype=np.float32)
+        self.pbe_gaps = np.array(
+            [np.nan if row.pbe_gap is None else row.pbe_gap for row in self.rows], dtype=np.float32
+        )
         self.sizes = store.sizes()[usable]
         self.n_atoms = store.sizes("atoms")[usable]
 
@@ -130,12 +137,22 @@ class CrystalDataset:
         read_texts: bool = True,
     ) -> Self:
         """Build or find graphs and text vectors; ``rewrite`` changes descriptions first (stop words)."""
-        store = graph_store(rows, cache_dir=cache_dir, flavour=flavour, cutoff=cutoff, max_neighbors=max_neighbors, label=f"{label} graphs")
+        store = graph_store(
+            rows,
+            cache_dir=cache_dir,
+            flavour=flavour,
+            cutoff=cutoff,
+            max_neighbors=max_neighbors,
+            label=f"{label} graphs",
+        )
         descriptions = [plain_numbers(row.description) if read_texts and row.description else None for row in rows]
         if rewrite is not None:
             descriptions = [text if text is None else rewrite(text) for text in descriptions]
         return cls(
-            rows, store, TextVectors.encode(descriptions, encoder, cache=vectors, all_tokens=all_tokens), max_line_edges=max_line_edges
+            rows,
+            store,
+            TextVectors.encode(descriptions, encoder, cache=vectors, all_tokens=all_tokens),
+            max_line_edges=max_line_edges,
         )
 
     def __len__(self) -> int:

@@ -59,8 +59,9 @@ def to_dgl(graph: CrystalGraph) -> tuple[Any, Any]:
         graph: Of one crystal.
 
     Returns:
-        The atom graph (node data ``atomic_number`` ``[N]`` and ``atom_features`` ``[N, 92]``, edge data ``r`` ``[E, 3]`` in Å) and the line
-        graph (node data ``r``, edge data ``h`` ``[T]``, the cosine of the bond angle). Edges keep their order.
+        The atom graph (node data ``atomic_number`` ``[N]`` and ``atom_features`` ``[N, 92]``, edge data ``r`` ``[E,
+        3]`` in Å) and the line graph (node data ``r``, edge data ``h`` ``[T]``, the cosine of the bond angle). Edges
+        keep their order.
 
     Raises:
         ImportError: Without DGL.
@@ -98,11 +99,12 @@ def from_dgl(atoms: Any, lines: Any = None, *, keep_self_pairs: bool = False) ->
     """A DGL pipeline's graph of one crystal as ours.
 
     Args:
-        atoms: Atom graph with edge data ``r`` and, as node data, atomic numbers (:data:`ATOMIC_NUMBER_NAMES`) or ``atom_features``
-            (CGCNN's 92, or one column of atomic numbers). The lanthanides and actinides that share their CGCNN features come back
-            as the first of them, which makes no difference to the network.
+        atoms: Atom graph with edge data ``r`` and, as node data, atomic numbers (:data:`ATOMIC_NUMBER_NAMES`) or
+            ``atom_features`` (CGCNN's 92, or one column of atomic numbers). The lanthanides and actinides that share
+            their CGCNN features come back as the first of them, which makes no difference to the network.
         lines: Line graph whose nodes are the edges of ``atoms`` in their order; None builds it.
-        keep_self_pairs: Where it is built: also pair a bond of an atom with its own image with itself (flavour ``symmetric``).
+        keep_self_pairs: Where it is built: also pair a bond of an atom with its own image with itself (flavour
+            ``symmetric``).
 
     Returns:
         The graph, its edges sorted by destination.
@@ -111,7 +113,9 @@ def from_dgl(atoms: Any, lines: Any = None, *, keep_self_pairs: bool = False) ->
         ValueError: If data is missing or the two graphs do not belong together.
     """
     if "r" not in atoms.edata:
-        raise ValueError(f"the atom graph has no edge data 'r' (displacements in Å); it has {sorted(atoms.edata) or 'none'}")
+        raise ValueError(
+            f"the atom graph has no edge data 'r' (displacements in Å); it has {sorted(atoms.edata) or 'none'}"
+        )
     if lines is not None and lines.num_nodes() != atoms.num_edges():
         raise ValueError(
             f"the line graph has {lines.num_nodes()} nodes, the atom graph {atoms.num_edges()} edges: they do not belong together"
@@ -148,7 +152,9 @@ def unbatch_dgl(atoms: Any, lines: Any = None, *, keep_self_pairs: bool = False)
     line_singles = [None] * len(singles) if lines is None else dgl.unbatch(lines)
     if len(line_singles) != len(singles):
         raise ValueError(f"{len(singles)} atom graphs, {len(line_singles)} line graphs: they do not belong together")
-    return [from_dgl(one, other, keep_self_pairs=keep_self_pairs) for one, other in zip(singles, line_singles, strict=True)]
+    return [
+        from_dgl(one, other, keep_self_pairs=keep_self_pairs) for one, other in zip(singles, line_singles, strict=True)
+    ]
 
 
 def _ends(src: np.ndarray, dst: np.ndarray) -> tuple[Any, Any]:

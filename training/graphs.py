@@ -29,7 +29,14 @@ if TYPE_CHECKING:
 BUILDER_VERSION = 1
 #: Rows from which starting processes to build their graphs pays.
 WORTH_PROCESSES = 200
-_COUNTS = {"atomic_numbers": "atoms", "src": "bonds", "dst": "bonds", "r": "bonds", "line_src": "lines", "line_dst": "lines"}
+_COUNTS = {
+    "atomic_numbers": "atoms",
+    "src": "bonds",
+    "dst": "bonds",
+    "r": "bonds",
+    "line_src": "lines",
+    "line_dst": "lines",
+}
 
 
 class GraphStore:
@@ -42,7 +49,9 @@ class GraphStore:
     def __init__(self, folder: Path) -> None:
         self._arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _COUNTS}
         self._first = {kind: np.load(folder / f"first_{kind}.npy") for kind in ("atoms", "bonds", "lines")}
-        self.failures: dict[int, str] = {int(key): value for key, value in json.loads((folder / "failures.json").read_text()).items()}
+        self.failures: dict[int, str] = {
+            int(key): value for key, value in json.loads((folder / "failures.json").read_text()).items()
+        }
 
     def __len__(self) -> int:
         return len(self._first["atoms"]) - 1
@@ -61,7 +70,13 @@ class GraphStore:
 
 
 def graph_store(
-    rows: Sequence[Row], *, cache_dir: str | Path, flavour: str, cutoff: float, max_neighbors: int, label: str = "graphs"
+    rows: Sequence[Row],
+    *,
+    cache_dir: str | Path,
+    flavour: str,
+    cutoff: float,
+    max_neighbors: int,
+    label: str = "graphs",
 ) -> GraphStore:
     """Build the graphs of ``rows``, or find them on disk.
 
@@ -115,8 +130,8 @@ def _build(rows: Sequence[Row], folder: Path, *, flavour: str, cutoff: float, ma
         structures = [row.structure for row in rows]
         graphs: Iterable[CrystalGraph | str] = map(job, structures)
         if len(rows) >= WORTH_PROCESSES:
-            # Spawned, not forked: this process may hold the text encoder, and a fork of ONNX Runtime's threads ends in a deadlock as soon
-            # as the copy is collected.
+            # Spawned, not forked: this process may hold the text encoder, and a fork of ONNX Runtime's threads ends in
+            # a deadlock as soon as the copy is collected.
             context = multiprocessing.get_context("spawn")
             pool = stack.enter_context(ProcessPoolExecutor(max_workers=usable_processors(), mp_context=context))
             graphs = pool.map(job, structures, chunksize=16)
@@ -125,8 +140,16 @@ def _build(rows: Sequence[Row], folder: Path, *, flavour: str, cutoff: float, ma
                 failures[position] = graph
             else:
                 for name, file in files.items():
-                    file.write(np.ascontiguousarray(getattr(graph, name), dtype=np.float32 if name == "r" else np.int32).tobytes())
-            sizes = (0, 0, 0) if isinstance(graph, str) else (len(graph.atomic_numbers), len(graph.src), len(graph.line_src))
+                    file.write(
+                        np.ascontiguousarray(
+                            getattr(graph, name), dtype=np.float32 if name == "r" else np.int32
+                        ).tobytes()
+                    )
+            sizes = (
+                (0, 0, 0)
+                if isinstance(graph, str)
+                else (len(graph.atomic_numbers), len(graph.src), len(graph.line_src))
+            )
             for kind, size in zip(counts, sizes, strict=True):
                 counts[kind].append(size)
             progress.advance()

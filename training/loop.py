@@ -79,12 +79,21 @@ class Trainer:
         facts: dict[str, Any],
         data: str = "",
     ) -> None:
-        self.network, self.options, self.train, self.val, self.folder, self.facts = network, options, train, val, folder, facts
+        self.network, self.options, self.train, self.val, self.folder, self.facts = (
+            network,
+            options,
+            train,
+            val,
+            folder,
+            facts,
+        )
         self.data = data
         self.device = torch.device(options.device)
         network.to(self.device)
         self.mixed = mixed(options.amp, self.device)
-        self._run_network: Callable[..., NetworkOutput] = torch.compile(network, dynamic=True) if options.compile else network
+        self._run_network: Callable[..., NetworkOutput] = (
+            torch.compile(network, dynamic=True) if options.compile else network
+        )
         self.teacher, self.teacher_head = self._teacher()
         parameters = [*network.parameters(), *([] if self.teacher_head is None else self.teacher_head.parameters())]
         self.optimizer = torch.optim.AdamW(parameters, lr=options.learning_rate, weight_decay=options.weight_decay)
@@ -135,7 +144,8 @@ class Trainer:
             if better:
                 state.best, state.best_epoch = score, state.epoch
             state.close_epoch()
-            # Best first: were the run killed between the two, the last checkpoint would repeat the epoch and write it again.
+            # Best first: were the run killed between the two, the last checkpoint would repeat the epoch and write it
+            # again.
             if better:
                 self._save_best(entry)
             self._save_last()
@@ -164,7 +174,11 @@ class Trainer:
 
     def _stale(self) -> bool:
         patience = self.options.early_stopping_patience
-        return patience is not None and self.state.best_epoch >= 0 and self.state.epoch - 1 - self.state.best_epoch >= patience
+        return (
+            patience is not None
+            and self.state.best_epoch >= 0
+            and self.state.epoch - 1 - self.state.best_epoch >= patience
+        )
 
     def _epoch(self) -> None:
         options, state = self.options, self.state
@@ -199,7 +213,9 @@ class Trainer:
         graph = scaled(graph, options.lattice_noise) if options.lattice_noise else graph
         facts: tuple[Tensor, ...] = ()
         if config.facts:
-            facts = stated_facts(batch, config, dropout=options.fact_dropout, jitter=options.fact_jitter, wrong=options.fact_wrong)
+            facts = stated_facts(
+                batch, config, dropout=options.fact_dropout, jitter=options.fact_jitter, wrong=options.fact_wrong
+            )
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.mixed):
             output = self._run_network(graph, tokens, mask, has_text, *facts)
@@ -207,7 +223,9 @@ class Trainer:
         if self.teacher is not None and self.teacher_head is not None:
             sizes = self.train.n_atoms[batch.rows.cpu().numpy()]
             targets, known = (part.to(self.device) for part in self.teacher.batch(batch.rows.cpu().numpy(), sizes))
-            loss = loss + options.teacher_weight * self.teacher_head.loss(output.structure_atoms.float(), targets, known)
+            loss = loss + options.teacher_weight * self.teacher_head.loss(
+                output.structure_atoms.float(), targets, known
+            )
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self.optimizer.step()

@@ -70,7 +70,12 @@ class Answers(NamedTuple):
 
 
 def predict(
-    network: CrystalTextNetwork, dataset: CrystalDataset, *, batch_size: int = 64, without_text: bool = False, with_facts: bool = False
+    network: CrystalTextNetwork,
+    dataset: CrystalDataset,
+    *,
+    batch_size: int = 64,
+    without_text: bool = False,
+    with_facts: bool = False,
 ) -> Answers:
     """Predict every row in order.
 

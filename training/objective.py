@@ -20,8 +20,8 @@ def weighted_loss(answer: Tensor, target: Tensor, weight: Tensor, options: Train
         answer: ``[B]``, a gap or a probability.
         target: ``[B]``.
         weight: ``[B]``, zero where there is no target.
-        options: Kind of loss. With ``censored``, an answer below zero costs nothing where the target is zero: the answer is cut at zero
-            anyway, and how far below it lies is free to say how metallic a crystal is.
+        options: Kind of loss. With ``censored``, an answer below zero costs nothing where the target is zero: the
+            answer is cut at zero anyway, and how far below it lies is free to say how metallic a crystal is.
     """
     answer = answer.float()
     if options.classification:
@@ -31,7 +31,9 @@ def weighted_loss(answer: Tensor, target: Tensor, weight: Tensor, options: Train
     if options.censored:
         answer = torch.where((target <= 0) & (answer < 0), target, answer)
     if options.loss == "huber":
-        each = nn.functional.huber_loss(answer, target, reduction="none", delta=options.huber_delta) / options.huber_delta
+        each = (
+            nn.functional.huber_loss(answer, target, reduction="none", delta=options.huber_delta) / options.huber_delta
+        )
     elif options.loss == "mae":
         each = (answer - target).abs()
     else:
@@ -43,7 +45,9 @@ def batch_loss(output: NetworkOutput, batch: TrainingBatch, has_text: Tensor, op
     """All losses of a batch that need nothing but the network's answer."""
     loss = weighted_loss(output.gap, batch.target, batch.weight, options)
     if options.pbe_head != "none":
-        loss = loss + options.pbe_weight * weighted_loss(output.pbe_gap, batch.pbe_gap, batch.pbe_known.float(), options)
+        loss = loss + options.pbe_weight * weighted_loss(
+            output.pbe_gap, batch.pbe_gap, batch.pbe_known.float(), options
+        )
     if options.use_contrastive:
         loss = loss + options.contrastive_weight * contrastive_loss(output, has_text, options.contrastive_temperature)
     return loss

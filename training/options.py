@@ -54,7 +54,8 @@ class TrainingOptions(BaseModel):
     root_dir: str = _published("folder that holds the data sets", default="../dataset/")
     dataset: Dataset = _published("layout and name of the data set", default="jarvis")
     property: str = _published(
-        "property to learn: a short name (formation_energy, fe, total_energy, …) or a folder's name", default="formation_energy"
+        "property to learn: a short name (formation_energy, fe, total_energy, …) or a folder's name",
+        default="formation_energy",
     )
     train_ratio: float = _published("share of the rows to train on", default=0.8, ge=0, le=1)
     val_ratio: float = _published("share of the rows to select on", default=0.1, ge=0, le=1)
@@ -71,16 +72,22 @@ class TrainingOptions(BaseModel):
     gcn_layers: int = _published("edge-gated convolutions after them", default=4)
     hidden_features: int = _published("width of atoms, bonds and angles", default=256)
     graph_dropout: float = _published("dropout in the convolutions", default=0.0)
-    use_cross_modal: bool = _published("attention between the crystal's and the text's vector before late fusion", default=True)
+    use_cross_modal: bool = _published(
+        "attention between the crystal's and the text's vector before late fusion", default=True
+    )
     cross_modal_hidden_dim: int = _published("its width", default=256)
     cross_modal_num_heads: int = _published("its heads", default=4)
     cross_modal_dropout: float = _published("its dropout, and that of late fusion", default=0.1)
     cross_modal_attention_type: Literal["bidirectional"] = _published("its direction", default="bidirectional")
-    late_fusion_type: LateFusionType = _published("how the crystal's and the text's vector become one", default="concat")
+    late_fusion_type: LateFusionType = _published(
+        "how the crystal's and the text's vector become one", default="concat"
+    )
     late_fusion_rank: int = _published("rank of bilinear and tucker", default=16)
     late_fusion_output_dim: int = _published("width after late fusion (concat ignores it)", default=64)
     use_middle_fusion: bool = _published("let the text into the atoms between ALIGNN layers", default=False)
-    middle_fusion_layers: str = _published("zero-based ALIGNN layers after which it enters, for instance 2 or 2,3", default="2")
+    middle_fusion_layers: str = _published(
+        "zero-based ALIGNN layers after which it enters, for instance 2 or 2,3", default="2"
+    )
     middle_fusion_hidden_dim: int = _published("width of the text's MLP", default=128)
     middle_fusion_num_heads: int = _published("accepted and unused, as in the published script", default=2)
     middle_fusion_dropout: float = _published("its dropout", default=0.1)
@@ -104,7 +111,9 @@ class TrainingOptions(BaseModel):
     resume: bool = _published("continue from the last checkpoint in the output folder (0 or 1)", default=False)
     use_preprocessed: bool = _published("read saved DGL graphs instead of CIF files", default=False)
     preprocessed_dir: str = _published("where they are", default="preprocessed_data")
-    early_stopping_patience: int | None = _published("stop after so many epochs without a better validation error", default=None, ge=1)
+    early_stopping_patience: int | None = _published(
+        "stop after so many epochs without a better validation error", default=None, ge=1
+    )
     random_seed: int = _published("seed of weights, splits, order and dropout", default=123)
     num_workers: int = _published("processes that build batches ahead (0: none)", default=0, ge=0)
     mask_stopwords: bool = _published("replace stop words by [MASK] in the descriptions (0 or 1)", default=False)
@@ -113,32 +122,49 @@ class TrainingOptions(BaseModel):
     output_dir: str = _published("results go to OUTPUT_DIR/PROPERTY/", default="./output/")
     config_file: str | None = _published("JSON or YAML file of flags; the command line wins", default=None)
 
-    train_file: str = _added("train on these .jsonl.gz files (comma-separated) instead of a data set's folder", default="")
+    train_file: str = _added(
+        "train on these .jsonl.gz files (comma-separated) instead of a data set's folder", default=""
+    )
     val_file: str = _added("select on these .jsonl.gz files", default="")
     test_file: str = _added("report on these .jsonl.gz files", default="")
-    target: str = _added("field of the .jsonl.gz rows to learn; several separated by commas are tried in order", default="hse_gap_ev")
+    target: str = _added(
+        "field of the .jsonl.gz rows to learn; several separated by commas are tried in order", default="hse_gap_ev"
+    )
     only_described: bool = _added("use rows with a description only", default=False)
     text_encoder: str = _added(
         "text encoder: all-MiniLM-L6-v2 (the default, offline), a transformers folder or hub name, or a folder with text_encoder.onnx",
         default="all-MiniLM-L6-v2",
     )
     text_pooling: Literal["auto", "mean", "cls"] = _added(
-        "the text's vector: mean of the tokens or CLS (auto: mean for the default encoder, cls for others)", default="auto"
+        "the text's vector: mean of the tokens or CLS (auto: mean for the default encoder, cls for others)",
+        default="auto",
     )
-    text_max_tokens: int | None = _added("longest text in tokens (none: 256 for the default encoder, 512 for others)", default=None, ge=3)
+    text_max_tokens: int | None = _added(
+        "longest text in tokens (none: 256 for the default encoder, 512 for others)", default=None, ge=3
+    )
     text_table: str = _added(
         "character table such as MatSciBERT's vocab_mappings.txt (found by itself in the encoder's folder)", default=""
     )
-    text_dropout: float = _added("share of training texts replaced by the vector for a missing text", default=0.3, ge=0, le=1)
+    text_dropout: float = _added(
+        "share of training texts replaced by the vector for a missing text", default=0.3, ge=0, le=1
+    )
     no_text: Literal["learned", "encode_empty"] = _added("what stands in for a missing description", default="learned")
     graph_flavour: Literal["symmetric", "jarvis"] = _added("crystal-graph flavour", default="symmetric")
     cutoff: float = _added("neighbour search radius, Å", default=8.0)
-    max_neighbors: int = _added("nearest neighbours of an atom (ties are kept on top); the line graph grows with its square", default=12)
+    max_neighbors: int = _added(
+        "nearest neighbours of an atom (ties are kept on top); the line graph grows with its square", default=12
+    )
     embedding_features: int = _added("width between the radial basis and the hidden features", default=64)
-    line_features: int | None = _added("width of the convolutions on the line graph (none: that of the hidden features)", default=None)
+    line_features: int | None = _added(
+        "width of the convolutions on the line graph (none: that of the hidden features)", default=None
+    )
     element_vectors: bool = _added("learn a vector per element beside its CGCNN features", default=False)
-    middle_fusion_gcn_layers: str = _added("zero-based GCN layers after which text and facts enter, for instance 2", default="")
-    facts: str = _added("facts the network can be told, from the rows' fields of the same names: pbe_gap_ev", default="")
+    middle_fusion_gcn_layers: str = _added(
+        "zero-based GCN layers after which text and facts enter, for instance 2", default=""
+    )
+    facts: str = _added(
+        "facts the network can be told, from the rows' fields of the same names: pbe_gap_ev", default=""
+    )
     fact_dropout: float = _added("share of training crystals whose facts are withheld", default=0.5, ge=0, le=1)
     fact_jitter: float = _added("standard deviation of the noise on a fact in training, eV", default=0.1, ge=0)
     fact_wrong: float = _added("share of stated facts that are another crystal's in training", default=0.03, ge=0, le=1)
@@ -147,19 +173,27 @@ class TrainingOptions(BaseModel):
         default="none",
     )
     pbe_weight: float = _added("weight of the second head's loss", default=1.0, ge=0)
-    repeat: int = _added("times a row with the target is drawn in an epoch, where others are drawn once", default=1, ge=1)
+    repeat: int = _added(
+        "times a row with the target is drawn in an epoch, where others are drawn once", default=1, ge=1
+    )
     repeat_small: int = _added("times a crystal of at most six atoms is drawn on top of that", default=1, ge=1)
     censored: bool = _added("an answer below zero is right where the gap is zero", default=False)
-    teacher: str = _added("folder of a teacher's features per atom (hsegap teacher) that the atoms' vectors have to foretell", default="")
+    teacher: str = _added(
+        "folder of a teacher's features per atom (hsegap teacher) that the atoms' vectors have to foretell", default=""
+    )
     teacher_weight: float = _added("weight of the teacher's loss", default=0.1, ge=0)
     loss: Literal["mse", "huber", "mae"] = _added("loss of the regression", default="mse")
     huber_delta: float = _added("where the Huber loss turns linear, eV", default=0.5, gt=0)
     confidence_weights: str = _added("weights by label_confidence, for instance high=1,medium=0.7,low=0.4", default="")
     init_from: str = _added(
-        "start from the weights of this checkpoint (or an artifact's weights.safetensors) where names and shapes agree", default=""
+        "start from the weights of this checkpoint (or an artifact's weights.safetensors) where names and shapes agree",
+        default="",
     )
     coordinate_noise: float = _added(
-        "move atoms at random in training, with this standard deviation in Å along each axis (0: as they are)", default=0.0, ge=0, le=0.5
+        "move atoms at random in training, with this standard deviation in Å along each axis (0: as they are)",
+        default=0.0,
+        ge=0,
+        le=0.5,
     )
     lattice_noise: float = _added(
         "make lattices larger or smaller at random in training, with this standard deviation of the relative change (0: as they are)",
@@ -168,21 +202,30 @@ class TrainingOptions(BaseModel):
         le=0.02,
     )
     ema_decay: float = _added(
-        "validate and keep a running average of the weights, with this memory per step (0: the weights themselves)", default=0.0, ge=0, lt=1
+        "validate and keep a running average of the weights, with this memory per step (0: the weights themselves)",
+        default=0.0,
+        ge=0,
+        lt=1,
     )
     val_half: Literal["both", "first", "second"] = _added(
         "half of the validation rows to select on, drawn by id; the other stays for calibration", default="both"
     )
-    holdout: str = _added("leave a fold of the training rows out, for instance 0/3, and write what the network says about them", default="")
+    holdout: str = _added(
+        "leave a fold of the training rows out, for instance 0/3, and write what the network says about them",
+        default="",
+    )
     device: str = _added("cpu or cuda", default="cpu")
     amp: Literal["none", "bf16", "auto"] = _added(
-        "mixed precision (auto: bf16 where the processor or GPU computes in it; elsewhere it is slower than none)", default="none"
+        "mixed precision (auto: bf16 where the processor or GPU computes in it; elsewhere it is slower than none)",
+        default="none",
     )
     compile: bool = _added("compile the network with torch.compile", default=False)
     max_line_edges: int = _added(
         "leave out training crystals with a larger line graph (0: none); time and memory grow with it", default=0, ge=0
     )
-    checkpoint_steps: int = _added("write the last checkpoint every so many steps, besides every epoch", default=200, ge=1)
+    checkpoint_steps: int = _added(
+        "write the last checkpoint every so many steps, besides every epoch", default=200, ge=1
+    )
     cache_dir: str = _added("folder for graphs, text vectors and the exported text encoder", default=".cache")
     threads: int = _added("torch threads (0: torch's choice)", default=0, ge=0)
 
@@ -288,7 +331,10 @@ def build_parser() -> argparse.ArgumentParser:
         if get_origin(kind) is Literal:
             settings |= {"choices": get_args(kind), "type": str}
         else:
-            settings |= {"type": _word if kind is bool else kind, "metavar": {bool: "BOOL", int: "N", float: "X"}.get(kind, "TEXT")}
+            settings |= {
+                "type": _word if kind is bool else kind,
+                "metavar": {bool: "BOOL", int: "N", float: "X"}.get(kind, "TEXT"),
+            }
         # Defaults are shown, yet absent flags must stay absent so that --config_file can speak for them.
         settings["help"] = f"{info.description} (default: {info.default})"
         group.add_argument(f"--{name}", **settings)

@@ -97,8 +97,8 @@ def run_recipe(
 ) -> None:
     """Run the steps that are not finished.
 
-    A finished training is left alone as long as its flags and the checkpoint it started from are the same; an interrupted one
-    goes on where it stopped. Averages and commands are cheap and always run.
+    A finished training is left alone as long as its flags and the checkpoint it started from are the same; an
+    interrupted one goes on where it stopped. Averages and commands are cheap and always run.
 
     Args:
         recipe: The steps.
@@ -112,7 +112,9 @@ def run_recipe(
     """
     unknown = [name for name in only if name not in {step.name for step in recipe.steps}]
     if unknown:
-        raise OptionsError(f"unknown step {', '.join(unknown)}; the recipe has: {', '.join(step.name for step in recipe.steps)}")
+        raise OptionsError(
+            f"unknown step {', '.join(unknown)}; the recipe has: {', '.join(step.name for step in recipe.steps)}"
+        )
     for number, step in enumerate(recipe.steps, 1):
         if only and step.name not in only:
             continue
@@ -126,11 +128,16 @@ def run_recipe(
             subprocess.run([sys.executable, "-m", "hsegap", *(step.hsegap or [])], check=True)
 
 
-def _train(options: TrainingOptions, load_encoder: Callable[[TrainingOptions], TextEncoder], report: Callable[[str], None]) -> None:
+def _train(
+    options: TrainingOptions, load_encoder: Callable[[TrainingOptions], TextEncoder], report: Callable[[str], None]
+) -> None:
     from hsegap.training.run import FREE_ON_RESUME, run_training
 
     folder = options.output_folder
-    state = {"options": options.model_dump(mode="json", exclude=set(FREE_ON_RESUME)), "start": _digest(options.init_from)}
+    state = {
+        "options": options.model_dump(mode="json", exclude=set(FREE_ON_RESUME)),
+        "start": _digest(options.init_from),
+    }
     if _read(folder / FINISHED) == state and (folder / BEST).is_file():
         report(f"finished before: {folder}")
         return

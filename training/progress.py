@@ -44,6 +44,8 @@ class Progress:
             sys.stderr.write(f"{self.label}: {self.done}/{self.total}, {rate:.1f}/s, {left:.0f} s left {note}\n")
             sys.stderr.flush()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._bar is not None:
             self._bar.close()

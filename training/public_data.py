@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-#: Of ten parts by formula: which go where. Crystals of one formula stay together, so that no test row has a twin in training.
+#: Of ten parts by formula: which go where. Crystals of one formula stay together, so that no test row has a twin in
+#: training.
 PARTS = 10
 SPLIT = {0: "test", 1: "val"}
 #: Rows after which a conversion's progress is safe on disk.
@@ -82,7 +83,9 @@ def download(name: str, store: Path) -> list[dict[str, Any]]:
     except (zipfile.BadZipFile, KeyError, json.JSONDecodeError, EOFError) as error:
         # It keeps whatever the server sent, an error page or half a file, and would read that for ever after.
         archive.unlink(missing_ok=True)
-        raise DataError(f"what was fetched for {name} is not the data set ({error}); the file was removed: start again") from error
+        raise DataError(
+            f"what was fetched for {name} is not the data set ({error}); the file was removed: start again"
+        ) from error
     except OSError as error:  # requests' errors are OSErrors, too
         if not zipfile.is_zipfile(archive):
             archive.unlink(missing_ok=True)
@@ -132,7 +135,9 @@ def row_of(item: dict[str, Any], name: str) -> dict[str, Any]:
     }
 
 
-def convert(name: str, store: Path, out: Path, *, limit: int | None = None, report: Callable[[str], None] = print) -> dict[str, int]:
+def convert(
+    name: str, store: Path, out: Path, *, limit: int | None = None, report: Callable[[str], None] = print
+) -> dict[str, int]:
     """Write ``NAME_train``, ``NAME_val`` and ``NAME_test.jsonl.gz``; a run that was stopped goes on where it was.
 
     Args:
@@ -231,5 +236,7 @@ def write_folder(name: str, files: list[Path], root: Path) -> Path:
                 for row in map(json.loads, lines):
                     file_name = f"{row['id']}.cif"
                     (folder / "cif" / file_name).write_text(row["cif"], encoding="utf-8")
-                    writer.writerow([row["id"], row["formula"], row[source.target], row["description"] or "", file_name])
+                    writer.writerow(
+                        [row["id"], row["formula"], row[source.target], row["description"] or "", file_name]
+                    )
     return folder

@@ -47,7 +47,9 @@ class SavedGraph:
         except dgl.DGLError as error:
             raise ValueError(f"{self.path} is not a file of DGL graphs: {str(error).splitlines()[-1]}") from error
         if self.index is None and len(graphs) > 2:
-            raise ValueError(f"{self.path} holds {len(graphs)} graphs; expected an atom graph and at most its line graph")
+            raise ValueError(
+                f"{self.path} holds {len(graphs)} graphs; expected an atom graph and at most its line graph"
+            )
         return from_dgl(*graphs, keep_self_pairs=self.keep_self_pairs)
 
 
@@ -68,7 +70,8 @@ class Row:
         pbe_gap: PBE gap in eV, or None.
         description: Text, or None.
         weight: Weight in the loss.
-        estimated: Whether the target is an estimate (``hsegap transfer``): such a crystal is learned from, and not known.
+        estimated: Whether the target is an estimate (``hsegap transfer``): such a crystal is learned from, and not
+            known.
     """
 
     id: str

@@ -34,7 +34,10 @@ FREE_ON_RESUME = frozenset({"resume", "config_file", "num_workers", "checkpoint_
 
 
 def run_training(
-    options: TrainingOptions, *, load_encoder: Callable[[TrainingOptions], TextEncoder], report: Callable[[str], None] = print
+    options: TrainingOptions,
+    *,
+    load_encoder: Callable[[TrainingOptions], TextEncoder],
+    report: Callable[[str], None] = print,
 ) -> Path:
     """Train, select, test.
 
@@ -45,7 +48,8 @@ def run_training(
         report: Receives lines for the user.
 
     Returns:
-        The folder with ``best_model.pt``, ``last_checkpoint.pt``, ``history.json``, ``config.json`` and the test predictions.
+        The folder with ``best_model.pt``, ``last_checkpoint.pt``, ``history.json``, ``config.json`` and the test
+        predictions.
 
     Raises:
         OptionsError: If a resumed run's options differ from those it was started with, or the device is not there.
@@ -65,7 +69,9 @@ def run_training(
     encoder = load_encoder(options)
     config = options.fusion_config(text_features=encoder.width)
     splits = load_splits(options)
-    report(f"rows: {len(splits.train)} training, {len(splits.val)} validation, {len(splits.test)} test, {len(splits.skipped)} skipped")
+    report(
+        f"rows: {len(splits.train)} training, {len(splits.val)} validation, {len(splits.test)} test, {len(splits.skipped)} skipped"
+    )
     for note in splits.notes:
         report(note)
     sets = prepare(splits, options, config, encoder)
@@ -73,25 +79,37 @@ def run_training(
     _check_sets(sets, options)
     fingerprint = data_fingerprint(sets)
     if last is not None and last.get("data", fingerprint) != fingerprint:
-        raise DataError(f"the rows are not those that {folder / LAST} was trained on: restore them, or start anew with --resume 0")
+        raise DataError(
+            f"the rows are not those that {folder / LAST} was trained on: restore them, or start anew with --resume 0"
+        )
 
     targets, weights = np.nan_to_num(sets["train"].targets), sets["train"].weights
     network = make_network(config, options, float(np.average(targets, weights=weights)))
     if options.init_from and last is None:
         report(initialise(network, options.init_from))
     about = facts(sets["train"], encoder)
-    trainer = Trainer(network, options, train=sets["train"], val=sets["val"], folder=folder, facts=about, data=fingerprint)
+    trainer = Trainer(
+        network, options, train=sets["train"], val=sets["val"], folder=folder, facts=about, data=fingerprint
+    )
     precision = "bfloat16" if trainer.mixed else "float32"
     size = sum(p.numel() for p in network.parameters())
-    report(f"{size:,} parameters, {trainer.steps_per_epoch} steps per epoch on {options.device}, matrix products in {precision}")
+    report(
+        f"{size:,} parameters, {trainer.steps_per_epoch} steps per epoch on {options.device}, matrix products in {precision}"
+    )
     if last is not None:
         trainer.restore(last)
         done = trainer.state.epoch >= options.epochs
-        report("already trained to the last epoch" if done else f"resumed at epoch {trainer.state.epoch + 1}, step {trainer.state.step}")
+        report(
+            "already trained to the last epoch"
+            if done
+            else f"resumed at epoch {trainer.state.epoch + 1}, step {trainer.state.step}"
+        )
     else:
         # Were this run killed before its first checkpoint, an older run's would be taken for it.
         (folder / LAST).unlink(missing_ok=True)
-        write_json({"options": options.model_dump(mode="json"), "config": config.model_dump(mode="json")}, folder / CONFIG)
+        write_json(
+            {"options": options.model_dump(mode="json"), "config": config.model_dump(mode="json")}, folder / CONFIG
+        )
     state = trainer.run(report)
     report(f"best validation score {state.best:.5g} in epoch {state.best_epoch + 1}")
     for name in ("test", "holdout"):
@@ -124,7 +142,9 @@ def _check_sets(sets: dict[str, CrystalDataset], options: TrainingOptions) -> No
     for name in ("train", "val"):
         if not len(sets[name]):
             first = sets[name].failures[0]
-            raise DataError(f"none of the {len(sets[name].failures)} rows of {name} can be used; the first: {first[0]} ({first[1]})")
+            raise DataError(
+                f"none of the {len(sets[name].failures)} rows of {name} can be used; the first: {first[0]} ({first[1]})"
+            )
     if options.batch_size == 1 and int(sets["train"].n_atoms.min()) == 1:
         raise OptionsError("--batch_size 1: a crystal of one atom alone has no batch statistics; use 2 or more")
 
@@ -134,7 +154,14 @@ def data_fingerprint(sets: dict[str, CrystalDataset]) -> str:
     digest = hashlib.sha256()
     for name in ("train", "val"):
         for row in sets[name].rows:
-            known = [name, row.id, row.target, row.weight, row.description, *([] if row.pbe_gap is None else [row.pbe_gap])]
+            known = [
+                name,
+                row.id,
+                row.target,
+                row.weight,
+                row.description,
+                *([] if row.pbe_gap is None else [row.pbe_gap]),
+            ]
             digest.update(json.dumps(known).encode())
     return digest.hexdigest()
 
@@ -156,7 +183,9 @@ def initialise(network: CrystalTextNetwork, path: str) -> str:
     return f"started from {path}: {len(fitting)} of {len(own)} tensors"
 
 
-def prepare(splits: Splits, options: TrainingOptions, config: FusionConfig, encoder: TextEncoder) -> dict[str, CrystalDataset]:
+def prepare(
+    splits: Splits, options: TrainingOptions, config: FusionConfig, encoder: TextEncoder
+) -> dict[str, CrystalDataset]:
     """Graphs and text vectors of all splits."""
     with VectorCache(Path(options.cache_dir) / "text") as vectors:
         return {
@@ -175,7 +204,12 @@ def prepare(splits: Splits, options: TrainingOptions, config: FusionConfig, enco
                 rewrite=stopword_rewriter(options),
                 max_line_edges=options.max_line_edges if name == "train" else 0,
             )
-            for name, rows in (("train", splits.train), ("val", splits.val), ("test", splits.test), ("holdout", splits.holdout))
+            for name, rows in (
+                ("train", splits.train),
+                ("val", splits.val),
+                ("test", splits.test),
+                ("holdout", splits.holdout),
+            )
         }
 
 
@@ -190,12 +224,18 @@ def stopword_rewriter(options: TrainingOptions) -> Callable[[str], str] | None:
     place = Path(options.stopwords_dir)
     files = sorted(place.glob("*.txt")) if place.is_dir() else [place]
     words = {
-        word.strip().lower() for file in files if file.is_file() for word in file.read_text(encoding="utf-8").splitlines() if word.strip()
+        word.strip().lower()
+        for file in files
+        if file.is_file()
+        for word in file.read_text(encoding="utf-8").splitlines()
+        if word.strip()
     }
     if not words:
         raise OptionsError(f"--stopwords_dir: no stop words in {place}")
     replacement = "[MASK]" if options.mask_stopwords else ""
-    pattern = re.compile(r"\b(" + "|".join(sorted(map(re.escape, words), key=len, reverse=True)) + r")\b", re.IGNORECASE)
+    pattern = re.compile(
+        r"\b(" + "|".join(sorted(map(re.escape, words), key=len, reverse=True)) + r")\b", re.IGNORECASE
+    )
     return lambda text: re.sub(r"  +", " ", pattern.sub(replacement, text)).strip()
 
 
@@ -232,10 +272,16 @@ def _last_checkpoint(options: TrainingOptions, folder: Path) -> dict[str, Any] |
     content = read_weights_only(path)
     # An option that an older version did not have acted as its default does.
     now, then = options.model_dump(mode="json"), {**TrainingOptions().model_dump(mode="json"), **content["options"]}
-    changed = [f"--{key} was {then[key]!r}, is {now[key]!r}" for key in now if key not in FREE_ON_RESUME and then[key] != now[key]]
+    changed = [
+        f"--{key} was {then[key]!r}, is {now[key]!r}"
+        for key in now
+        if key not in FREE_ON_RESUME and then[key] != now[key]
+    ]
     if changed:
         raise OptionsError(
-            f"{path} was started with other options:\n  " + "\n  ".join(changed) + "\nRepeat the old ones, or start anew with --resume 0."
+            f"{path} was started with other options:\n  "
+            + "\n  ".join(changed)
+            + "\nRepeat the old ones, or start anew with --resume 0."
         )
     return content
 
@@ -249,10 +295,14 @@ def _list_skipped(splits: Splits, sets: dict[str, CrystalDataset], folder: Path,
         writer = csv.writer(table)
         writer.writerow(["id", "reason"])
         writer.writerows(skipped)
-    report(f"{len(skipped)} rows were skipped, listed in {folder / 'skipped.csv'}; the first: {skipped[0][0]} ({skipped[0][1]})")
+    report(
+        f"{len(skipped)} rows were skipped, listed in {folder / 'skipped.csv'}; the first: {skipped[0][0]} ({skipped[0][1]})"
+    )
 
 
-def _test(folder: Path, name: str, test: CrystalDataset, options: TrainingOptions, report: Callable[[str], None]) -> None:
+def _test(
+    folder: Path, name: str, test: CrystalDataset, options: TrainingOptions, report: Callable[[str], None]
+) -> None:
     network = read_checkpoint(folder / BEST).network.to(options.device)
     answers = {
         "prediction": predict(network, test, batch_size=options.batch_size),
@@ -260,13 +310,19 @@ def _test(folder: Path, name: str, test: CrystalDataset, options: TrainingOption
     }
     columns = {key: answer.gap for key, answer in answers.items()}
     if network.config.facts:
-        columns["prediction_known"] = predict(network, test, batch_size=options.batch_size, without_text=True, with_facts=True).gap
+        columns["prediction_known"] = predict(
+            network, test, batch_size=options.batch_size, without_text=True, with_facts=True
+        ).gap
     if options.censored:
         columns = {key: values.clip(0) for key, values in columns.items()}
     if options.pbe_head != "none":
         columns["pbe_estimate"] = answers["prediction"].pbe_gap
     targets = test.targets if options.threshold is None else (test.targets > options.threshold).astype(np.float32)
-    suffixes = {"prediction": name, "prediction_without_text": f"{name}_without_text", "prediction_known": f"{name}_known"}
+    suffixes = {
+        "prediction": name,
+        "prediction_without_text": f"{name}_without_text",
+        "prediction_known": f"{name}_known",
+    }
     known = ~np.isnan(test.targets)
     results = {
         suffixes[key]: measure(values[known], test.targets[known], threshold=options.threshold)

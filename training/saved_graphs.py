@@ -1,7 +1,7 @@
 """Graphs that a DGL pipeline has saved, as structures to train on (``--use_preprocessed``).
 
-A folder holds either ``graphs.bin`` with the atom graphs of many crystals and ``graphs.json`` with their ids (what :func:`save_graphs`
-writes), or one ``ID.bin`` per crystal with its atom graph and, optionally, its line graph.
+A folder holds either ``graphs.bin`` with the atom graphs of many crystals and ``graphs.json`` with their ids (what
+:func:`save_graphs` writes), or one ``ID.bin`` per crystal with its atom graph and, optionally, its line graph.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class SavedGraphs:
 
     Attributes:
         folder: Where they are.
-        settings: ``flavour``, ``cutoff`` and ``max_neighbors`` they were built with; empty where the folder doesn't say.
+        settings: ``flavour``, ``cutoff`` and ``max_neighbors`` they were built with; empty where the folder doesn't
+            say.
     """
 
     folder: Path
@@ -53,12 +54,16 @@ class SavedGraphs:
                 settings = json.loads((folder / INDEX).read_text(encoding="utf-8"))
                 ids = [str(name) for name in settings.pop("ids")]
             except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-                raise DataError(f"{folder / MANY} needs {INDEX} beside it, with the ids of its graphs in order: {error!r}") from error
+                raise DataError(
+                    f"{folder / MANY} needs {INDEX} beside it, with the ids of its graphs in order: {error!r}"
+                ) from error
             files = {name: SavedGraph(folder / MANY, index, keep_self_pairs=False) for index, name in enumerate(ids)}
         else:
             files = {path.stem: SavedGraph(path, None, keep_self_pairs=False) for path in sorted(folder.glob("*.bin"))}
         if not files:
-            raise DataError(f"there are no saved graphs in {folder}: expected {MANY} with {INDEX}, or one ID.bin per crystal")
+            raise DataError(
+                f"there are no saved graphs in {folder}: expected {MANY} with {INDEX}, or one ID.bin per crystal"
+            )
         told = settings.get("flavour")
         if told is not None and told != flavour:
             raise DataError(f"the graphs in {folder} are of the flavour {told}; train with --graph_flavour {told}")
@@ -89,11 +94,18 @@ def saved_folder(base: str | Path, dataset: str, property_folder: str) -> Path:
     for folder in (base / dataset / property_folder, base / property_folder, base):
         if (folder / MANY).is_file() or any(folder.glob("*.bin")):
             return folder
-    raise DataError(f"there are no saved graphs (*.bin) in {base}, {base / property_folder} or {base / dataset / property_folder}")
+    raise DataError(
+        f"there are no saved graphs (*.bin) in {base}, {base / property_folder} or {base / dataset / property_folder}"
+    )
 
 
 def save_graphs(
-    folder: str | Path, graphs: Mapping[str, CrystalGraph], *, flavour: str, cutoff: float = 8.0, max_neighbors: int = 12
+    folder: str | Path,
+    graphs: Mapping[str, CrystalGraph],
+    *,
+    flavour: str,
+    cutoff: float = 8.0,
+    max_neighbors: int = 12,
 ) -> Path:
     """Save atom graphs with ``dgl.save_graphs`` and their ids beside them; line graphs follow from them and are not saved.
 
@@ -116,5 +128,7 @@ def save_graphs(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     import_dgl().save_graphs(str(folder / MANY), [to_dgl(graph)[0] for graph in graphs.values()])
-    write_json({"flavour": flavour, "cutoff": cutoff, "max_neighbors": max_neighbors, "ids": list(graphs)}, folder / INDEX)
+    write_json(
+        {"flavour": flavour, "cutoff": cutoff, "max_neighbors": max_neighbors, "ids": list(graphs)}, folder / INDEX
+    )
     return folder

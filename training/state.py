@@ -11,7 +11,13 @@ from typing import Any
 
 import torch
 
-LAST, BEST, HISTORY, CONFIG, TIMINGS = "last_checkpoint.pt", "best_model.pt", "history.json", "config.json", "timings.json"
+LAST, BEST, HISTORY, CONFIG, TIMINGS = (
+    "last_checkpoint.pt",
+    "best_model.pt",
+    "history.json",
+    "config.json",
+    "timings.json",
+)
 
 
 def save_atomically(content: Any, path: Path) -> None:

@@ -1,8 +1,9 @@
 """Gaps of one method estimated from those of a cheaper one, so that crystals with only the cheap one can be learned from too.
 
-A PBE gap says most of what an HSE gap will be; the rest depends above all on the elements. Gradient-boosted trees learn the difference of
-the two gaps from crystals with both, on the fractions of the elements, statistics of their places in the periodic table and the cheap gap
-itself (Friedman, Annals of Statistics 29, 1189 (2001), in scikit-learn's histogram form). The estimates are for training only.
+A PBE gap says most of what an HSE gap will be; the rest depends above all on the elements. Gradient-boosted trees learn
+the difference of the two gaps from crystals with both, on the fractions of the elements, statistics of their places in
+the periodic table and the cheap gap itself (Friedman, Annals of Statistics 29, 1189 (2001), in scikit-learn's histogram
+form). The estimates are for training only.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ class Transfer(NamedTuple):
         without_gap: Rows left out because they have no gap of the cheap method.
         too_large: Rows left out because they have too many atoms.
         thinned: Rows without a cheap gap left out because there are so many.
-        invented: Rows written without a cheap gap though the source followed has no crystal without a gap: all of them are given one.
+        invented: Rows written without a cheap gap though the source followed has no crystal without a gap: all of them
+            are given one.
         mae: Mean absolute error on the rows to measure on, eV; None without any.
         mae_of_cheap: The same error if the cheap gap itself is taken, eV.
         measured: Rows measured on.
@@ -65,8 +67,9 @@ def composition_features(formula: str) -> np.ndarray:
         formula: As in ``Ba(AlO2)2``.
 
     Returns:
-        ``[148]`` float64: the fraction of each element; then the mean, largest, smallest, mean deviation and most frequent element's
-        value of atomic number, group, row, electronegativity (Pauling), atomic radius (Å) and Mendeleev number. Unknown ones are NaN.
+        ``[148]`` float64: the fraction of each element; then the mean, largest, smallest, mean deviation and most
+        frequent element's value of atomic number, group, row, electronegativity (Pauling), atomic radius (Å) and
+        Mendeleev number. Unknown ones are NaN.
 
     Raises:
         DataError: If the formula cannot be read.
@@ -120,11 +123,17 @@ def _items(paths: Sequence[Path], *, cheap: str, wanted: str | None) -> tuple[li
     return items, left_out
 
 
-def _table(items: list[dict[str, Any]], *, cheap: str, wanted: str | None, source: str | None, sources: list[str]) -> _Rows:
+def _table(
+    items: list[dict[str, Any]], *, cheap: str, wanted: str | None, source: str | None, sources: list[str]
+) -> _Rows:
     """The rows with their numbers; ``source`` overrides their own."""
     known = {name: position for position, name in enumerate(sources)}
     rows = [
-        [*composition_features(item["formula"]), float(item[cheap]), known.get(str(source or item.get("source")), math.nan)]
+        [
+            *composition_features(item["formula"]),
+            float(item[cheap]),
+            known.get(str(source or item.get("source")), math.nan),
+        ]
         for item in items
     ]
     gaps = np.array([float(item[cheap]) for item in items])
@@ -185,13 +194,16 @@ class GapTrees(NamedTuple):
             seed: Of the features drawn for each split.
 
         Raises:
-            DataError: If a file is missing or damaged, too few rows have both gaps, or no row learned from has this ``source``.
+            DataError: If a file is missing or damaged, too few rows have both gaps, or no row learned from has this
+                ``source``.
         """
         from sklearn.ensemble import HistGradientBoostingRegressor
 
         sources = sorted({str(item["source"]) for path in learn for _, item in json_lines(path) if item.get("source")})
         if source is not None and source not in sources:
-            raise DataError(f"no row to learn from has the source {source!r}; there are: {', '.join(sources) or 'none'}")
+            raise DataError(
+                f"no row to learn from has the source {source!r}; there are: {', '.join(sources) or 'none'}"
+            )
         items = _items(learn, cheap=cheap, wanted=wanted)[0]
         items = [item for item in items if item.get("source") == source] if only else items
         if len(items) < LEAST_LEARNT:
@@ -212,11 +224,15 @@ class GapTrees(NamedTuple):
 
     def table(self, items: list[dict[str, Any]], *, wanted: bool = True, source: str | None = None) -> _Rows:
         """Rows with their numbers; ``source`` overrides their own, ``wanted`` says whether they have the gap to estimate."""
-        return _table(items, cheap=self.cheap, wanted=self.wanted if wanted else None, source=source, sources=self.sources)
+        return _table(
+            items, cheap=self.cheap, wanted=self.wanted if wanted else None, source=source, sources=self.sources
+        )
 
     def estimate(self, rows: _Rows) -> np.ndarray:
         """Estimated gaps ``[rows]``, eV, none below zero."""
-        return np.maximum(0.0, rows.cheap + self.model.predict(rows.features[:, self.told])) if rows.items else np.zeros(0)
+        return (
+            np.maximum(0.0, rows.cheap + self.model.predict(rows.features[:, self.told])) if rows.items else np.zeros(0)
+        )
 
 
 def transfer(
@@ -242,12 +258,12 @@ def transfer(
         wanted: Field of the gap to estimate, eV.
         source: Where gaps of several sources differ, the field ``source`` whose convention the estimates follow.
         max_atoms: Rows with more atoms (field ``n_sites``) are left out: what training costs grows with them.
-        one_metal_in: Of so many rows whose cheap gap is zero one is kept, drawn by its id: where they are half of all crystals, each
-            teaches less than one with a gap.
+        one_metal_in: Of so many rows whose cheap gap is zero one is kept, drawn by its id: where they are half of all
+            crystals, each teaches less than one with a gap.
 
     Raises:
-        DataError: If a file is missing or damaged, too few rows have both gaps, no row learned from has this ``source``, or a row
-            to write does not say how many atoms it has and ``max_atoms`` asks for that.
+        DataError: If a file is missing or damaged, too few rows have both gaps, no row learned from has this
+            ``source``, or a row to write does not say how many atoms it has and ``max_atoms`` asks for that.
     """
     trees = GapTrees.fit(learn, cheap=cheap, wanted=wanted, source=source)
     tests = trees.table(_items(measure, cheap=cheap, wanted=wanted)[0])

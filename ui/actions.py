@@ -41,7 +41,12 @@ class Answer(NamedTuple):
     payload: dict[str, Any]
 
 
-def make_request(structure: str, format: str | None = None, description: str | None = None, **options: bool) -> PredictRequest | Failure:  # noqa: A002 - the field's name
+def make_request(
+    structure: str,
+    format: str | None = None,  # noqa: A002 - the field's name
+    description: str | None = None,
+    **options: bool,
+) -> PredictRequest | Failure:
     """Validate a request as HTTP does.
 
     Args:
@@ -153,7 +158,9 @@ def cif_with_maps(crystal: Crystal, prediction: Prediction, maps: list[Map]) -> 
     structure = crystal.to_pymatgen()
     for entry in maps:
         structure.add_site_property(f"{entry.name}_{entry.layer}", [round(value, 6) for value in entry.values])
-    head = f"# hsegap {prediction.model.name} {prediction.model.version}: predicted HSE06 gap {prediction.gap_ev:.4f} eV\n"
+    head = (
+        f"# hsegap {prediction.model.name} {prediction.model.version}: predicted HSE06 gap {prediction.gap_ev:.4f} eV\n"
+    )
     return head + str(CifWriter(structure, write_site_properties=bool(maps)))
 
 

@@ -95,7 +95,9 @@ def _warnings(prediction: Prediction) -> str:
 
 def _timings(prediction: Prediction) -> str:
     timings = prediction.timings_ms
-    stages = [f"{words} {getattr(timings, name):.0f} ms" for name, words in texts.STAGES if getattr(timings, name) >= 0.5]
+    stages = [
+        f"{words} {getattr(timings, name):.0f} ms" for name, words in texts.STAGES if getattr(timings, name) >= 0.5
+    ]
     return (
         f'<p class="hs-timings">{escape(" · ".join([*stages, f"total {timings.total:.0f} ms"]))} · '
         f"{escape(prediction.model.name)} {escape(prediction.model.version)} "
@@ -114,7 +116,8 @@ def _share() -> str:
         ("python", "Copy as Python", "This very request for a script"),
     ]
     made = [
-        f'<button type="button" class="hs-button" data-hs-share="{what}" title="{title}">{label}</button>' for what, label, title in buttons
+        f'<button type="button" class="hs-button" data-hs-share="{what}" title="{title}">{label}</button>'
+        for what, label, title in buttons
     ]
     said = '<span class="hs-said" role="status"></span>'
     return f'<div class="hs-share" role="group" aria-label="Take the answer with you">{"".join(made)}{said}</div>'
@@ -147,7 +150,9 @@ def answer_html(prediction: Prediction, alone: Prediction | None = None, read: S
     edge = escape(edge_in_words(prediction.gap_ev))
     raw = ""
     if prediction.gap_raw_ev < 0:
-        raw = f'<p class="hs-raw">The network gave {prediction.gap_raw_ev:.3f} eV; a gap below zero is reported as 0.</p>'
+        raw = (
+            f'<p class="hs-raw">The network gave {prediction.gap_raw_ev:.3f} eV; a gap below zero is reported as 0.</p>'
+        )
     return (
         '<article class="hs-answer" aria-label="Answer">'
         f"<header><h2>{formula_html(prediction.formula)}</h2>"

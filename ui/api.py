@@ -16,7 +16,13 @@ def add(core: Backend, *, answers_at_once: int) -> None:
     """Register the functions inside the current ``gr.Blocks``; each answers with the JSON that HTTP gives, errors included."""
     import gradio as gr
 
-    async def predict(structure: str, description: str = "", format: str = "", describe: bool = False, atoms: bool = True) -> dict:  # noqa: A002 - as over HTTP
+    async def predict(
+        structure: str,
+        description: str = "",
+        format: str = "",  # noqa: A002 - as over HTTP
+        describe: bool = False,
+        atoms: bool = True,
+    ) -> dict:
         """Predict the HSE06 gap of one crystal.
 
         Args:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 #: Largest structure file, and largest sum of what is unpacked, bytes.
 MAX_FILE_BYTES = 2_000_000
 MAX_UNPACKED_BYTES = 64_000_000
-#: Crystals predicted between two signs of progress: enough to keep the reading processes busy, few enough for the bar to move.
+#: Crystals predicted between two signs of progress: enough to keep the reading processes busy, few enough for the bar
+#: to move.
 CHUNK = 8
 
 FORMATS = {
@@ -93,7 +94,9 @@ def _unpack(name: str, stream: BinaryIO, *, describe: bool, room: int) -> Iterab
             for member in members:
                 shown = _shown_name(member.filename)
                 if member.flag_bits & 0x1:
-                    failure = Failure.make("unreadable_structure", "The file is encrypted.", "Pack it again without a password.")
+                    failure = Failure.make(
+                        "unreadable_structure", "The file is encrypted.", "Pack it again without a password."
+                    )
                     yield Item(shown, failure)
                     continue
                 with archive.open(member) as unpacked:
@@ -167,13 +170,17 @@ def collect(paths: Sequence[str | Path], uploads: Uploads, *, describe: bool = F
     if not items:
         raise BatchError(
             Failure.make(
-                "invalid_request", "There is no structure file in the batch.", "Add CIF, POSCAR, XYZ or JSON files, or a zip of them."
+                "invalid_request",
+                "There is no structure file in the batch.",
+                "Add CIF, POSCAR, XYZ or JSON files, or a zip of them.",
             )
         )
     return items
 
 
-async def run(core: Backend, items: Sequence[Item], *, chunk: int = CHUNK) -> AsyncIterator[list[tuple[str, Prediction | Failure]]]:
+async def run(
+    core: Backend, items: Sequence[Item], *, chunk: int = CHUNK
+) -> AsyncIterator[list[tuple[str, Prediction | Failure]]]:
     """Predict a batch chunk by chunk.
 
     Args:
@@ -188,7 +195,8 @@ async def run(core: Backend, items: Sequence[Item], *, chunk: int = CHUNK) -> As
         some = items[start : start + chunk]
         answers = await core.predict_many_async([item.request for item in some])
         yield [
-            (item.name, _placed(answer, item.name, start + place)) for place, (item, answer) in enumerate(zip(some, answers, strict=True))
+            (item.name, _placed(answer, item.name, start + place))
+            for place, (item, answer) in enumerate(zip(some, answers, strict=True))
         ]
 
 

@@ -22,14 +22,23 @@ def build(core: Backend, uploads: Uploads) -> None:
     import gradio as gr
 
     with gr.Column(elem_classes="hs-card"):
-        gr.HTML(f'<h2>Many crystals at once</h2><p class="hs-meaning">{escape(texts.BATCH_INTRO)}</p>', apply_default_css=False)
+        gr.HTML(
+            f'<h2>Many crystals at once</h2><p class="hs-meaning">{escape(texts.BATCH_INTRO)}</p>',
+            apply_default_css=False,
+        )
         files = gr.File(
-            label="Structure files or zips of them", file_count="multiple", type="filepath", height=150, elem_id="hs-batch-files"
+            label="Structure files or zips of them",
+            file_count="multiple",
+            type="filepath",
+            height=150,
+            elem_id="hs-batch-files",
         )
         with gr.Row(elem_classes="hs-go"):
             go = gr.Button("Predict all", variant="primary", elem_id="hs-batch-go")
             cancel = gr.Button(texts.CANCEL, visible=False, elem_id="hs-batch-cancel")
-            describe = gr.Checkbox(label="Generate descriptions (seconds each)", container=False, elem_id="hs-batch-describe")
+            describe = gr.Checkbox(
+                label="Generate descriptions (seconds each)", container=False, elem_id="hs-batch-describe"
+            )
         status = gr.HTML(elem_id="hs-batch-status", apply_default_css=False)
     with gr.Column(elem_classes="hs-card hs-batch-card"):
         results = part("batch", skeletons.BATCH, elem_id="hs-batch")
@@ -53,7 +62,9 @@ def build(core: Backend, uploads: Uploads) -> None:
         yield done, summary_html(rows), off, gr.skip()
 
     def cancelled() -> tuple[str, Any]:
-        return '<p class="hs-done" role="status">Cancelled. What was predicted stays below.</p>', gr.update(visible=False)
+        return '<p class="hs-done" role="status">Cancelled. What was predicted stays below.</p>', gr.update(
+            visible=False
+        )
 
     started = go.click(
         run,

@@ -17,13 +17,15 @@ STATIC_FOLDER = Path(__file__).resolve().parent / "static"
 def part(module: str, skeleton: str, *, elem_id: str, events: tuple[str, ...] = (), **props: Any) -> gr.HTML:
     """Make a part of the page inside the current ``gr.Blocks``.
 
-    A function, not a subclass: Gradio writes a ``.pyi`` file beside the source of every class derived from its components.
+    A function, not a subclass: Gradio writes a ``.pyi`` file beside the source of every class derived from its
+    components.
 
     Args:
         module: Name under which ``static/page.js`` knows what brings it to life.
         skeleton: Its HTML; constant, so that updates of the value leave in place what the module made.
         elem_id: Its id in the page.
-        events: Names of the events that the module may raise; each is then a method of the component, as ``click`` is of a button.
+        events: Names of the events that the module may raise; each is then a method of the component, as ``click`` is
+            of a button.
         props: Constants for the module.
     """
     import gradio as gr

@@ -10,7 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from hsegap.structures import Crystal
 
-#: Most atoms drawn at once; above that a browser without a graphics card stutters and nobody can tell the spheres apart.
+#: Most atoms drawn at once; above that a browser without a graphics card stutters and nobody can tell the spheres
+#: apart.
 MAX_DRAWN = 3000
 #: A bond is drawn up to this multiple of the sum of the covalent radii.
 BOND_TOLERANCE = 1.13
@@ -28,7 +29,9 @@ def _element_colours() -> dict[str, list[int]]:
 
     import yaml
 
-    schemes: dict[str, dict[str, list[int]]] = yaml.safe_load((files("pymatgen.core") / "ElementColorSchemes.yaml").read_text())
+    schemes: dict[str, dict[str, list[int]]] = yaml.safe_load(
+        (files("pymatgen.core") / "ElementColorSchemes.yaml").read_text()
+    )
     return schemes["Jmol"]
 
 
@@ -123,7 +126,8 @@ def scene(crystal: Crystal) -> dict[str, Any]:
         crystal: The crystal, in the order of its file.
 
     Returns:
-        ``elements`` (colour and ball radius by symbol), ``symbols`` by site, ``lattice`` rows in Å, and ``views``: atoms and bonds
+        ``elements`` (colour and ball radius by symbol), ``symbols`` by site, ``lattice`` rows in Å, and ``views``:
+            atoms and bonds
         of one cell ("1") and of 2×2×2 cells ("2"), null where that is too much to draw.
     """
     symbols = crystal.symbols

@@ -1,8 +1,9 @@
 """What a request has to pass before Gradio sees it, and what an event has to pass before Gradio touches its values.
 
-Gradio has routes and habits this page has no use for: it fetches what a URL names, copies what a path names, and gives out files of its
-working and temporary folders. Here only the routes the page needs are open, a value may name a file only where a function takes files, and
-only one that the same visitor has uploaded; and no function of the page gives a file out.
+Gradio has routes and habits this page has no use for: it fetches what a URL names, copies what a path names, and gives
+out files of its working and temporary folders. Here only the routes the page needs are open, a value may name a file
+only where a function takes files, and only one that the same visitor has uploaded; and no function of the page gives a
+file out.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ FILE = f"{_API}/file="
 HEARTBEAT = f"{_API}/heartbeat/"
 #: What an upload that names no length is taken for.
 UNNAMED_BYTES = 64 * 2**20
-#: Gradio's routes that the page and `gradio_client` use. Everything else it has (proxy, streams, recordings, reloading …) stays shut.
+#: Gradio's routes that the page and `gradio_client` use. Everything else it has (proxy, streams, recordings, reloading
+#: …) stays shut.
 OPEN = {
     "GET": re.compile(
         rf"/|/config/?|/theme\.css|/robots\.txt|/favicon\.ico|/(static|assets|svelte|hsegap)/.+"
@@ -88,7 +90,9 @@ class Door:
         visitor = visitor_of(cookies)
         if not self._is_open(method, path, visitor):
             failure = Failure.make(
-                "invalid_request", "There is nothing at this address of the page.", "See docs/api.md for what scripts may call."
+                "invalid_request",
+                "There is nothing at this address of the page.",
+                "See docs/api.md for what scripts may call.",
             )
             await JSONResponse(failure.model_dump(), status_code=404)(scope, receive, send)
             return
@@ -112,8 +116,12 @@ class Door:
         length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
         size = int(length) if length.isdigit() and len(length) < 20 else UNNAMED_BYTES
         if not await asyncio.to_thread(self._uploads.has_room, visitor, size):
-            failure = Failure.make("overloaded", "There is no room for more uploads now.", "Uploads are deleted after ten minutes.")
-            answer = JSONResponse(failure.model_dump(), status_code=failure.status, headers={"Retry-After": "60", "Connection": "close"})
+            failure = Failure.make(
+                "overloaded", "There is no room for more uploads now.", "Uploads are deleted after ten minutes."
+            )
+            answer = JSONResponse(
+                failure.model_dump(), status_code=failure.status, headers={"Retry-After": "60", "Connection": "close"}
+            )
             await answer(scope, receive, send)
             return
         with self._uploads.arriving(visitor, size):
@@ -205,7 +213,9 @@ def guard_events(blocks: gr.Blocks, uploads: Uploads) -> None:
             # A generator that has ended leaves one of Gradio's keywords in each output's place.
             given = isinstance(block, gr.File) and shown is not None and not isinstance(shown, Enum)
             if given or next(files_in(value), None) is not None:
-                raise RuntimeError("a function of the page gave out a file; the page makes what is to be taken away in the browser")
+                raise RuntimeError(
+                    "a function of the page gave out a file; the page makes what is to be taken away in the browser"
+                )
         return await postprocess_data(block_fn, predictions, state)
 
     blocks.process_api = checked_process_api  # type: ignore[method-assign,assignment]  # the same arguments, most of them handed on

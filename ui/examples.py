@@ -9,9 +9,11 @@ from typing import Any
 
 from hsegap.ui.components import STATIC_FOLDER
 
-#: ``examples/`` stands beside the packages in a checkout and in a bento; an installed wheel has none, and then none are offered.
+#: ``examples/`` stands beside the packages in a checkout and in a bento; an installed wheel has none, and then none are
+#: offered.
 EXAMPLES_FOLDER = Path(__file__).resolve().parents[1] / "examples"
-#: Descriptions as ``hsegap.structures.describe`` gives them, by file name and the SHA-256 of the file they were made from.
+#: Descriptions as ``hsegap.structures.describe`` gives them, by file name and the SHA-256 of the file they were made
+#: from.
 DESCRIPTIONS = STATIC_FOLDER / "example_descriptions.json"
 
 
@@ -22,12 +24,15 @@ def load_examples(folder: Path | None = None) -> list[dict[str, Any]]:
         folder: Where they are; None takes the repository's.
 
     Returns:
-        One entry per CIF, in the order of their names: ``label``, ``structure``, ``description`` (empty if none is stored).
+        One entry per CIF, in the order of their names: ``label``, ``structure``, ``description`` (empty if none is
+        stored).
     """
     import hashlib
 
     folder = folder or EXAMPLES_FOLDER
-    stored: dict[str, dict[str, str]] = json.loads(DESCRIPTIONS.read_text(encoding="utf-8")) if DESCRIPTIONS.is_file() else {}
+    stored: dict[str, dict[str, str]] = (
+        json.loads(DESCRIPTIONS.read_text(encoding="utf-8")) if DESCRIPTIONS.is_file() else {}
+    )
     found = []
     for path in sorted(folder.glob("*.cif"), key=lambda path: path.name.lower()):
         content = path.read_bytes()

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 #: Names and explanations of the maps, in the order in which they are offered: the most telling one first.
 MAPS: dict[str, tuple[str, str]] = {
-    "text_share": ("Text share", "How much of an atom's vector came from the description after the fusion: 0 none, 1 all."),
+    "text_share": (
+        "Text share",
+        "How much of an atom's vector came from the description after the fusion: 0 none, 1 all.",
+    ),
     "importance": ("Importance", "How strongly the network lets the description act on an atom: 0 to 1."),
     "gate": ("Gate", "Mean opening of the gate that lets the description in, over all channels."),
 }
@@ -89,7 +92,19 @@ def maps_of(prediction: Prediction) -> list[Map]:
             if any(value is None for value in values):
                 continue
             flat, note = note_for(label, values)
-            found.append(Map(name, layer, label, meaning, [float(value) for value in values], min(values), max(values), flat, note))
+            found.append(
+                Map(
+                    name,
+                    layer,
+                    label,
+                    meaning,
+                    [float(value) for value in values],
+                    min(values),
+                    max(values),
+                    flat,
+                    note,
+                )
+            )
     return found
 
 
@@ -101,7 +116,13 @@ def atom_table(prediction: Prediction, maps: Sequence[Map]) -> dict[str, Any]:
     """
     several = len({entry.layer for entry in maps}) > 1
     columns: list[dict[str, Any]] = [
-        {"label": "Atom", "numeric": True, "digits": 0, "map": None, "title": "counted from 0, as in JSON, CSV, pymatgen and ASE"},
+        {
+            "label": "Atom",
+            "numeric": True,
+            "digits": 0,
+            "map": None,
+            "title": "counted from 0, as in JSON, CSV, pymatgen and ASE",
+        },
         {"label": "Element", "numeric": False, "map": None},
     ]
     for place, entry in enumerate(maps):
@@ -109,7 +130,9 @@ def atom_table(prediction: Prediction, maps: Sequence[Map]) -> dict[str, Any]:
         digits = digits_for(entry.highest - entry.lowest)
         columns.append({"label": label, "numeric": True, "digits": digits, "map": place, "title": entry.meaning})
     along = "fractional coordinate along"
-    columns.extend({"label": axis, "numeric": True, "digits": 4, "map": None, "title": f"{along} {axis}"} for axis in "abc")
+    columns.extend(
+        {"label": axis, "numeric": True, "digits": 4, "map": None, "title": f"{along} {axis}"} for axis in "abc"
+    )
     rows = [
         [atom.index, atom.element, *(entry.values[place] for entry in maps), *atom.frac_coords]
         for place, atom in enumerate(prediction.atoms or [])

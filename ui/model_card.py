@@ -15,9 +15,15 @@ if TYPE_CHECKING:
 CARD = "MODEL_CARD.md"
 #: Longest model card shown.
 MAX_CARD_CHARS = 200_000
-#: Pictures that a card may show. An SVG may carry scripts: they rest in an ``<img>``, and whoever opens its address gets it with
-#: :data:`PICTURE_POLICY`, under which nothing runs.
-PICTURES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp", ".svg": "image/svg+xml"}
+#: Pictures that a card may show. An SVG may carry scripts: they rest in an ``<img>``, and whoever opens its address
+#: gets it with :data:`PICTURE_POLICY`, under which nothing runs.
+PICTURES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".svg": "image/svg+xml",
+}
 PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 #: Below the page's address; the artifact's fingerprint follows, so that browsers may keep the pictures.
 CARD_ROUTE = STATIC_ROUTE + "/card"
@@ -25,7 +31,8 @@ _MARKDOWN_PICTURE = re.compile(r"!\[(?P<words>[^\]]*)\]\(\s*<?(?P<address>[^)\s>
 #: Pictures by reference, and tags that make a browser fetch something.
 _REFERRED_PICTURE = re.compile(r"!(?=\[[^\]]*\](?!\())")
 _FETCHING_TAG = re.compile(
-    r"<(?=/?(?:img|image|picture|source|video|audio|iframe|frame|object|embed|link|style|script|svg|input|base)\b)", re.IGNORECASE
+    r"<(?=/?(?:img|image|picture|source|video|audio|iframe|frame|object|embed|link|style|script|svg|input|base)\b)",
+    re.IGNORECASE,
 )
 
 
@@ -38,8 +45,8 @@ def pictures_of(artifact: Artifact) -> dict[str, str]:
 def model_card(artifact: Artifact) -> str:
     """The card as Markdown; a sentence in its place where the artifact has none.
 
-    Pictures of the artifact get the address they are served at; any other picture becomes a link, and HTML that makes a browser fetch
-    something becomes text.
+    Pictures of the artifact get the address they are served at; any other picture becomes a link, and HTML that makes a
+    browser fetch something becomes text.
     """
     if CARD not in artifact.manifest.files:
         return "## Model card\n\nThis artifact carries no model card."

@@ -85,7 +85,10 @@ def _measured(metrics: dict[str, Any]) -> str:
     """Errors by data set: one line each, one column per figure. Breakdowns inside a set (errors by chemistry) are folded away."""
     title = "How wrong it is"
     sets = {name: figures for name, figures in metrics.items() if isinstance(figures, dict)}
-    plain = {name: {key: value for key, value in figures.items() if not isinstance(value, dict | list)} for name, figures in sets.items()}
+    plain = {
+        name: {key: value for key, value in figures.items() if not isinstance(value, dict | list)}
+        for name, figures in sets.items()
+    }
     plain = {name: figures for name, figures in plain.items() if figures}
     # Sets measured in other figures (accuracy where others have an error) get a table of their own, not empty columns.
     kinds: dict[bool, dict[str, dict[str, Any]]] = {True: {}, False: {}}
@@ -94,7 +97,9 @@ def _measured(metrics: dict[str, Any]) -> str:
     rest = list(_flat({key: value for key, value in metrics.items() if key not in sets}))
     if not plain and not rest:
         rest = [("measured", "not yet" if not sets else "see below")]
-    made = f"<h3>{title}</h3>{_figures_table(title, kinds[True])}{_figures_table(title, kinds[False])}{_table('', rest)}"
+    made = (
+        f"<h3>{title}</h3>{_figures_table(title, kinds[True])}{_figures_table(title, kinds[False])}{_table('', rest)}"
+    )
     for name, figures in sets.items():
         for key, section in figures.items():
             if isinstance(section, dict) and section:
@@ -104,7 +109,9 @@ def _measured(metrics: dict[str, Any]) -> str:
 
 def _section(title: str, section: dict[str, Any]) -> str:
     """One breakdown of the errors: a table where each part holds plain figures, else plain facts."""
-    nested = (value for figures in section.values() for value in (figures.values() if isinstance(figures, dict) else [[]]))
+    nested = (
+        value for figures in section.values() for value in (figures.values() if isinstance(figures, dict) else [[]])
+    )
     if not any(isinstance(value, dict | list) for value in nested):
         return f'<details class="hs-fold"><summary>{escape(title)}</summary>{_figures_table(title, section)}</details>'
     return _folded(title, [(name, value) for name, value in _flat(section) if len(value) < LONGEST_FACT])
@@ -154,7 +161,10 @@ def facts_html(info: ModelInfo) -> str:
         ("middle fusion after layer", ", ".join(map(str, layers)) if layers else "none"),
         ("late fusion", str(config.get("late_fusion_type", "–"))),
         ("text encoder", f"{encoder.get('name', '–')}, up to {encoder.get('max_tokens', '–')} tokens"),
-        ("crystal graph", f"{graph.get('flavour')}, {graph.get('max_neighbors')} neighbours within {graph.get('cutoff'):g} Å"),
+        (
+            "crystal graph",
+            f"{graph.get('flavour')}, {graph.get('max_neighbors')} neighbours within {graph.get('cutoff'):g} Å",
+        ),
     ]
     calibrated = list(_flat(info.calibration)) if info.calibration else [("interval", "none: not calibrated yet")]
     short = [(name, value) for name, value in calibrated if len(value) < LONGEST_FACT]
@@ -162,7 +172,13 @@ def facts_html(info: ModelInfo) -> str:
     inner = [pair for pair in short if ":" in pair[0]]
     short = [pair for pair in short if ":" not in pair[0]]
     training = [(name, value) for name, value in _flat(_plain(info.training)) if len(value) < LONGEST_FACT]
-    options = [pair for value in info.training.values() if isinstance(value, dict) for pair in _flat(value) if len(pair[1]) < LONGEST_FACT]
+    options = [
+        pair
+        for value in info.training.values()
+        if isinstance(value, dict)
+        for pair in _flat(value)
+        if len(pair[1]) < LONGEST_FACT
+    ]
     return (
         f"<h2>{escape(info.name)} <small>{escape(info.version)}</small></h2>"
         f'<p class="hs-meaning">Answers with the HSE06 gap in eV. Below {info.kinds["metal_below"]:g} eV a crystal is called a metal, from '

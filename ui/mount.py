@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from hsegap.ui.uploads import Uploads
 
 logger = logging.getLogger("hsegap.page")
-#: The browser itself is told to ask no other host for anything. Gradio builds its templates from strings, hence unsafe-eval.
+#: The browser itself is told to ask no other host for anything. Gradio builds its templates from strings, hence
+#: unsafe-eval.
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
     "font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; "
@@ -41,7 +42,9 @@ POLICY = (
 )
 HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 #: Gradio's link preview, manifest and title.
-OTHERS_HEAD = re.compile(r"""<meta\s+(?:property|name)="(?:og|twitter):[^>]*>|<link rel="manifest"[^>]*>|<title>.*?</title>""", re.DOTALL)
+OTHERS_HEAD = re.compile(
+    r"""<meta\s+(?:property|name)="(?:og|twitter):[^>]*>|<link rel="manifest"[^>]*>|<title>.*?</title>""", re.DOTALL
+)
 MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css"}
 
 
@@ -60,7 +63,9 @@ def plotly_script() -> bytes:
     """The plotting library that the Python package carries, packed once."""
     import plotly
 
-    return gzip.compress((Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_bytes(), compresslevel=6)
+    return gzip.compress(
+        (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_bytes(), compresslevel=6
+    )
 
 
 def _add_static(app: FastAPI, artifact: Artifact) -> None:
@@ -79,8 +84,14 @@ def _add_static(app: FastAPI, artifact: Artifact) -> None:
     async def plotly(request: Request) -> Response:
         packed = await asyncio.to_thread(plotly_script)
         if "gzip" in request.headers.get("accept-encoding", ""):
-            return Response(packed, media_type="text/javascript", headers={**keep, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"})
-        return Response(gzip.decompress(packed), media_type="text/javascript", headers={**keep, "Vary": "Accept-Encoding"})
+            return Response(
+                packed,
+                media_type="text/javascript",
+                headers={**keep, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"},
+            )
+        return Response(
+            gzip.decompress(packed), media_type="text/javascript", headers={**keep, "Vary": "Accept-Encoding"}
+        )
 
     pictures = pictures_of(artifact)
 
@@ -182,12 +193,16 @@ async def _first_visit(app: FastAPI, core: Backend) -> None:
     examples = load_examples()
     if core.state != "ready" or not examples:
         return
-    await actions.predict(core, actions.make_request(examples[0]["structure"], "cif", examples[0]["description"] or "A crystal."))
+    await actions.predict(
+        core, actions.make_request(examples[0]["structure"], "cif", examples[0]["description"] or "A crystal.")
+    )
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url=httpx.URL(scheme="http", host="localhost"), timeout=60
     ) as visitor:
         await visitor.get("/")
-        asked = await visitor.post("/gradio_api/call/predict", json={"data": [examples[0]["structure"], "", "cif", False, True]})
+        asked = await visitor.post(
+            "/gradio_api/call/predict", json={"data": [examples[0]["structure"], "", "cif", False, True]}
+        )
         await visitor.get(f"/gradio_api/call/predict/{asked.json()['event_id']}")
 
 
@@ -213,16 +228,19 @@ async def _sweep(uploads: Uploads) -> None:
 def ui_app(core: Backend) -> FastAPI:
     """Make the page for a core.
 
-    Mount it under ``/ui``. Its lifespan starts Gradio's queue and the deletion of old uploads; a server that mounts it has to run it
-    (BentoML and Starlette's own server do).
+    Mount it under ``/ui``. Its lifespan starts Gradio's queue and the deletion of old uploads; a server that mounts it
+    has to run it (BentoML and Starlette's own server do).
 
     Args:
         core: What answers. The page calls only its ``_async`` methods and ``model_info``.
     """
     # Read while Gradio is imported. It fetches nothing then.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))  # Gradio imports matplotlib, which makes a folder
-    # Uploads in a folder that only this process's user can enter; Gradio's usual one is shared by everybody on the machine.
+    os.environ.setdefault(
+        "MPLCONFIGDIR", str(cache_folder() / "matplotlib")
+    )  # Gradio imports matplotlib, which makes a folder
+    # Uploads in a folder that only this process's user can enter; Gradio's usual one is shared by everybody on the
+    # machine.
     upload_folder.remove_abandoned()
     own = upload_folder.make()
     os.environ["GRADIO_TEMP_DIR"] = str(own.files)

@@ -16,7 +16,19 @@ if TYPE_CHECKING:
 #: Of the fonts that Gradio carries, the weights with all characters; its semibold files lack Å and the minus sign.
 WEIGHTS = (400, 700)
 #: The accent, in eleven steps from light to dark.
-ACCENT = ("#eef5fc", "#d8e8f8", "#b4d3f1", "#84b6e6", "#5b9bdb", "#2f7cc6", "#1d66ad", "#18538d", "#154672", "#133b5e", "#0c2740")
+ACCENT = (
+    "#eef5fc",
+    "#d8e8f8",
+    "#b4d3f1",
+    "#84b6e6",
+    "#5b9bdb",
+    "#2f7cc6",
+    "#1d66ad",
+    "#18538d",
+    "#154672",
+    "#133b5e",
+    "#0c2740",
+)
 
 
 #: How often the page's queue looks whether there is something to do, seconds.
@@ -106,7 +118,8 @@ def build(core: Backend, uploads: Uploads) -> gr.Blocks:
                 model_tab.build(core)
         api.add(core, answers_at_once=at_once)
     page.queue(max_size=4 * at_once, default_concurrency_limit=at_once)
-    # Gradio looks a thousand times a second whether somebody asks, and a hundred times whether there is progress to tell.
+    # Gradio looks a thousand times a second whether somebody asks, and a hundred times whether there is progress to
+    # tell.
     page._queue.sleep_when_free = IDLE_LOOK_S  # noqa: SLF001 - there is no option for it
     page._queue.progress_update_sleep_when_free = 2 * IDLE_LOOK_S  # noqa: SLF001 - as above
     return page

@@ -102,7 +102,11 @@ def build(core: Backend, *, answers_at_once: int) -> None:
         """Describe the crystal; a sign of life every half second, the text at the end."""
         request = actions.make_request(structure_text, format_name)
         if isinstance(request, Failure) or not structure_text.strip():
-            failure = request if isinstance(request, Failure) else Failure.make("unreadable_structure", texts.DESCRIBE_NEEDS_STRUCTURE)
+            failure = (
+                request
+                if isinstance(request, Failure)
+                else Failure.make("unreadable_structure", texts.DESCRIBE_NEEDS_STRUCTURE)
+            )
             yield gr.skip(), error_html(failure), "", gr.update(interactive=True), gr.update(visible=False)
             return
         started = time.monotonic()
@@ -119,7 +123,9 @@ def build(core: Backend, *, answers_at_once: int) -> None:
             task.cancel()
         text, failed = (gr.skip(), error_html(result)) if isinstance(result, Failure) else (result.description.text, "")
         done = (
-            "" if isinstance(result, Failure) else f'<p class="hs-done" role="status">Described in {time.monotonic() - started:.1f} s.</p>'
+            ""
+            if isinstance(result, Failure)
+            else f'<p class="hs-done" role="status">Described in {time.monotonic() - started:.1f} s.</p>'
         )
         yield text, failed, done, gr.update(interactive=True), gr.update(visible=False)
 
@@ -133,7 +139,11 @@ def build(core: Backend, *, answers_at_once: int) -> None:
 
     inputs = [structure, format_, description]
     outputs = [answer, maps, error, strain]
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": answers_at_once}
+    quiet: dict[str, Any] = {
+        "api_visibility": "private",
+        "show_progress": "hidden",
+        "concurrency_limit": answers_at_once,
+    }
     seen = {**quiet, "show_progress": "minimal", "show_progress_on": [answer]}
     source.pick(
         fn=None,
@@ -152,7 +162,9 @@ def build(core: Backend, *, answers_at_once: int) -> None:
     )
     # First stop, then say so: the other way round a last sign of life would overwrite the words.
     stopped = cancel.click(None, cancels=[described], queue=False, api_visibility="private")
-    stopped.then(cancelled, None, [status, describe, cancel], queue=False, api_visibility="private", show_progress="hidden")
+    stopped.then(
+        cancelled, None, [status, describe, cancel], queue=False, api_visibility="private", show_progress="hidden"
+    )
     strain.ask(strain_it, inputs, strain, **quiet)
 
 

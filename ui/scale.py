@@ -12,7 +12,8 @@ EV_NM = 1239.841984
 VISIBLE_NM = (380.0, 750.0)
 #: The scale ends here unless the answer lies beyond.
 USUAL_END_EV = 10.0
-#: Least distance of two names in one row, as a share of the scale: on a narrow screen (288 px, large names only) and on a wide one.
+#: Least distance of two names in one row, as a share of the scale: on a narrow screen (288 px, large names only) and on
+#: a wide one.
 LEAST_APART_NARROW, LEAST_APART_WIDE = 0.115, 0.045
 
 
@@ -25,7 +26,8 @@ class Landmark(NamedTuple):
     major: bool
 
 
-#: Measured fundamental gaps near 300 K (LiF: lowest excitation), eV, as the common handbooks of semiconductor data give them.
+#: Measured fundamental gaps near 300 K (LiF: lowest excitation), eV, as the common handbooks of semiconductor data give
+#: them.
 LANDMARKS = (
     Landmark("Ge", "germanium", 0.66, major=False),
     Landmark("Si", "silicon", 1.12, major=True),
@@ -67,8 +69,8 @@ def landmarks_for(end: float) -> list[Landmark]:
     """Landmarks of a scale that ends at ``end`` eV, thinned where their names would run into each other.
 
     Returns:
-        In ascending order. Those still marked as major have room on a narrow screen too; the others stand in a row of their own, on wide
-        screens only.
+        In ascending order. Those still marked as major have room on a narrow screen too; the others stand in a row of
+        their own, on wide screens only.
     """
     chosen: list[Landmark] = []
     for major, apart in ((True, LEAST_APART_NARROW * end), (False, LEAST_APART_WIDE * end)):

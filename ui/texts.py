@@ -9,8 +9,12 @@ TAGLINE = "HSE06 band gap of a crystal, from its structure and a description, in
 STRUCTURE_LABEL = "Structure"
 STRUCTURE_PLACEHOLDER = "Paste a CIF, POSCAR, extended XYZ, pymatgen JSON or JARVIS JSON here, or drop a file above."
 DESCRIPTION_LABEL = "Description (optional)"
-DESCRIPTION_PLACEHOLDER = "For example: GaAs is Zincblende, Sphalerite structured and crystallizes in the cubic F-43m space group."
-DESCRIPTION_INFO = "Best in robocrystallographer's wording, which the model was trained on. Left empty, the structure alone is used."
+DESCRIPTION_PLACEHOLDER = (
+    "For example: GaAs is Zincblende, Sphalerite structured and crystallizes in the cubic F-43m space group."
+)
+DESCRIPTION_INFO = (
+    "Best in robocrystallographer's wording, which the model was trained on. Left empty, the structure alone is used."
+)
 
 FORMATS = [
     ("Recognise", "auto"),
@@ -30,7 +34,9 @@ EMPTY_ANSWER = "Choose an example, drop a file or paste a structure: its gap, it
 WEIGHTS = "weight in the last fusion"
 NO_INTERVAL = "No interval: this model has not been calibrated yet."
 HINT_EDGE = "Absorption edge"
-HINT_EDGE_TITLE = "The wavelength whose photons carry the energy of the gap. Excitons and indirect gaps shift the real edge."
+HINT_EDGE_TITLE = (
+    "The wavelength whose photons carry the energy of the gap. Excitons and indirect gaps shift the real edge."
+)
 
 DESCRIBE_NEEDS_STRUCTURE = "Give a structure first."
 DESCRIBE_CANCELLED = "Cancelled. The description box was left as it was."

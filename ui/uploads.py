@@ -1,7 +1,8 @@
 """The page's upload folder: whose a file is, how it is opened, and when it is deleted.
 
-A path in an event is a stranger's word. It counts only if this server handed out that very path to that very visitor; it is opened without
-following a link; and it is never deleted. Files end by the clock of :meth:`Uploads.sweep`, which looks at the folder and not at any event.
+A path in an event is a stranger's word. It counts only if this server handed out that very path to that very visitor;
+it is opened without following a link; and it is never deleted. Files end by the clock of :meth:`Uploads.sweep`, which
+looks at the folder and not at any event.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ MOST_VISITOR_BYTES = 192 * 2**20
 #: Most files, likewise: a batch has at most 256.
 MOST_FILES = 20_000
 MOST_VISITOR_FILES = 2_000
-#: How long a visitor whose last page was closed may take to come back (a reload) before their uploads are deleted, seconds.
+#: How long a visitor whose last page was closed may take to come back (a reload) before their uploads are deleted,
+#: seconds.
 AWAY_S = 30.0
 #: Every step of a path is opened so: no link is followed, and a pipe put in a file's place does not block.
 _STEP = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -53,7 +55,12 @@ class Uploads:
     """
 
     def __init__(
-        self, folder: Path, *, age_s: float = AGE_S, most_bytes: int = MOST_BYTES, most_visitor_bytes: int = MOST_VISITOR_BYTES
+        self,
+        folder: Path,
+        *,
+        age_s: float = AGE_S,
+        most_bytes: int = MOST_BYTES,
+        most_visitor_bytes: int = MOST_VISITOR_BYTES,
     ) -> None:
         self.folder = folder.resolve()
         self.age_s = age_s
@@ -133,13 +140,16 @@ class Uploads:
 
     def has(self, visitor: str | None, path: Any) -> bool:
         """Whether exactly this path was handed out to this visitor and is still kept. Looks at no file and no host."""
-        return visitor is not None and isinstance(path, str) and self._until.get((visitor, path), 0.0) > time.monotonic()
+        return (
+            visitor is not None and isinstance(path, str) and self._until.get((visitor, path), 0.0) > time.monotonic()
+        )
 
     def open(self, path: str | Path) -> BinaryIO:
         """Open a plain file inside the folder for reading.
 
         Raises:
-            UploadError: If it is not below the folder, is gone, is no plain file, or any step towards it is a link or leads upwards.
+            UploadError: If it is not below the folder, is gone, is no plain file, or any step towards it is a link or
+                leads upwards.
         """
         try:
             steps = Path(path).relative_to(self.folder).parts

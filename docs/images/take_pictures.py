@@ -28,7 +28,9 @@ def start_server() -> tuple[subprocess.Popen[str], str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = subprocess.Popen(server_command(host="127.0.0.1", port=port), env=server_environment(), stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        server_command(host="127.0.0.1", port=port), env=server_environment(), stdout=subprocess.PIPE, text=True
+    )
     for line in process.stdout or ():
         if "hsegap is ready" in line:
             return process, f"http://127.0.0.1:{port}"

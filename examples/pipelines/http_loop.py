@@ -2,8 +2,8 @@
 
 python http_loop.py URL FILE...
 
-Sends a few files at a time to /predict_batch, waits when the server says it is busy, prints a line per file. `hsegap score` is faster where
-the files are; this is for a server somewhere else. Tested by tests/batch/test_pipelines.py.
+Sends a few files at a time to /predict_batch, waits when the server says it is busy, prints a line per file. `hsegap
+score` is faster where the files are; this is for a server somewhere else. Tested by tests/batch/test_pipelines.py.
 """
 
 import itertools

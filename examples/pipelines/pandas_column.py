@@ -2,8 +2,8 @@
 
 python pandas_column.py TABLE.csv [OUT.csv]
 
-The table has the columns `id` and `cif`, and `description` where there is one. Failed rows keep their place: their gap is missing and
-`error` says why. Tested by tests/batch/test_pipelines.py.
+The table has the columns `id` and `cif`, and `description` where there is one. Failed rows keep their place: their gap
+is missing and `error` says why. Tested by tests/batch/test_pipelines.py.
 """
 
 import sys
@@ -23,7 +23,9 @@ def add_gaps(frame: pd.DataFrame) -> pd.DataFrame:
         for cif, text in zip(frame["cif"], texts, strict=True)
     ]
     answers = hsegap.predict(requests).set_index(frame.index)
-    gaps = answers[["gap_ev", "interval_ev_low", "interval_ev_high", "kind"]].set_axis(["gap_ev", "low_ev", "high_ev", "kind"], axis=1)
+    gaps = answers[["gap_ev", "interval_ev_low", "interval_ev_high", "kind"]].set_axis(
+        ["gap_ev", "low_ev", "high_ev", "kind"], axis=1
+    )
     return frame.join(gaps.assign(error=answers["error_code"].str.cat(answers["error_message"], sep=": ")))
 
 

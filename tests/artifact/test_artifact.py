@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hsegap.artifact.artifact import ARTIFACT_ENV, ARTIFACT_ERROR_CODES, Artifact, ArtifactError, default_artifact, write_manifest
+from hsegap.artifact.artifact import (
+    ARTIFACT_ENV,
+    ARTIFACT_ERROR_CODES,
+    Artifact,
+    ArtifactError,
+    default_artifact,
+    write_manifest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +90,16 @@ def test_the_shipped_artifact_is_read(artifact_folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["network.onnx", "network.pt", "weights.safetensors", "text_encoder.onnx", "tokenizer.json", "golden.json", "MODEL_CARD.md"]
+    "name",
+    [
+        "network.onnx",
+        "network.pt",
+        "weights.safetensors",
+        "text_encoder.onnx",
+        "tokenizer.json",
+        "golden.json",
+        "MODEL_CARD.md",
+    ],
 )
 def test_one_flipped_bit_in_any_file_is_found(folder: Path, name: str) -> None:
     raw = bytearray((folder / name).read_bytes())
@@ -164,7 +180,8 @@ def test_the_folder_itself_may_be_a_link(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../secret", "/etc/passwd", "a/b", "..", ".", "", ".hidden", "a\\b", "a\nb", "x" * 101, "manifest.json", "naïve"]
+    "name",
+    ["../secret", "/etc/passwd", "a/b", "..", ".", "", ".hidden", "a\\b", "a\nb", "x" * 101, "manifest.json", "naïve"],
 )
 def test_names_that_lead_elsewhere_are_refused(folder: Path, name: str) -> None:
     edit(folder, lambda manifest: manifest["files"].update({name: {"sha256": "0" * 64, "bytes": 0}}))
@@ -259,7 +276,9 @@ def test_the_manifest_is_replaced_in_one_step(folder: Path) -> None:
 
 def test_further_keys_survive_reading_and_writing(folder: Path) -> None:
     write_manifest(
-        folder, MANIFEST | {"authors": ["A"], "text_encoder": MANIFEST["text_encoder"] | {"licence": "Apache-2.0", "pooling": "mean"}}
+        folder,
+        MANIFEST
+        | {"authors": ["A"], "text_encoder": MANIFEST["text_encoder"] | {"licence": "Apache-2.0", "pooling": "mean"}},
     )
     manifest = Artifact.load(folder).manifest
     write_manifest(folder, manifest)
@@ -269,7 +288,9 @@ def test_further_keys_survive_reading_and_writing(folder: Path) -> None:
     assert again.model_dump()["authors"] == ["A"]
 
 
-def test_the_default_artifact_follows_the_environment_when_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_default_artifact_follows_the_environment_when_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.delenv(ARTIFACT_ENV, raising=False)
     monkeypatch.chdir(tmp_path)
     assert default_artifact() == ROOT / "artifacts" / "hsegap-hse"

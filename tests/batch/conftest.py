@@ -36,7 +36,11 @@ def score(tmp_path: Path) -> Callable[..., Outcome]:
     """Run `hsegap score ARGUMENTS…` in a folder of its own, caches there too."""
 
     def run(
-        *arguments: object, stdin: bytes = b"", cwd: Path = tmp_path, command: str = "score", env: dict[str, str] | None = None
+        *arguments: object,
+        stdin: bytes = b"",
+        cwd: Path = tmp_path,
+        command: str = "score",
+        env: dict[str, str] | None = None,
     ) -> Outcome:
         own = environment(XDG_CACHE_HOME=str(tmp_path / "cache"), **(env or {}))
         return run_command(command, *arguments, cwd=cwd, env=own, stdin=stdin)

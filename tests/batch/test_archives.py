@@ -28,7 +28,9 @@ def read(path: Path, notes: list[str] | None = None) -> list[Item]:
 
 
 def problems(items: list[Item]) -> dict[str, str]:
-    return {item.id.rpartition("!")[2]: f"{item.problem.code}: {item.problem.message}" for item in items if item.problem}
+    return {
+        item.id.rpartition("!")[2]: f"{item.problem.code}: {item.problem.message}" for item in items if item.problem
+    }
 
 
 def pack_zip(path: Path, members: dict[str, str | bytes]) -> Path:
@@ -53,7 +55,12 @@ def pack_tar(path: Path, members: dict[str, bytes], *, mode: str = "w:gz", links
 
 @pytest.mark.parametrize("suffix", ["zip", "tar", "tar.gz", "tgz", "tar.bz2", "tar.xz"])
 def test_structures_of_an_archive_come_in_its_order(tmp_path: Path, crystals: dict[str, str], suffix: str) -> None:
-    members = {"sub/ZnO.cif": crystals["ZnO"], "README.txt": "hello", "Si.cif": crystals["Si"], "__MACOSX/._Si.cif": "shadow"}
+    members = {
+        "sub/ZnO.cif": crystals["ZnO"],
+        "README.txt": "hello",
+        "Si.cif": crystals["Si"],
+        "__MACOSX/._Si.cif": "shadow",
+    }
     path = tmp_path / f"a.{suffix}"
     if suffix == "zip":
         pack_zip(path, members)
@@ -71,7 +78,9 @@ def test_structures_of_an_archive_come_in_its_order(tmp_path: Path, crystals: di
 
 @pytest.mark.parametrize("name", ["../out.cif", "/etc/out.cif", "a/../../out.cif", "..\\out.cif", "C:\\out.cif"])
 @pytest.mark.parametrize("kind", ["zip", "tar"])
-def test_a_member_that_points_out_of_its_archive_is_refused(tmp_path: Path, crystals: dict[str, str], name: str, kind: str) -> None:
+def test_a_member_that_points_out_of_its_archive_is_refused(
+    tmp_path: Path, crystals: dict[str, str], name: str, kind: str
+) -> None:
     inner = tmp_path / "inner"
     inner.mkdir()
     text = crystals["Si"]
@@ -87,7 +96,9 @@ def test_a_member_that_points_out_of_its_archive_is_refused(tmp_path: Path, crys
 
 
 def test_links_and_devices_are_not_followed(tmp_path: Path, crystals: dict[str, str]) -> None:
-    path = pack_tar(tmp_path / "a.tar", {"Si.cif": crystals["Si"].encode()}, mode="w", links={"passwd.cif": "/etc/passwd"})
+    path = pack_tar(
+        tmp_path / "a.tar", {"Si.cif": crystals["Si"].encode()}, mode="w", links={"passwd.cif": "/etc/passwd"}
+    )
     found = problems(read(path))
     assert "is a link" in found["passwd.cif"]
     info = zipfile.ZipInfo("passwd.cif")
@@ -159,7 +170,9 @@ def test_a_zip_whose_size_is_a_lie_is_not_believed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar"])
-def test_an_archive_that_grows_beyond_measure_is_left(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_archive_that_grows_beyond_measure_is_left(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(archives, "FREE_BYTES", 10_000_000)
     monkeypatch.setattr(archives, "MAX_RATIO", 10)
     members = {f"{number}.cif": bytes(2_000_000) for number in range(20)}
@@ -224,7 +237,18 @@ def test_the_members_of_a_long_tar_are_forgotten(tmp_path: Path) -> None:
 
 
 def test_the_names_taken_for_structures() -> None:
-    wanted = ("a.cif", "POSCAR", "CONTCAR.relaxed", "x.vasp", "a.CIF.gz", "mp-1_POSCAR", "b.extxyz", "c.json", "run.json", "a.run.cif")
+    wanted = (
+        "a.cif",
+        "POSCAR",
+        "CONTCAR.relaxed",
+        "x.vasp",
+        "a.CIF.gz",
+        "mp-1_POSCAR",
+        "b.extxyz",
+        "c.json",
+        "run.json",
+        "a.run.cif",
+    )
     others = ("a.txt", "README.md", "INCAR", "a.cif.bak", "png.png", "cif", "gaps.csv.run.json")
     assert all(STRUCTURE_NAME.search(name) for name in wanted)
     assert not any(STRUCTURE_NAME.search(name) for name in others)

@@ -29,7 +29,12 @@ def test_every_way_to_the_end_gives_the_same_bytes(tmp_path: Path, suffix: str) 
     whole = tmp_path / f"whole.{suffix}"
     assert run(whole) == list(range(6))
     expected = outputs(whole)
-    for name, first, order in (("a", 2, "in order"), ("b", 0, "in order"), ("c", 3, "backwards"), ("d", 6, "backwards")):
+    for name, first, order in (
+        ("a", 2, "in order"),
+        ("b", 0, "in order"),
+        ("c", 3, "backwards"),
+        ("d", 6, "backwards"),
+    ):
         out = tmp_path / f"{name}.{suffix}"
         run(out, stop_after=first, order=order)
         again = run(out, resume=True)
@@ -227,7 +232,12 @@ def test_a_state_of_another_program_is_refused(tmp_path: Path) -> None:
 
 
 def test_numbers_differ_from_run_to_run_in_no_digit_that_is_written() -> None:
-    shaky = {**answer(0), "gap_ev": 1.0000000298, "gap_raw_ev": -1e-9, "modality_weights": {"graph": float("nan"), "text": 1.0}}
+    shaky = {
+        **answer(0),
+        "gap_ev": 1.0000000298,
+        "gap_raw_ev": -1e-9,
+        "modality_weights": {"graph": float("nan"), "text": 1.0},
+    }
     row = row_of(Item("x"), shaky, index=0)
     assert row["gap_ev"] == 1.0
     assert str(row["gap_raw_ev"]) == "0.0"

@@ -101,12 +101,24 @@ def test_rows_say_what_was_known_and_by_how_much_it_moved_them(
         told, alone, text, wrong = csv.DictReader(stream)
     assert (told["pbe_gap_ev"], alone["pbe_gap_ev"], text["pbe_gap_ev"]) == ("5.1", "", "5.1")
     assert told["gap_raw_ev"] == text["gap_raw_ev"] != alone["gap_raw_ev"]
-    assert float(told["pbe_gap_effect_ev"]) == pytest.approx(float(told["gap_raw_ev"]) - float(alone["gap_raw_ev"]), abs=2e-5)
+    assert float(told["pbe_gap_effect_ev"]) == pytest.approx(
+        float(told["gap_raw_ev"]) - float(alone["gap_raw_ev"]), abs=2e-5
+    )
     assert float(told["gap_without_text_ev"]) == pytest.approx(float(alone["gap_ev"]), abs=2e-5)
     assert told["pbe_gap_estimate_ev"] == alone["pbe_gap_estimate_ev"] != ""
     assert (wrong["status"], wrong["error_code"]) == ("error", "invalid_request")
     assert "pbe_gap_ev" in wrong["error_message"]
-    bare = score(table, "-o", tmp_path / "bare.csv", "--artifact", told_artifact, "--workers", "1", "--without-known", "--without-text")
+    bare = score(
+        table,
+        "-o",
+        tmp_path / "bare.csv",
+        "--artifact",
+        told_artifact,
+        "--workers",
+        "1",
+        "--without-known",
+        "--without-text",
+    )
     assert bare.status == 0, bare.stderr
     with (tmp_path / "bare.csv").open(newline="") as stream:
         assert {row["gap_raw_ev"] for row in csv.DictReader(stream)} == {alone["gap_raw_ev"]}

@@ -38,7 +38,10 @@ def python(script: str, *arguments: object, cwd: Path) -> str:
 
 def test_a_column_of_a_pandas_frame(tmp_path: Path, crystals: dict[str, str]) -> None:
     pandas = needed("pandas")
-    rows = [{"id": name, "cif": text, "description": f"About {name}." if name == "Si" else None} for name, text in crystals.items()]
+    rows = [
+        {"id": name, "cif": text, "description": f"About {name}." if name == "Si" else None}
+        for name, text in crystals.items()
+    ]
     rows.insert(3, {"id": "broken", "cif": "nothing", "description": None})
     pandas.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
     python("pandas_column.py", "t.csv", "o.csv", cwd=tmp_path)
@@ -58,7 +61,10 @@ def server() -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     process = subprocess.Popen(
-        [COMMAND, "serve", "--no-page", "--port", str(port)], env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [COMMAND, "serve", "--no-page", "--port", str(port)],
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )
     url = f"http://127.0.0.1:{port}"
     deadline = time.monotonic() + 120
@@ -98,7 +104,9 @@ def test_the_workflow_of_snakemake(cifs: Path, tmp_path: Path) -> None:
     snakemake = shutil.which("snakemake")
     if snakemake:
         command = [snakemake, "--cores", "2", "--snakefile", PIPELINES / "Snakefile"]
-        done = subprocess.run(command, cwd=tmp_path, env=environment(PATH=path), capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment(PATH=path), capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr
     else:
         for name in ("oxides", "others"):
@@ -107,7 +115,9 @@ def test_the_workflow_of_snakemake(cifs: Path, tmp_path: Path) -> None:
                 ("report", {"output": f"gaps/{name}.html"}),
             ):
                 shell = shell_of(rule).format(wildcards=Wildcards(name), **values)
-                subprocess.run(["bash", "-euo", "pipefail", "-c", shell], cwd=tmp_path, env=environment(PATH=path), check=True)
+                subprocess.run(
+                    ["bash", "-euo", "pipefail", "-c", shell], cwd=tmp_path, env=environment(PATH=path), check=True
+                )
     assert [row["status"] for row in csv_rows(tmp_path / "gaps" / "others.csv")].count("error") == 1
     assert (tmp_path / "gaps" / "oxides.csv.run.json").is_file()
     assert "oxides" in (tmp_path / "gaps" / "oxides.html").read_text()

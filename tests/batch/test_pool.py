@@ -46,7 +46,9 @@ def score(pool: Pool, items: list[Item], *, size: int = 8) -> list[dict[str, Any
 
 
 @pytest.mark.usefixtures("poison")
-def test_an_input_that_kills_its_worker_costs_its_own_row(artifact: Artifact, crystals: dict[str, str], tmp_path: Path) -> None:
+def test_an_input_that_kills_its_worker_costs_its_own_row(
+    artifact: Artifact, crystals: dict[str, str], tmp_path: Path
+) -> None:
     special = {"n3": "KILL", "n9": "EXIT", "n10": "KILL", "n13": f"ONCE {tmp_path / 'once'}"}
     with Pool(artifact, PoolOptions(workers=2, texts=False)) as pool:
         rows = score(pool, repeated(crystals, 16, **special), size=4)
@@ -62,7 +64,9 @@ def test_an_input_that_kills_its_worker_costs_its_own_row(artifact: Artifact, cr
 
 
 @pytest.mark.usefixtures("poison")
-def test_a_worker_that_hangs_is_ended(artifact: Artifact, crystals: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_hangs_is_ended(
+    artifact: Artifact, crystals: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     good = repeated(crystals, 1)
     with Pool(artifact, PoolOptions(workers=1, texts=False)) as pool:
         assert score(pool, good)[0]["status"] == "ok"
@@ -111,7 +115,9 @@ def test_inputs_known_to_be_broken_need_no_worker(artifact: Artifact) -> None:
         assert pool.pids() == []
 
 
-def test_workers_share_the_artifacts_pages_and_leave_nobody_behind(artifact: Artifact, crystals: dict[str, str]) -> None:
+def test_workers_share_the_artifacts_pages_and_leave_nobody_behind(
+    artifact: Artifact, crystals: dict[str, str]
+) -> None:
     before = descendants(os.getpid())
     with Pool(artifact, PoolOptions(workers=2, texts=True)) as pool:
         score(pool, repeated(crystals, 16), size=4)
@@ -134,7 +140,9 @@ def test_each_distinct_text_is_encoded_once_and_gives_the_same(artifact: Artifac
     from hsegap.prediction.predictor import Predictor
 
     texts = ["Zincblende.", "Rock salt structured.", "A longer one. " * 200]
-    requests = [PredictRequest(structure=crystals["GaAs"], description=texts[number % 3], atoms=False) for number in range(9)]
+    requests = [
+        PredictRequest(structure=crystals["GaAs"], description=texts[number % 3], atoms=False) for number in range(9)
+    ]
     with Predictor(artifact) as plain, ScoringPredictor(artifact) as predictor:
         expected = [plain.predict_one(request).model_dump(exclude={"timings_ms"}) for request in requests]
         encoded: list[str] = []
@@ -196,7 +204,9 @@ def test_a_vector_half_written_is_none() -> None:
     assert whole
 
 
-def test_an_artifact_replaced_meanwhile_is_not_used(artifact: Artifact, crystals: dict[str, str], tmp_path: Path) -> None:
+def test_an_artifact_replaced_meanwhile_is_not_used(
+    artifact: Artifact, crystals: dict[str, str], tmp_path: Path
+) -> None:
     import dataclasses
 
     other = dataclasses.replace(artifact, sha256="0" * 64)

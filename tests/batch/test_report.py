@@ -75,10 +75,16 @@ def test_the_page_says_what_is_in_the_rows(tmp_path: Path) -> None:
     for number, metal in enumerate(["Mg", "Ca", "Sr", "Ba", "Zn", "Cd"] * 20):
         rows.append({"id": f"o{number}", "answer": prediction(f"{metal}O", 5 + 0.01 * (number % 6))})
         rows.append({"id": f"s{number}", "answer": prediction(f"{metal}S", 2 + 0.01 * (number % 6))})
-    rows.append({"id": "odd one", "answer": prediction("MgO", 0.7, warnings=[{"code": "crystal_unlike_training", "message": "far away"}])})
+    rows.append(
+        {
+            "id": "odd one",
+            "answer": prediction("MgO", 0.7, warnings=[{"code": "crystal_unlike_training", "message": "far away"}]),
+        }
+    )
     rows.append({"id": "negative", "answer": prediction("CaS", -0.2)})
     rows += [
-        {"id": f"e{n}", "answer": {"error": {"code": "overlapping_atoms", "message": f"atoms {n}", "hint": "move"}}} for n in range(30)
+        {"id": f"e{n}", "answer": {"error": {"code": "overlapping_atoms", "message": f"atoms {n}", "hint": "move"}}}
+        for n in range(30)
     ]
     report = make_report(write(tmp_path / "o.csv", rows))
     assert (report.ok, report.failed) == (242, 30)
@@ -113,7 +119,9 @@ class Watcher(HTMLParser):
         if tag in {"script", "link", "img", "iframe", "object", "embed", "form", "a"}:
             self.asks.append(tag)
         self.asks += [
-            f"{name}={value}" for name, value in attrs if name in {"src", "href", "action", "onload", "onclick"} or "url(" in (value or "")
+            f"{name}={value}"
+            for name, value in attrs
+            if name in {"src", "href", "action", "onload", "onclick"} or "url(" in (value or "")
         ]
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -130,7 +138,8 @@ class Watcher(HTMLParser):
 def test_the_page_needs_nothing_and_runs_nothing_whatever_is_in_the_rows(tmp_path: Path) -> None:
     nasty = '<script src="https://example.org/x.js">alert(1)</script><img src=x onerror=alert(1)>'
     rows: list[dict[str, object]] = [
-        {"id": f"{nasty}{n}", "answer": prediction("MgO", 1.0 * n, warnings=[{"code": nasty, "message": nasty}])} for n in range(5)
+        {"id": f"{nasty}{n}", "answer": prediction("MgO", 1.0 * n, warnings=[{"code": nasty, "message": nasty}])}
+        for n in range(5)
     ]
     rows.append({"id": nasty, "answer": {"error": {"code": "internal", "message": nasty, "hint": nasty}}})
     page = render(make_report(write(tmp_path / "o.jsonl", rows)))
@@ -146,7 +155,9 @@ def test_the_page_needs_nothing_and_runs_nothing_whatever_is_in_the_rows(tmp_pat
 def test_an_empty_run_and_one_without_predictions_have_a_page(tmp_path: Path) -> None:
     (tmp_path / "empty.csv").write_text("")
     assert "0" in render(make_report(tmp_path / "empty.csv"))
-    rows: list[dict[str, object]] = [{"id": "a", "answer": {"error": {"code": "internal", "message": "m", "hint": "h"}}}]
+    rows: list[dict[str, object]] = [
+        {"id": "a", "answer": {"error": {"code": "internal", "message": "m", "hint": "h"}}}
+    ]
     watcher = Watcher()
     watcher.feed(render(make_report(write(tmp_path / "o.csv", rows))))
     assert "no prediction" in watcher.text

@@ -79,7 +79,9 @@ def test_parquet_and_tables_and_the_cluster(
     table = parquet.read_table(pa.BufferReader(store.objects["bucket/out/gaps.parquet"])).to_pylist()
     local = (tmp_path / "local.csv").read_text().splitlines()[1:]
     assert [row["id"] for row in table] == [line.split(",")[0] for line in local]
-    assert [row["gap_ev"] for row in table if row["status"] == "ok"] == [float(line.split(",")[5]) for line in local if ",ok," in line]
+    assert [row["gap_ev"] for row in table if row["status"] == "ok"] == [
+        float(line.split(",")[5]) for line in local if ",ok," in line
+    ]
 
 
 def test_an_object_that_changed_is_noticed(
@@ -106,7 +108,9 @@ def test_tables_and_archives_in_fsspecs_memory(crystals: dict[str, str]) -> None
     system = fsspec.filesystem("memory")
     line = json.dumps({"id": "x", "cif": crystals["Si"]})
     system.pipe("/t/rows.jsonl", f"{line}\n".encode())
-    items = list(Inputs(InputOptions(names=("memory://t/rows.jsonl", "memory://t/none.zip", "memory://t/none/")), note=print))
+    items = list(
+        Inputs(InputOptions(names=("memory://t/rows.jsonl", "memory://t/none.zip", "memory://t/none/")), note=print)
+    )
     assert [item.id for item in items] == ["x", "memory://t/none.zip", "memory://t/none/"]
     assert [item.problem is None for item in items] == [True, False, False]
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from support.commands import Outcome
 
 
-def test_each_broken_file_costs_its_own_row(tmp_path: Path, crystals: dict[str, str], score: Callable[..., Outcome]) -> None:
+def test_each_broken_file_costs_its_own_row(
+    tmp_path: Path, crystals: dict[str, str], score: Callable[..., Outcome]
+) -> None:
     folder = tmp_path / "mixed"
     folder.mkdir()
     texts = list(crystals.values())

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from support.commands import Outcome
 
 
-def test_rows_are_what_the_predictor_says(cifs: Path, tmp_path: Path, score: Callable[..., Outcome], artifact: Artifact) -> None:
+def test_rows_are_what_the_predictor_says(
+    cifs: Path, tmp_path: Path, score: Callable[..., Outcome], artifact: Artifact
+) -> None:
     (tmp_path / "texts.csv").write_text("id,description\nGaAs.cif,GaAs is Zincblende structured.\nSi,Silicon.\n")
     arguments = (cifs, "--descriptions", tmp_path / "texts.csv", "--batch-size", 3)
     outcome = score(*arguments, "-o", "o.jsonl", "--atoms", "--workers", 2)
@@ -68,8 +70,12 @@ def test_summary_exit_status_and_record(cifs: Path, tmp_path: Path, score: Calla
     assert outcome.status == 1
     title, _, *best = outcome.stdout.rstrip().splitlines()
     assert title.strip() == "the 3 largest gaps of o.csv"
-    answered = sorted((row for row in csv_rows(tmp_path / "o.csv") if row["status"] == "ok"), key=lambda row: -float(row["gap_ev"]))
-    assert [line.split()[:4:3] for line in best[:3]] == [[row["id"], f"{float(row['gap_ev']):.2f}"] for row in answered[:3]]
+    answered = sorted(
+        (row for row in csv_rows(tmp_path / "o.csv") if row["status"] == "ok"), key=lambda row: -float(row["gap_ev"])
+    )
+    assert [line.split()[:4:3] for line in best[:3]] == [
+        [row["id"], f"{float(row['gap_ev']):.2f}"] for row in answered[:3]
+    ]
     assert "9 rows in" in outcome.stderr
     assert "8 ok, 1 errors" in outcome.stderr
     assert "gap, eV" in outcome.stderr
@@ -179,7 +185,9 @@ def test_stops_at_the_first_failure_when_asked_to(cifs: Path, tmp_path: Path, sc
     assert len(csv_rows(tmp_path / "o.csv")) == 9
 
 
-def test_a_failure_known_at_once_waits_for_the_rows_before_it(cifs: Path, tmp_path: Path, score: Callable[..., Outcome]) -> None:
+def test_a_failure_known_at_once_waits_for_the_rows_before_it(
+    cifs: Path, tmp_path: Path, score: Callable[..., Outcome]
+) -> None:
     names = [cifs / "GaAs.cif", cifs / "gone.cif", cifs / "ZnO.cif", cifs / "gone too.cif"]
     listed = "".join(f"{name}\n" for name in names).encode()
     for out in ("o.jsonl", "-"):
@@ -203,7 +211,10 @@ def test_descriptions_are_generated_once_and_kept(cifs: Path, tmp_path: Path, sc
     assert (tmp_path / "b.jsonl").read_bytes() == (tmp_path / "a.jsonl").read_bytes()
     assert (tmp_path / "cache" / "hsegap" / "descriptions-3.sqlite").is_file()
     record = json.loads((tmp_path / "b.jsonl.run.json").read_text())
-    assert record["tally"]["worker_seconds"] < 0.5 * json.loads((tmp_path / "a.jsonl.run.json").read_text())["tally"]["worker_seconds"]
+    assert (
+        record["tally"]["worker_seconds"]
+        < 0.5 * json.loads((tmp_path / "a.jsonl.run.json").read_text())["tally"]["worker_seconds"]
+    )
     assert time.monotonic() - started < 120
 
 

@@ -30,7 +30,9 @@ def write_table(path: Path, crystals: dict[str, str], n: int) -> None:
 def test_reading_and_writing_need_no_more_memory_for_more_rows(tmp_path: Path, crystals: dict[str, str]) -> None:
     """The run's own process, without workers: their rows are made up, everything else is real."""
     write_table(tmp_path / "many.jsonl", crystals, 12_000)
-    (tmp_path / "texts.csv").write_text("id,description\n" + "".join(f"c{number},{'words ' * 40}\n" for number in range(12_000)))
+    (tmp_path / "texts.csv").write_text(
+        "id,description\n" + "".join(f"c{number},{'words ' * 40}\n" for number in range(12_000))
+    )
     peaks = []
     for limit in (1000, 12_000):
         reading = InputOptions(names=(str(tmp_path / "many.jsonl"),), descriptions=tmp_path / "texts.csv", limit=limit)

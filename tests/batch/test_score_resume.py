@@ -32,12 +32,18 @@ def test_killed_five_times_and_resumed(tmp_path: Path, crystals: dict[str, str],
     sizes = []
     for _ in range(5):
         process = subprocess.Popen(
-            [COMMAND, "score", *arguments, "-o", out, "--resume"], cwd=tmp_path, env=environment(XDG_CACHE_HOME=str(tmp_path / "cache"))
+            [COMMAND, "score", *arguments, "-o", out, "--resume"],
+            cwd=tmp_path,
+            env=environment(XDG_CACHE_HOME=str(tmp_path / "cache")),
         )
         before = out.stat().st_size if out.exists() else 0
         deadline = time.monotonic() + 120
         # Some way into the run, so that each attempt gets further, and then at any moment.
-        while process.poll() is None and time.monotonic() < deadline and (out.stat().st_size if out.exists() else 0) <= before + 300:
+        while (
+            process.poll() is None
+            and time.monotonic() < deadline
+            and (out.stat().st_size if out.exists() else 0) <= before + 300
+        ):
             time.sleep(0.01)
         time.sleep(dice.uniform(0, 0.3))
         process.send_signal(signal.SIGKILL)

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 def read(*names: object, notes: list[str] | None = None, **options: object) -> list[Item]:
-    return list(Inputs(InputOptions(names=tuple(map(str, names)), **options), note=(notes if notes is not None else []).append))
+    return list(
+        Inputs(InputOptions(names=tuple(map(str, names)), **options), note=(notes if notes is not None else []).append)
+    )
 
 
 def ids(items: list[Item]) -> list[str]:
@@ -28,7 +30,18 @@ def ids(items: list[Item]) -> list[str]:
 
 
 def test_a_folder_gives_its_structures_by_name_whatever_order_the_disk_has(tmp_path: Path) -> None:
-    for name in ("z.cif", "a/POSCAR", "a/b/x.vasp", "B.xyz", "m.cif.gz", "README.md", ".hidden.cif", "a/OUTCAR", "10.json", "9.json"):
+    for name in (
+        "z.cif",
+        "a/POSCAR",
+        "a/b/x.vasp",
+        "B.xyz",
+        "m.cif.gz",
+        "README.md",
+        ".hidden.cif",
+        "a/OUTCAR",
+        "10.json",
+        "9.json",
+    ):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x")
@@ -127,7 +140,9 @@ def test_names_that_are_not_utf8_are_shown_and_sorted(tmp_path: Path) -> None:
 
 
 def test_an_identifier_that_comes_twice_is_told_apart(cifs: Path) -> None:
-    inputs = Inputs(InputOptions(names=(f"{cifs}/Si.cif", f"{cifs}/Si.cif", f"{cifs}/Si.cif", f"{cifs}/Ge.cif")), note=print)
+    inputs = Inputs(
+        InputOptions(names=(f"{cifs}/Si.cif", f"{cifs}/Si.cif", f"{cifs}/Si.cif", f"{cifs}/Ge.cif")), note=print
+    )
     items = list(inputs)
     assert ids(items) == [f"{cifs}/Si.cif", f"{cifs}/Si.cif#2", f"{cifs}/Si.cif#3", f"{cifs}/Ge.cif"]
     assert [len(item.notices) for item in items] == [0, 1, 1, 0]

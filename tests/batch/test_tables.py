@@ -28,7 +28,10 @@ def read(path: Path, **columns: str) -> list[Item]:
 
 
 def rows_of(crystals: dict[str, str]) -> list[dict[str, str]]:
-    return [{"id": name, "cif": text, "description": f"about {name}" if name != "Si" else ""} for name, text in crystals.items()]
+    return [
+        {"id": name, "cif": text, "description": f"about {name}" if name != "Si" else ""}
+        for name, text in crystals.items()
+    ]
 
 
 def write(path: Path, rows: list[dict[str, str]]) -> Path:
@@ -68,12 +71,20 @@ def test_columns_may_be_named(tmp_path: Path, crystals: dict[str, str]) -> None:
 
 
 def test_rows_without_an_identifier_are_called_by_their_number(tmp_path: Path, crystals: dict[str, str]) -> None:
-    path = write(tmp_path / "t.jsonl", [{"cif": crystals["Si"]}, {"id": "x", "cif": crystals["Si"]}, {"id": None, "cif": crystals["Si"]}])
+    path = write(
+        tmp_path / "t.jsonl",
+        [{"cif": crystals["Si"]}, {"id": "x", "cif": crystals["Si"]}, {"id": None, "cif": crystals["Si"]}],
+    )
     assert [item.id for item in read(path)] == [f"{path}#1", "x", f"{path}#3"]
 
 
 def test_a_structure_may_be_an_object_of_json(tmp_path: Path) -> None:
-    jarvis = {"lattice_mat": [[4, 0, 0], [0, 4, 0], [0, 0, 4]], "coords": [[0, 0, 0]], "elements": ["Po"], "cartesian": False}
+    jarvis = {
+        "lattice_mat": [[4, 0, 0], [0, 4, 0], [0, 0, 4]],
+        "coords": [[0, 0, 0]],
+        "elements": ["Po"],
+        "cartesian": False,
+    }
     (item,) = read(write(tmp_path / "t.jsonl", [{"jid": "JVASP-1", "atoms": jarvis}]))
     assert item.id == "JVASP-1"
     assert read_structure(item.structure, format=item.format).formula == "Po"
@@ -115,7 +126,9 @@ def test_a_quote_that_never_closes_does_not_swallow_memory(
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl"])
-def test_a_packed_table_of_one_endless_line_does_not_swallow_memory(tmp_path: Path, crystals: dict[str, str], suffix: str) -> None:
+def test_a_packed_table_of_one_endless_line_does_not_swallow_memory(
+    tmp_path: Path, crystals: dict[str, str], suffix: str
+) -> None:
     rows = rows_of({"Si": crystals["Si"]})
     whole = write(tmp_path / f"t.{suffix}", rows).read_bytes()
     path = tmp_path / f"packed.{suffix}.gz"
@@ -169,7 +182,9 @@ def test_an_ase_database_keeps_every_digit(tmp_path: Path) -> None:
     assert count_inputs([str(path)]) == 3
 
 
-def test_a_library_that_is_not_installed_is_named_with_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_library_that_is_not_installed_is_named_with_its_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "t.parquet").write_bytes(b"PAR1")
     monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
     with pytest.raises(ScoringError) as caught:

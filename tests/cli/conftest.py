@@ -24,7 +24,9 @@ def hsegap(tmp_path: Path) -> Callable[..., Outcome]:
     elsewhere.mkdir()
     own = {key: value for key, value in os.environ.items() if not key.startswith("HSEGAP_")}
 
-    def run(*arguments: object, stdin: bytes = b"", env: dict[str, str] | None = None, cwd: Path = elsewhere) -> Outcome:
+    def run(
+        *arguments: object, stdin: bytes = b"", env: dict[str, str] | None = None, cwd: Path = elsewhere
+    ) -> Outcome:
         return run_command(*arguments, cwd=cwd, env=own | (env or {}), stdin=stdin)
 
     return run
@@ -54,7 +56,9 @@ def here(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     monkeypatch.setattr("hsegap.commands.predict.open_predictor", lambda *_, **__: Lent(predictor))
 
     def run(*arguments: object, stdin: bytes = b"", columns: int = 200) -> Outcome:
-        done = CliRunner().invoke(cli.app, list(map(str, arguments)), input=stdin, env={"COLUMNS": str(columns)}, catch_exceptions=False)
+        done = CliRunner().invoke(
+            cli.app, list(map(str, arguments)), input=stdin, env={"COLUMNS": str(columns)}, catch_exceptions=False
+        )
         return Outcome(done.exit_code, done.stdout, done.stderr)
 
     return run

@@ -32,7 +32,13 @@ def bash(home: Path, script: str) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join([str(COMMAND.parent), os.environ["PATH"]])
     environment = {"HOME": str(home), "PATH": path, "LANG": "C.UTF-8"}
     return subprocess.run(
-        [str(BASH), "--norc", "-c", script], cwd=home, env=environment, capture_output=True, text=True, timeout=300, check=False
+        [str(BASH), "--norc", "-c", script],
+        cwd=home,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
 
 
@@ -56,4 +62,6 @@ def test_commands_options_and_values_are_completed(home: Path) -> None:
     # Files stay the shell's own business.
     (home / "GaAs.cif").touch()
     assert completed(home, "hsegap predict Ga") == []
-    assert "default" in bash(home, "source ~/.bashrc; complete -p hsegap").stdout, "where nothing is offered, bash completes file names"
+    assert "default" in bash(home, "source ~/.bashrc; complete -p hsegap").stdout, (
+        "where nothing is offered, bash completes file names"
+    )

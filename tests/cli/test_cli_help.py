@@ -47,7 +47,9 @@ def test_help_and_start_are_quick() -> None:
 
 def test_help_loads_nothing_heavy() -> None:
     code = "import sys; from hsegap import cli; cli.app(['--help'], standalone_mode=False); sys.stderr.write(' '.join(sys.modules))"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stderr.split()
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stderr.split()
     assert not {
         "numpy",
         "pydantic",
@@ -90,7 +92,9 @@ def test_the_version_is_the_project_s(hsegap: Callable[..., Outcome]) -> None:
         (["prophesy"], "prophesy"),
     ],
 )
-def test_what_cannot_be_understood_exits_with_2_and_says_what(arguments: list[str], named: str, hsegap: Callable[..., Outcome]) -> None:
+def test_what_cannot_be_understood_exits_with_2_and_says_what(
+    arguments: list[str], named: str, hsegap: Callable[..., Outcome]
+) -> None:
     outcome = hsegap(*arguments)
     assert outcome.status == 2
     assert named in outcome.stderr

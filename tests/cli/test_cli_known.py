@@ -22,11 +22,19 @@ def salt(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_known_gap_is_told_and_its_effect_is_shown(hsegap: Callable[..., Outcome], told_artifact: Path, salt: Path) -> None:
+def test_a_known_gap_is_told_and_its_effect_is_shown(
+    hsegap: Callable[..., Outcome], told_artifact: Path, salt: Path
+) -> None:
     (plain,) = hsegap("predict", salt, "--artifact", told_artifact, "--json").json
     (known,) = hsegap("predict", salt, "--artifact", told_artifact, "--json", "--pbe-gap", "5.1").json
     (fact,) = known["facts"]
-    assert (fact["name"], fact["value"], fact["origin"], fact["span"], fact["used"]) == ("pbe_gap_ev", 5.1, "request", None, True)
+    assert (fact["name"], fact["value"], fact["origin"], fact["span"], fact["used"]) == (
+        "pbe_gap_ev",
+        5.1,
+        "request",
+        None,
+        True,
+    )
     assert fact["effect_ev"] == pytest.approx(known["gap_raw_ev"] - plain["gap_raw_ev"], abs=1e-5)
     shown = hsegap("predict", salt, "--artifact", told_artifact, "--pbe-gap", "5.1").stdout
     for piece in ("PBE gap 5.10 eV, as given, which moves the gap by", "structure alone", "PBE gap, estimate"):

@@ -67,7 +67,10 @@ def test_a_changed_file_is_named(hsegap: Callable[..., Outcome], copied: Path) -
     assert outcome.status == 1
     assert outcome.json["error"]["code"] == "artifact_file_changed"
     assert "network.onnx" in outcome.json["error"]["message"]
-    assert hsegap("predict", EXAMPLES / "Si.cif", "--json", "--artifact", copied).json[0]["error"]["code"] == "artifact_file_changed"
+    assert (
+        hsegap("predict", EXAMPLES / "Si.cif", "--json", "--artifact", copied).json[0]["error"]["code"]
+        == "artifact_file_changed"
+    )
 
 
 def test_other_numbers_than_at_export_are_told(hsegap: Callable[..., Outcome], copied: Path) -> None:
@@ -119,11 +122,15 @@ def test_a_taken_port_is_said_before_anything_is_loaded(hsegap: Callable[..., Ou
     assert "Traceback" not in outcome.stderr
 
 
-def test_serving_answers_what_the_command_answers_and_ends_when_told(hsegap: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_serving_answers_what_the_command_answers_and_ends_when_told(
+    hsegap: Callable[..., Outcome], tmp_path: Path
+) -> None:
     port = free_port()
     command = [Path(sys.executable).parent / "hsegap", "serve", "--port", str(port), "--no-page"]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("HSEGAP_")}
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as server:
         watchdog = threading.Timer(120, server.kill)
         watchdog.start()
         try:

@@ -74,7 +74,11 @@ def test_patterns_archives_and_packed_files(here: Callable[..., Outcome], folder
         archive.write(folder / "MgO.cif", "MgO.cif")
     outcome = here("predict", f"{folder}/**/*i.cif", tmp_path / "Cu.cif.gz", tmp_path / "a.zip", "--json", "--no-atoms")
     assert outcome.status == 0, outcome.stdout
-    assert [entry["id"] for entry in outcome.json] == [f"{folder}/inner/Si.cif", f"{tmp_path}/Cu.cif.gz", f"{tmp_path}/a.zip!MgO.cif"]
+    assert [entry["id"] for entry in outcome.json] == [
+        f"{folder}/inner/Si.cif",
+        f"{tmp_path}/Cu.cif.gz",
+        f"{tmp_path}/a.zip!MgO.cif",
+    ]
     assert [entry["index"] for entry in outcome.json] == [0, 1, 2]
 
 
@@ -107,7 +111,9 @@ def test_sorting_and_bounds(here: Callable[..., Outcome], folder: Path) -> None:
     low, high = sorted(known.values())[1:3]
     outcome = here("predict", folder, "--min-gap", low, "--max-gap", high)
     assert outcome.status == 1
-    assert {Path(row[0]).stem for row in table(outcome)[:3]} == {name for name, gap in known.items() if low <= gap <= high} | {"broken"}
+    assert {Path(row[0]).stem for row in table(outcome)[:3]} == {
+        name for name, gap in known.items() if low <= gap <= high
+    } | {"broken"}
     assert "2 of 5 have gaps outside the bounds" in outcome.stderr
     assert "unreadable_structure" in outcome.stdout, "the error is told below the table"
 
@@ -137,11 +143,18 @@ def test_csv_has_the_columns_of_score(here: Callable[..., Outcome], folder: Path
     assert (failed["status"], failed["error_code"], failed["index"]) == ("error", "unreadable_structure", "1")
 
 
-def test_names_have_room_on_a_narrow_terminal(here: Callable[..., Outcome], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_have_room_on_a_narrow_terminal(
+    here: Callable[..., Outcome], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(folder.parent)
     outcome = here("predict", "crystals", columns=80)
     assert all(len(line) <= 80 for line in outcome.stdout.splitlines())
-    assert {row[0] for row in table(outcome)} == {"crystals/Cu.cif", "crystals/GaAs.cif", "crystals/MgO.cif", "crystals/inner/Si.cif"}
+    assert {row[0] for row in table(outcome)} == {
+        "crystals/Cu.cif",
+        "crystals/GaAs.cif",
+        "crystals/MgO.cif",
+        "crystals/inner/Si.cif",
+    }
 
 
 @pytest.mark.parametrize(
@@ -178,7 +191,11 @@ def test_an_empty_folder_says_what_is_looked_for(here: Callable[..., Outcome], t
 
 @pytest.mark.parametrize(
     ("arguments", "named"),
-    [(["--json", "--csv"], "--csv"), (["--sort", "colour"], "colour"), (["--min-gap", "2", "--max-gap", "1"], "--min-gap")],
+    [
+        (["--json", "--csv"], "--csv"),
+        (["--sort", "colour"], "colour"),
+        (["--min-gap", "2", "--max-gap", "1"], "--min-gap"),
+    ],
 )
 def test_what_contradicts_itself_is_wrong_usage(arguments: list[str], named: str, here: Callable[..., Outcome]) -> None:
     outcome = here("predict", EXAMPLES / "Si.cif", *arguments)

@@ -75,7 +75,9 @@ def test_bad_files_are_named_and_cost_no_neighbour(hsegap: Callable[..., Outcome
     assert "Traceback" not in outcome.stderr
 
 
-def test_one_answer_stands_at_length_and_errors_below(hsegap: Callable[..., Outcome], bad_files: dict[str, Path]) -> None:
+def test_one_answer_stands_at_length_and_errors_below(
+    hsegap: Callable[..., Outcome], bad_files: dict[str, Path]
+) -> None:
     outcome = hsegap("predict", GAAS, bad_files["empty"], "--verbose", env={"COLUMNS": "200"})
     assert outcome.status == 1
     answer, error = outcome.stdout.split("empty.cif")
@@ -88,7 +90,9 @@ def test_one_answer_stands_at_length_and_errors_below(hsegap: Callable[..., Outc
 
 def test_standard_input_and_a_given_text(hsegap: Callable[..., Outcome]) -> None:
     poscar = b"silicon\n5.43\n0 .5 .5\n.5 0 .5\n.5 .5 0\nSi\n2\nDirect\n0 0 0\n.25 .25 .25\n"
-    outcome = hsegap("predict", "-", "--json", "--format", "poscar", "--text", "Si is diamond structured.", stdin=poscar)
+    outcome = hsegap(
+        "predict", "-", "--json", "--format", "poscar", "--text", "Si is diamond structured.", stdin=poscar
+    )
     assert outcome.status == 0, outcome.stderr
     [entry] = outcome.json
     assert (entry["id"], entry["formula"], entry["n_atoms"]) == ("-", "Si", 2)
@@ -118,7 +122,10 @@ def test_a_path_that_cannot_be_opened_is_named(hsegap: Callable[..., Outcome]) -
 @pytest.mark.slow
 def test_a_description_is_generated_and_used(hsegap: Callable[..., Outcome]) -> None:
     with ThreadPoolExecutor(max_workers=2) as pool:  # each imports robocrys for 15 s
-        runs = [pool.submit(hsegap, "predict", GAAS, "--describe", "--json", "--no-atoms"), pool.submit(hsegap, "describe", GAAS)]
+        runs = [
+            pool.submit(hsegap, "predict", GAAS, "--describe", "--json", "--no-atoms"),
+            pool.submit(hsegap, "describe", GAAS),
+        ]
         predicted, described = (run.result() for run in runs)
     assert predicted.status == described.status == 0, predicted.stderr + described.stderr
     [entry] = predicted.json
@@ -136,6 +143,8 @@ def test_only_answers_reach_standard_output() -> None:
         "    output.write_json({'gap': 1.5, 'unit': 'Å'}, out)\n"
         "print('after')\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=EXAMPLES.parent, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=EXAMPLES.parent, capture_output=True, text=True, check=True, timeout=60
+    )
     assert json.loads(done.stdout.removesuffix("after\n")) == {"gap": 1.5, "unit": "Å"}
     assert all(word in done.stderr for word in ("python", "compiled", "child"))

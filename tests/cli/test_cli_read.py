@@ -22,7 +22,14 @@ BROKEN = "data_x\n_cell_length_a 5\n"
 def test_a_table_for_a_reader(hsegap: Callable[..., Outcome]) -> None:
     outcome = hsegap("read", GAN)
     assert outcome.status == 0
-    for words in ("GaN, 4 atoms", "P6_3mc (186)", "3.1900, 3.1900, 5.1890 Å", "90.00, 90.00, 120.00°", "6.081 g/cm³", "Ga 0"):
+    for words in (
+        "GaN, 4 atoms",
+        "P6_3mc (186)",
+        "3.1900, 3.1900, 5.1890 Å",
+        "90.00, 90.00, 120.00°",
+        "6.081 g/cm³",
+        "Ga 0",
+    ):
         assert words in outcome.stdout
 
 
@@ -70,7 +77,11 @@ def test_the_file_that_was_read_is_never_overwritten(hsegap: Callable[..., Outco
 
 
 def test_what_cannot_be_meant(hsegap: Callable[..., Outcome], tmp_path: Path) -> None:
-    for arguments in (["read", GAN, GAN, "--cif", "-"], ["read", GAN, "--cif", "-", "--json"], ["read", GAN, GAN, "--cif", GAN]):
+    for arguments in (
+        ["read", GAN, GAN, "--cif", "-"],
+        ["read", GAN, "--cif", "-", "--json"],
+        ["read", GAN, GAN, "--cif", GAN],
+    ):
         assert hsegap(*arguments).status == 2
 
 

@@ -22,7 +22,11 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def blocks(text: str, *languages: str) -> list[str]:
-    return [body for language, body in re.findall(r"^```(\w*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL) if language in languages]
+    return [
+        body
+        for language, body in re.findall(r"^```(\w*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+        if language in languages
+    ]
 
 
 def commands(text: str) -> list[list[str]]:
@@ -37,7 +41,9 @@ def commands(text: str) -> list[list[str]]:
 
 
 def run_by_this_test() -> list[str]:
-    marked = re.findall(r"<!-- tests/cli/test_cli_readme.py runs these -->\n```bash\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    marked = re.findall(
+        r"<!-- tests/cli/test_cli_readme.py runs these -->\n```bash\n(.*?)^```", README, re.MULTILINE | re.DOTALL
+    )
     return [line for block in marked for line in block.splitlines()]
 
 
@@ -59,7 +65,13 @@ def test_the_readme_shows_every_kind_of_use() -> None:
 def test_the_marked_examples_run(line: str) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        ["bash", "-c", line], cwd=ROOT, env=os.environ | {"PATH": path}, capture_output=True, text=True, timeout=120, check=False
+        ["bash", "-c", line],
+        cwd=ROOT,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     if "--json" in line:

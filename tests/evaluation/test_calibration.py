@@ -85,7 +85,14 @@ def test_the_fingerprint_is_the_crystals_not_the_cells() -> None:
 
 @pytest.mark.parametrize(
     ("formula", "name"),
-    [("MgO", "oxides"), ("LaOF", "halides"), ("ZnS", "chalcogenides"), ("GaN", "pnictides"), ("Cu", "others"), ("CsPbBr3", "halides")],
+    [
+        ("MgO", "oxides"),
+        ("LaOF", "halides"),
+        ("ZnS", "chalcogenides"),
+        ("GaN", "pnictides"),
+        ("Cu", "others"),
+        ("CsPbBr3", "halides"),
+    ],
 )
 def test_families(formula: str, name: str) -> None:
     assert family(formula) == name
@@ -100,7 +107,9 @@ def test_tables_of_residuals_that_cannot_be_used_are_named(tmp_path: Path) -> No
         read_residuals([path])
 
 
-@pytest.mark.parametrize("manifest", sorted((ROOT / "tests" / "export" / "published").glob("manifest-*.json")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "manifest", sorted((ROOT / "tests" / "export" / "published").glob("manifest-*.json")), ids=lambda path: path.stem
+)
 def test_manifests_of_every_published_version_are_read(manifest: Path) -> None:
     read_manifest = Manifest.model_validate_json(manifest.read_text())
     if read_manifest.calibration is not None:
@@ -110,11 +119,17 @@ def test_manifests_of_every_published_version_are_read(manifest: Path) -> None:
 def test_the_odd_crystals_warn_and_the_ordinary_do_not(artifact: Artifact, predictor: Predictor) -> None:
     if not (artifact.manifest.calibration or {}).get("scaled"):
         pytest.skip("the artifact under test is not calibrated")
-    expected: dict[str, set[str]] = {name: {"crystal_unlike_training"} for name in ("C60", "MgO_slab", "graphene", "refractory_alloy")}
-    expected |= {name: {"element_not_in_training"} for name in ("PuO2", "AmN") if {"Pu", "Am"} - set(artifact.manifest.elements)}
+    expected: dict[str, set[str]] = {
+        name: {"crystal_unlike_training"} for name in ("C60", "MgO_slab", "graphene", "refractory_alloy")
+    }
+    expected |= {
+        name: {"element_not_in_training"} for name in ("PuO2", "AmN") if {"Pu", "Am"} - set(artifact.manifest.elements)
+    }
     # The training set has many intermetallics, and molecules of carbon and hydrogen, too.
     expected |= {"Nb3Sn": set(), "HfCr2": set(), "benzene": set()}
-    answers = predictor.predict([PredictRequest(structure=(ODD / f"{name}.cif").read_text(), atoms=False) for name in expected])
+    answers = predictor.predict(
+        [PredictRequest(structure=(ODD / f"{name}.cif").read_text(), atoms=False) for name in expected]
+    )
     for (name, codes), answer in zip(expected.items(), answers, strict=True):
         assert isinstance(answer, Prediction), name
         found = {warning.code for warning in answer.warnings}
@@ -124,7 +139,9 @@ def test_the_odd_crystals_warn_and_the_ordinary_do_not(artifact: Artifact, predi
 
 def hsegap(*arguments: object) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("HSEGAP_")}
-    return subprocess.run([HSEGAP, *map(str, arguments)], capture_output=True, text=True, env=environment, timeout=550, check=False)
+    return subprocess.run(
+        [HSEGAP, *map(str, arguments)], capture_output=True, text=True, env=environment, timeout=550, check=False
+    )
 
 
 def part(source: str, target: Path, count: int) -> list[dict[str, Any]]:
@@ -149,7 +166,12 @@ def chain(tmp_path_factory: pytest.TempPathFactory, artifact_folder: Path) -> Pa
         writer.writerow(["id", "target", "prediction", "prediction_without_text"])
         for index, row in enumerate(train):
             writer.writerow(
-                [row["id"], row["hse_gap_ev"], row["hse_gap_ev"] + 0.3 * math.sin(index), row["hse_gap_ev"] + 0.4 * math.cos(index)]
+                [
+                    row["id"],
+                    row["hse_gap_ev"],
+                    row["hse_gap_ev"] + 0.3 * math.sin(index),
+                    row["hse_gap_ev"] + 0.4 * math.cos(index),
+                ]
             )
     for command in (
         (
@@ -161,7 +183,14 @@ def chain(tmp_path_factory: pytest.TempPathFactory, artifact_folder: Path) -> Pa
             *("evaluate", folder / "test.jsonl.gz", folder / "test_metals.jsonl.gz"),
             *("--artifact", folder / "artifact", "--shuffled", "-o", folder / "evaluation"),
         ),
-        ("card", folder / "artifact", "--evaluation", folder / "evaluation", "--docs", folder / "docs" / "model_card.md"),
+        (
+            "card",
+            folder / "artifact",
+            "--evaluation",
+            folder / "evaluation",
+            "--docs",
+            folder / "docs" / "model_card.md",
+        ),
     ):
         done = hsegap(*command)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -183,7 +212,9 @@ def test_the_chain_leaves_an_artifact_that_is_whole_and_calibrated(chain: Path) 
         text = "MgO is Halite, Rock Salt structured and crystallizes in the cubic Fm-3m space group."
         bare, described = (
             answer
-            for answer in predictor.predict([PredictRequest(structure=cif), PredictRequest(structure=cif, description=text)])
+            for answer in predictor.predict(
+                [PredictRequest(structure=cif), PredictRequest(structure=cif, description=text)]
+            )
             if isinstance(answer, Prediction)
         )
         for answer in (bare, described):
@@ -205,7 +236,12 @@ def test_the_card_holds_the_figures_that_were_measured(chain: Path) -> None:
     with (chain / "evaluation" / "predictions.csv").open() as table:
         rows = {row["id"]: row for row in csv.DictReader(table)}
     mae = np.mean([abs(float(rows[name]["given"]) - gap) for name, gap in known.items()])
-    inside = np.mean([float(rows[name]["interval_low_ev"]) <= gap <= float(rows[name]["interval_high_ev"]) for name, gap in known.items()])
+    inside = np.mean(
+        [
+            float(rows[name]["interval_low_ev"]) <= gap <= float(rows[name]["interval_high_ev"])
+            for name, gap in known.items()
+        ]
+    )
     given = report["figures"]["files"]["test.jsonl.gz"]["given"]
     assert given["errors"]["mae"] == pytest.approx(mae, abs=1e-4)
     assert given["intervals"]["coverage"] == pytest.approx(inside)
@@ -255,7 +291,9 @@ def test_errors_expected_by_another_artifact_are_passed_on(chain: Path, artifact
     widths = []
     for made in (former, taught, Artifact.load(chain / "artifact")):
         with Predictor(made) as predictor:
-            answers = [answer for answer in predictor.predict(asked) if isinstance(answer, Prediction) and answer.interval_ev]
+            answers = [
+                answer for answer in predictor.predict(asked) if isinstance(answer, Prediction) and answer.interval_ev
+            ]
             widths.append([answer.interval_ev[1] - answer.gap_ev for answer in answers if answer.interval_ev])
     _, alike, made_up = np.corrcoef(np.log(widths))[0]
     assert alike > 0.5

@@ -27,7 +27,9 @@ def hsegap(*arguments, cwd):
         "OMP_NUM_THREADS": "1",
         "COLUMNS": "200",
     }
-    return subprocess.run([COMMAND, *map(str, arguments)], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
+    return subprocess.run(
+        [COMMAND, *map(str, arguments)], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300
+    )
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,17 @@ def exported(published, wide_transformer, golden, tmp_path_factory):
     content = torch.load(published.checkpoint("recommended"), weights_only=True)
     torch.save({"model": content["model"]}, place / "theirs.pt")
     done = hsegap(
-        *("export", "theirs.pt", "--text-encoder", wide_transformer, "-o", "artifact", "--golden", golden, "--no-describe"),
+        *(
+            "export",
+            "theirs.pt",
+            "--text-encoder",
+            wide_transformer,
+            "-o",
+            "artifact",
+            "--golden",
+            golden,
+            "--no-describe",
+        ),
         *("--set", "max_neighbors=12", "--name", "theirs", "--version", "2.1"),
         cwd=place,
     )
@@ -97,7 +109,9 @@ def test_the_service_predicts_what_the_stranger_s_network_says(exported, publish
     network = load_checkpoint(published.checkpoint("recommended"))
     raw = json.loads((exported[0] / "manifest.json").read_text())
     encoder = TextEncoder.load(exported[0], settings=raw["text_encoder"])
-    requests = [PredictRequest(structure=cif_text(s.crystal), description=text) for s in textbook(4) for text in (TEXT, None)]
+    requests = [
+        PredictRequest(structure=cif_text(s.crystal), description=text) for s in textbook(4) for text in (TEXT, None)
+    ]
     with Predictor(artifact) as predictor:
         answers = predictor.predict(requests)
     for request, answer in zip(requests, answers, strict=True):
@@ -125,7 +139,11 @@ def test_our_checkpoint_takes_the_encoder_it_was_trained_with(tiny_encoder, gold
     content = {
         "model": network.state_dict(),
         "config": network.config.model_dump(mode="json"),
-        "options": {"text_encoder": str(tiny_encoder), "train_file": "/home/someone/train.jsonl.gz", "cache_dir": "/home/someone/cache"},
+        "options": {
+            "text_encoder": str(tiny_encoder),
+            "train_file": "/home/someone/train.jsonl.gz",
+            "cache_dir": "/home/someone/cache",
+        },
         "facts": {"n_rows": 3, "max_atoms": 5, "median_atoms": 2.0, "elements": ["Na", "Cl"], "text_encoder": settings},
         "epoch": 7,
         "averaged": ["/home/someone/one.pt", "/home/someone/two.pt"],
@@ -138,7 +156,9 @@ def test_our_checkpoint_takes_the_encoder_it_was_trained_with(tiny_encoder, gold
     assert raw["elements"] == ["Na", "Cl"]
     assert (raw["training"]["epoch"], raw["training"]["averaged"]) == (7, 2)
     # Epochs are counted from one, as the training prints them.
-    assert "weights of epoch 7; the mean of the weights of 2 networks" in (tmp_path / "mine" / "MODEL_CARD.md").read_text()
+    assert (
+        "weights of epoch 7; the mean of the weights of 2 networks" in (tmp_path / "mine" / "MODEL_CARD.md").read_text()
+    )
     assert raw["training"]["options"]["train_file"] == "train.jsonl.gz"
     assert "/home/someone" not in json.dumps(raw)
     assert raw["config"]["no_text"] == "learned"
@@ -175,7 +195,15 @@ def test_what_cannot_be_exported_is_said_and_nothing_is_written(  # noqa: PLR091
     save_foreign(tmp_path / "x.pt")
     places = {"ENCODER": str(tiny_encoder), "TRANSFORMER": str(tiny_transformer)}
     done = hsegap(
-        "export", "x.pt", "-o", "out", "--golden", golden, "--no-describe", *(places.get(part, part) for part in arguments), cwd=tmp_path
+        "export",
+        "x.pt",
+        "-o",
+        "out",
+        "--golden",
+        golden,
+        "--no-describe",
+        *(places.get(part, part) for part in arguments),
+        cwd=tmp_path,
     )
     assert done.returncode == (2 if said.startswith("--set takes") else 1)
     assert said in done.stderr
@@ -192,7 +220,12 @@ def test_a_folder_that_is_no_artifact_is_not_overwritten(tiny_encoder, golden, t
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1.txt").write_text("dear to me")
     with pytest.raises(ValueError, match="not an artifact"):
-        build_artifact(tmp_path / "x.pt", tmp_path / "thesis", encoder_folder=tiny_encoder, golden=golden_inputs(golden, describe=False))
+        build_artifact(
+            tmp_path / "x.pt",
+            tmp_path / "thesis",
+            encoder_folder=tiny_encoder,
+            golden=golden_inputs(golden, describe=False),
+        )
     assert (tmp_path / "thesis" / "chapter1.txt").read_text() == "dear to me"
 
 
@@ -203,14 +236,20 @@ def test_an_artifact_is_replaced_whole_or_not_at_all(tiny_encoder, golden, tmp_p
 
     save_foreign(tmp_path / "x.pt", text_features=16, alignn_layers=1, gcn_layers=1)
     inputs = golden_inputs(golden, describe=False)
-    out = build_artifact(tmp_path / "x.pt", tmp_path / "out", encoder_folder=tiny_encoder, golden=inputs, report=lambda _line: None)
+    out = build_artifact(
+        tmp_path / "x.pt", tmp_path / "out", encoder_folder=tiny_encoder, golden=inputs, report=lambda _line: None
+    )
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     with monkeypatch.context() as patch:
         patch.setattr("hsegap.export.build.compare_forms", lambda *_: [Difference("onnx", "made up", {"gap": 1.0})])
         with pytest.raises(ParityError, match="made up"):
-            build_artifact(tmp_path / "x.pt", out, encoder_folder=tiny_encoder, golden=inputs, report=lambda _line: None)
+            build_artifact(
+                tmp_path / "x.pt", out, encoder_folder=tiny_encoder, golden=inputs, report=lambda _line: None
+            )
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
-    again = build_artifact(tmp_path / "x.pt", out, encoder_folder=tiny_encoder, golden=inputs, report=lambda _line: None)
+    again = build_artifact(
+        tmp_path / "x.pt", out, encoder_folder=tiny_encoder, golden=inputs, report=lambda _line: None
+    )
     for name in ("network.onnx", "weights.safetensors", "golden.json"):
         assert (again / name).read_bytes() == before[name], name

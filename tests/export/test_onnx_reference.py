@@ -26,9 +26,16 @@ def exported(request, published, tmp_path_factory):
 
 
 def run(session, graphs, tokens, mask):
-    arrays = {**collate_arrays(graphs)._asdict(), "tokens": tokens, "mask": mask, "has_text": np.ones(len(graphs), dtype=bool)}
+    arrays = {
+        **collate_arrays(graphs)._asdict(),
+        "tokens": tokens,
+        "mask": mask,
+        "has_text": np.ones(len(graphs), dtype=bool),
+    }
     wanted = {node.name: node.type for node in session.get_inputs()}
-    feeds = {name: arrays[name].astype(bool) if kind == "tensor(bool)" else arrays[name] for name, kind in wanted.items()}
+    feeds = {
+        name: arrays[name].astype(bool) if kind == "tensor(bool)" else arrays[name] for name, kind in wanted.items()
+    }
     return dict(zip([node.name for node in session.get_outputs()], session.run(None, feeds), strict=True))
 
 

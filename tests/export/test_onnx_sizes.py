@@ -24,7 +24,11 @@ EVERYTHING = {
 }
 CONFIGURATIONS = {
     "everything": EVERYTHING,
-    "constant scales, empty text encoded": {"use_middle_fusion": True, "no_text": "encode_empty", "late_fusion_type": "bilinear"},
+    "constant scales, empty text encoded": {
+        "use_middle_fusion": True,
+        "no_text": "encode_empty",
+        "late_fusion_type": "bilinear",
+    },
     "graph only, jarvis": {"use_text": False, "graph_flavour": "jarvis"},
 }
 
@@ -54,7 +58,10 @@ def test_sizes_inputs_and_outputs_have_names(exported):
         shape = value.type.tensor_type.shape.dim
         assert [size.dim_param or None for size in shape] == list(SIZES[value.name]), value.name
     assert [value.name for value in model.graph.output] == list(output_names(network.config))
-    sizes = {value.name: [size.dim_param or size.dim_value for size in value.type.tensor_type.shape.dim] for value in model.graph.output}
+    sizes = {
+        value.name: [size.dim_param or size.dim_value for size in value.type.tensor_type.shape.dim]
+        for value in model.graph.output
+    }
     assert sizes["gap"] == ["crystals"]
     assert sizes["gates"] == ["atoms", len(network.config.fusion_layers)]
     assert {value.name for value in model.graph.input} <= set(input_names(network.config))
@@ -93,7 +100,9 @@ def test_exporting_twice_gives_the_same_bytes(tmp_path):
 
 def test_a_form_of_other_weights_is_refused(exported):
     network, folder = exported
-    other = random_network(seed=1, **network.config.model_dump(include=set(EVERYTHING) | {"use_text", "no_text", "graph_flavour"}))
+    other = random_network(
+        seed=1, **network.config.model_dump(include=set(EVERYTHING) | {"use_text", "no_text", "graph_flavour"})
+    )
     with pytest.raises(ParityError, match=r"onnx differs from the network by .* in gap"):
         require_parity([entry for entry in compare_forms(other, folder) if entry.form == "onnx"])
 

@@ -48,7 +48,14 @@ def batches():
     """Graphs by batch size; the export is traced on three crystals of 2, 2 and 5 atoms."""
     salt, silicon, perovskite = example_crystals()
     copper = Crystal(silicon.lattice * (3.61 / 5.43), np.zeros((1, 3)), np.array([29]))
-    sizes = [copper, salt, perovskite, supercell(salt, (2, 2, 1)), supercell(perovskite, (2, 2, 2)), supercell(perovskite, (5, 4, 2))]
+    sizes = [
+        copper,
+        salt,
+        perovskite,
+        supercell(salt, (2, 2, 1)),
+        supercell(perovskite, (2, 2, 2)),
+        supercell(perovskite, (5, 4, 2)),
+    ]
     graphs = graphs_for(random_network(use_text=False).config, sizes)
     assert [len(graph.atomic_numbers) for graph in graphs] == [1, 2, 5, 8, 40, 200]
     return {
@@ -85,7 +92,9 @@ def test_every_form_gives_the_same(forms, batches):
             for name, one, other in zip(outs, answer, expected, strict=True):
                 assert one.shape == other.shape, (form, case, name)
                 assert np.isfinite(one).all(), (form, case, name)
-                np.testing.assert_allclose(one, other, rtol=0, atol=TOLERANCE, err_msg=f"{form}, {case}, text: {some_text}, {name}")
+                np.testing.assert_allclose(
+                    one, other, rtol=0, atol=TOLERANCE, err_msg=f"{form}, {case}, text: {some_text}, {name}"
+                )
 
 
 def test_it_would_notice(forms, batches):

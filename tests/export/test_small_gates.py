@@ -14,7 +14,9 @@ from hsegap.models import CrystalTextNetwork, FusionConfig
 def test_nearly_closed_gates_survive_export(tmp_path, bias):
     """σ(m) of 1e-11 is divided by a sum of its like: an absolute error of 1e-8 would be all of the answer."""
     torch.manual_seed(0)
-    network = CrystalTextNetwork(FusionConfig(hidden_features=16, embedding_features=8, text_features=8, alignn_layers=2, gcn_layers=1))
+    network = CrystalTextNetwork(
+        FusionConfig(hidden_features=16, embedding_features=8, text_features=8, alignn_layers=2, gcn_layers=1)
+    )
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if name.endswith("edge_gate.bias"):

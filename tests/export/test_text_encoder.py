@@ -12,7 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hsegap.export.text_encoder import DEFAULT_ENCODER, bundled_model_folder, default_encoder_folder, encoder_folder, export_text_encoder
+from hsegap.export.text_encoder import (
+    DEFAULT_ENCODER,
+    bundled_model_folder,
+    default_encoder_folder,
+    encoder_folder,
+    export_text_encoder,
+)
 from hsegap.text import TextEncoder, TextEncoderError, TextEncoderSettings, normalise
 from support.once import shared_folder
 
@@ -107,10 +113,15 @@ def test_the_order_of_float_operations_hardly_moves_the_vectors(exported):
     import onnxruntime
 
     answers = []
-    for level in (onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL, onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL):
+    for level in (
+        onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
+        onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
+    ):
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = level
-        session = onnxruntime.InferenceSession(exported / "text_encoder.onnx", options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            exported / "text_encoder.onnx", options, providers=["CPUExecutionProvider"]
+        )
         ids = np.array([[101, *range(2000, 2100), 102]])
         answers.append(session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0])
     np.testing.assert_allclose(answers[0], answers[1], atol=1e-4)
@@ -137,7 +148,12 @@ def test_the_tokenizer_is_the_models_own(exported, original):
 
 def test_settings_of_the_default(exported):
     settings = TextEncoderSettings.read(exported)
-    assert (settings.name, settings.width, settings.max_tokens, settings.pooling) == ("all-MiniLM-L6-v2", 384, 256, "mean")
+    assert (settings.name, settings.width, settings.max_tokens, settings.pooling) == (
+        "all-MiniLM-L6-v2",
+        384,
+        256,
+        "mean",
+    )
     assert (settings.lowercase, settings.quantised, settings.licence) == (True, True, "Apache-2.0")
 
 
@@ -158,17 +174,47 @@ def small_bert(tmp_path_factory):
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     folder = tmp_path_factory.mktemp("models") / "small-bert"
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "cubic", "is", "M", "##g", "##O", "Si", "-", "3", "octa", "##hedra", "Å", "A"]
+    words = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        "cubic",
+        "is",
+        "M",
+        "##g",
+        "##O",
+        "Si",
+        "-",
+        "3",
+        "octa",
+        "##hedra",
+        "Å",
+        "A",
+    ]
     tokenizer = Tokenizer(models.WordPiece({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
     PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, cls_token="[CLS]", sep_token="[SEP]", pad_token="[PAD]", unk_token="[UNK]", model_max_length=512
+        tokenizer_object=tokenizer,
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        model_max_length=512,
     ).save_pretrained(folder)
     torch.manual_seed(0)
     config = BertConfig(
-        vocab_size=len(words), hidden_size=48, num_hidden_layers=2, num_attention_heads=4, intermediate_size=96, initializer_range=0.3
+        vocab_size=len(words),
+        hidden_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=96,
+        initializer_range=0.3,
     )
     BertModel(config).eval().save_pretrained(folder)
     (folder / "README.md").write_text("---\nlanguage: en\nlicense: mit\n---\n# Small\n", encoding="utf-8")
@@ -207,10 +253,11 @@ def test_a_folder_with_another_width_cls_pooling_and_512_tokens(small_bert, smal
 def small_cached(small_bert, tmp_path_factory):
     """The folders that two processes name which export the same model into one cache at the same time."""
     cache = tmp_path_factory.mktemp("cache")
-    code = (
-        "import sys; from hsegap.export.text_encoder import encoder_folder; print(encoder_folder(sys.argv[1], sys.argv[2], pooling='cls'))"
-    )
-    both = [subprocess.Popen([sys.executable, "-c", code, small_bert, cache], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    code = "import sys; from hsegap.export.text_encoder import encoder_folder; print(encoder_folder(sys.argv[1], sys.argv[2], pooling='cls'))"
+    both = [
+        subprocess.Popen([sys.executable, "-c", code, small_bert, cache], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
     answers = [Path(process.communicate(timeout=500)[0].strip()) for process in both]
     assert [process.returncode for process in both] == [0, 0]
     return answers
@@ -224,7 +271,9 @@ def test_two_processes_may_export_into_one_cache(small_cached):
     assert not [path for path in first.parent.iterdir() if path.name.startswith(".")]
 
 
-def test_the_small_folder_with_integer_weights_and_a_character_table(small_bert, small_cached, small_exported, tmp_path):
+def test_the_small_folder_with_integer_weights_and_a_character_table(
+    small_bert, small_cached, small_exported, tmp_path
+):
     table = tmp_path / "vocab_mappings.txt"
     table.write_text("".join(f"{c} {c}\n" for c in "MgOSicub 3-") + "α Si\n", encoding="utf-8")
     folder = encoder_folder(small_bert, small_cached[0].parent, pooling="cls", normalisation_table=table)
@@ -245,13 +294,17 @@ def test_changed_weights_are_exported_anew(small_bert, small_cached, tmp_path):
 
     model = tmp_path / "small-bert"
     shutil.copytree(small_bert, model)
-    assert encoder_folder(model, small_cached[0].parent, pooling="cls") == small_cached[0]  # the place does not matter, the content does
+    assert (
+        encoder_folder(model, small_cached[0].parent, pooling="cls") == small_cached[0]
+    )  # the place does not matter, the content does
     weights = load_file(model / "model.safetensors")
     weights["embeddings.word_embeddings.weight"] = -weights["embeddings.word_embeddings.weight"]
     save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
     changed = encoder_folder(model, small_cached[0].parent, pooling="cls")
     assert changed != small_cached[0]
-    assert not np.allclose(TextEncoder.load(changed).pooled("Si"), TextEncoder.load(small_cached[0]).pooled("Si"), atol=1e-3)
+    assert not np.allclose(
+        TextEncoder.load(changed).pooled("Si"), TextEncoder.load(small_cached[0]).pooled("Si"), atol=1e-3
+    )
 
 
 class Bomb:
@@ -296,7 +349,8 @@ def test_a_model_that_brings_its_own_code_is_refused(small_bert, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("missing", "hint"), [("config.json", "config.json"), ("model.safetensors", "model.safetensors"), ("tokenizer.json", "tokenizer")]
+    ("missing", "hint"),
+    [("config.json", "config.json"), ("model.safetensors", "model.safetensors"), ("tokenizer.json", "tokenizer")],
 )
 def test_an_incomplete_folder_says_what_a_folder_needs(small_bert, tmp_path, missing, hint):
     import shutil
@@ -323,7 +377,9 @@ def test_a_hub_name_without_network_says_what_to_do(tmp_path):
         "except TextEncoderError as error:\n    print(error.message); print(error.hint)"
     )
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hub")}
-    done = subprocess.run([sys.executable, "-c", code, tmp_path / "out"], capture_output=True, text=True, check=True, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "out"], capture_output=True, text=True, check=True, env=environment
+    )
     message, hint = done.stdout.strip().splitlines()
     assert "m3rg-iitd/matscibert" in message
     assert "network" in hint

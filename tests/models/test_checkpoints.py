@@ -78,7 +78,10 @@ FOREIGN = [
 @pytest.mark.parametrize("settings", FOREIGN, ids=str)
 def test_a_foreign_state_dict_without_config_is_read_off_names_and_shapes(settings, tmp_path):
     network = random_network(
-        no_text="encode_empty", graph_flavour="jarvis", fine_grained_use_projection=len(str(settings)) % 2 == 0, **settings
+        no_text="encode_empty",
+        graph_flavour="jarvis",
+        fine_grained_use_projection=len(str(settings)) % 2 == 0,
+        **settings,
     )
     path = save(tmp_path / "foreign.pt", network)
     heads = {"fine_grained_num_heads": "4"} if settings["use_fine_grained_attention"] else {}
@@ -117,7 +120,10 @@ def test_constant_and_learned_scales_that_the_file_lacks_or_has_too_many(tmp_pat
         torch.save({"model": state, "config": config}, tmp_path / "x.pt")
         assert torch.equal(gap_of(load_checkpoint(tmp_path / "x.pt")), gap_of(network))
     torch.save(
-        {"model": {**network.state_dict(), "middle_fusion_modules.layer_2.node_scale": torch.tensor(2.0)}, "config": config},
+        {
+            "model": {**network.state_dict(), "middle_fusion_modules.layer_2.node_scale": torch.tensor(2.0)},
+            "config": config,
+        },
         tmp_path / "x.pt",
     )
     loaded = load_checkpoint(tmp_path / "x.pt")  # a scale other than 1 acts, whatever the config forgot to say
@@ -138,7 +144,11 @@ def test_scales_with_an_axis_and_a_modulation_that_modulates_nothing(tmp_path):
 @pytest.mark.parametrize("improved", [False, True])
 def test_constant_scales_act_with_the_value_they_have_in_the_file(improved, tmp_path):
     """They are 1 where the family made them; whatever else stands in the file is what the network was trained with."""
-    settings = {"use_middle_fusion": True, "use_improved_middle_fusion": improved, "middle_fusion_use_residual_scaling": False}
+    settings = {
+        "use_middle_fusion": True,
+        "use_improved_middle_fusion": improved,
+        "middle_fusion_use_residual_scaling": False,
+    }
     network = random_network(no_text="encode_empty", middle_fusion_layers="0,2", **settings)
     before = gap_of(network)
     with torch.no_grad():
@@ -153,7 +163,9 @@ def test_constant_scales_act_with_the_value_they_have_in_the_file(improved, tmp_
 
 def test_entries_without_a_value_say_nothing(tmp_path):
     network = random_network(no_text="encode_empty", late_fusion_type="tucker")
-    loaded = read_checkpoint(save(tmp_path / "x.pt", network, config={"late_fusion_rank": None, "classification": None}))
+    loaded = read_checkpoint(
+        save(tmp_path / "x.pt", network, config={"late_fusion_rank": None, "classification": None})
+    )
     assert torch.equal(gap_of(loaded.network), gap_of(network))
     assert "classification = False" in loaded.assumed
 
@@ -185,8 +197,12 @@ def test_plain_alignn_checkpoints_load_as_graph_only(tmp_path):
 
 def test_what_the_caller_says_wins_over_the_file_and_strings_are_read(tmp_path):
     network = random_network(use_cross_modal_attention=True, no_text="encode_empty")
-    path = save(tmp_path / "x.pt", network, config={**SMALL, "use_cross_modal_attention": True, "cross_modal_num_heads": 4})
-    loaded = read_checkpoint(path, overrides={"cross_modal_num_heads": "2", "classification": "True", "graph_flavour": "symmetric"})
+    path = save(
+        tmp_path / "x.pt", network, config={**SMALL, "use_cross_modal_attention": True, "cross_modal_num_heads": 4}
+    )
+    loaded = read_checkpoint(
+        path, overrides={"cross_modal_num_heads": "2", "classification": "True", "graph_flavour": "symmetric"}
+    )
     config = loaded.network.config
     assert (config.cross_modal_num_heads, config.classification, config.graph_flavour) == (2, True, "symmetric")
     assert not any("graph_flavour" in line or "classification" in line for line in loaded.assumed)
@@ -194,7 +210,11 @@ def test_what_the_caller_says_wins_over_the_file_and_strings_are_read(tmp_path):
 
 def test_entries_that_mean_nothing_to_the_network_are_named(tmp_path):
     network = random_network(no_text="encode_empty")
-    path = save(tmp_path / "x.pt", network, config={"use_cross_modal_attention": False, "name": "alignn", "favourite_colour": "blue"})
+    path = save(
+        tmp_path / "x.pt",
+        network,
+        config={"use_cross_modal_attention": False, "name": "alignn", "favourite_colour": "blue"},
+    )
     said = " ".join(read_checkpoint(path).assumed)
     assert "favourite_colour" in said
     assert "'name'" not in said, "the family writes it always"
@@ -235,7 +255,10 @@ def test_a_config_that_cannot_be_built_says_which_entry(tmp_path):
     path = save(tmp_path / "x.pt", random_network(), config={"use_middle_fusion": True, "middle_fusion_layers": [7]})
     with pytest.raises(CheckpointError, match="layer 7"):
         load_checkpoint(path)
-    torch.save({"model": {**random_network().state_dict(), "atom_embedding.layer.0.weight": torch.zeros(12, 11)}}, tmp_path / "y.pt")
+    torch.save(
+        {"model": {**random_network().state_dict(), "atom_embedding.layer.0.weight": torch.zeros(12, 11)}},
+        tmp_path / "y.pt",
+    )
     with pytest.raises(CheckpointError, match="atom_input_features"):
         load_checkpoint(tmp_path / "y.pt")
 
@@ -284,7 +307,12 @@ def test_files_that_are_no_checkpoints(tmp_path):
 def test_weights_of_another_precision_are_taken_over(tmp_path):
     network = random_network(no_text="encode_empty")
     torch.save(
-        {"model": {key: value.double() if value.is_floating_point() else value for key, value in network.state_dict().items()}},
+        {
+            "model": {
+                key: value.double() if value.is_floating_point() else value
+                for key, value in network.state_dict().items()
+            }
+        },
         tmp_path / "x.pt",
     )
     loaded = load_checkpoint(tmp_path / "x.pt")

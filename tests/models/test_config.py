@@ -11,13 +11,19 @@ from hsegap.models import FusionConfig
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"use_middle_fusion": True, "middle_fusion_layers": "4"}, "layer 4, but the 4 ALIGNN layers are numbered 0 to 3"),
+        (
+            {"use_middle_fusion": True, "middle_fusion_layers": "4"},
+            "layer 4, but the 4 ALIGNN layers are numbered 0 to 3",
+        ),
         ({"use_middle_fusion": True, "middle_fusion_layers": "1,7"}, "layer 7"),
         ({"use_middle_fusion": True, "middle_fusion_layers": ""}, "empty"),
         ({"use_middle_fusion": True, "middle_fusion_layers": "two"}, "list of layer numbers"),
         ({"use_middle_fusion": True, "middle_fusion_layers": "-1"}, "list of layer numbers"),
         ({"cross_modal_hidden_dim": 250}, "cross_modal_hidden_dim (250) is not divisible by cross_modal_num_heads (4)"),
-        ({"use_fine_grained_attention": True, "fine_grained_num_heads": 7}, "fine_grained_hidden_dim (256) is not divisible"),
+        (
+            {"use_fine_grained_attention": True, "fine_grained_num_heads": 7},
+            "fine_grained_hidden_dim (256) is not divisible",
+        ),
         ({"late_fusion_type": "sum"}, "concat"),
         ({"hidden_features": 0}, "greater than or equal"),
         ({"graph_dropout": 1.0}, "less than 1"),
@@ -37,14 +43,17 @@ def test_switched_off_parts_are_not_checked():
 
 
 @pytest.mark.parametrize(
-    ("given", "wanted"), [("2", (2,)), ("2,3", (2, 3)), (" 3, 1 ", (1, 3)), (2, (2,)), ([3, 2, 3], (2, 3)), ((0,), (0,))]
+    ("given", "wanted"),
+    [("2", (2,)), ("2,3", (2, 3)), (" 3, 1 ", (1, 3)), (2, (2,)), ([3, 2, 3], (2, 3)), ((0,), (0,))],
 )
 def test_ways_to_write_the_fusion_layers(given, wanted):
     assert FusionConfig(use_middle_fusion=True, middle_fusion_layers=given).middle_fusion_layers == wanted
 
 
 def test_json_round_trip_and_frozen():
-    config = FusionConfig(use_middle_fusion=True, middle_fusion_layers="1,3", late_fusion_type="tucker", graph_flavour="jarvis")
+    config = FusionConfig(
+        use_middle_fusion=True, middle_fusion_layers="1,3", late_fusion_type="tucker", graph_flavour="jarvis"
+    )
     assert FusionConfig.model_validate_json(config.model_dump_json()) == config
     with pytest.raises(ValidationError):
         config.hidden_features = 3

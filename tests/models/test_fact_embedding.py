@@ -56,7 +56,13 @@ def test_the_estimate_of_the_pbe_gap_comes_from_the_structure_alone(network):
     assert told.pbe_gap.shape == (5,)
     assert torch.equal(told.pbe_gap, silent.pbe_gap)
     assert torch.equal(told.structure_atoms, silent.structure_atoms)
-    assert ((told.gap - silent.gap).abs() > 1e-5).tolist() == [True, True, True, False, True]  # the fourth is told nothing
+    assert ((told.gap - silent.gap).abs() > 1e-5).tolist() == [
+        True,
+        True,
+        True,
+        False,
+        True,
+    ]  # the fourth is told nothing
 
 
 def test_the_answer_with_nothing_told_comes_from_the_same_run(network):
@@ -88,15 +94,24 @@ def test_both_heads_and_the_facts_learn():
     tokens, mask = some_texts(network.config)
     output = network(some_batch(for_training=True), tokens, mask, HAS_TEXT, VALUES, KNOWN)
     (output.gap.sum() + output.pbe_gap.sum()).backward()
-    for name in ("pbe_head.0.weight", "fact_embedding.embeddings.pbe_gap_ev.0.weight", "element_vectors.weight", "fc.weight"):
+    for name in (
+        "pbe_head.0.weight",
+        "fact_embedding.embeddings.pbe_gap_ev.0.weight",
+        "element_vectors.weight",
+        "fc.weight",
+    ):
         assert network.get_parameter(name).grad.abs().max() > 0, name
 
 
 def test_fusion_layers_are_counted_through_both_kinds():
-    config = FusionConfig(alignn_layers=2, gcn_layers=3, use_middle_fusion=True, middle_fusion_layers="1", middle_fusion_gcn_layers="0,2")
+    config = FusionConfig(
+        alignn_layers=2, gcn_layers=3, use_middle_fusion=True, middle_fusion_layers="1", middle_fusion_gcn_layers="0,2"
+    )
     assert config.fusion_layers == (1, 2, 4)
     with pytest.raises(ValidationError, match="names layer 3, but the 3 GCN layers are numbered from 0"):
-        FusionConfig(alignn_layers=2, gcn_layers=3, use_middle_fusion=True, middle_fusion_layers="", middle_fusion_gcn_layers="3")
+        FusionConfig(
+            alignn_layers=2, gcn_layers=3, use_middle_fusion=True, middle_fusion_layers="", middle_fusion_gcn_layers="3"
+        )
     with pytest.raises(ValidationError, match="facts are fused with the text's vector"):
         FusionConfig(use_text=False, facts=("pbe_gap_ev",))
 
@@ -105,4 +120,9 @@ def test_the_configuration_can_be_read_from_names_and_shapes(network):
     found = infer_config(network.state_dict())
     assert FusionConfig(**{**network.config.model_dump(), **found}) == network.config
     plain = infer_config(random_network(**FULL_MIDDLE, middle_fusion_layers="1").state_dict())
-    assert (plain["facts"], plain["pbe_head"], plain.get("line_features"), plain["element_vectors"]) == ([], "none", None, False)
+    assert (plain["facts"], plain["pbe_head"], plain.get("line_features"), plain["element_vectors"]) == (
+        [],
+        "none",
+        None,
+        False,
+    )

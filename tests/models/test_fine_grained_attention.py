@@ -44,7 +44,9 @@ def test_against_the_formula(projected):
         got = network.fine_grained_attention(atoms, tokens, mask, batch.atom_crystal, batch.crystal_atoms)
         for crystal in range(5):
             own = batch.atom_crystal == crystal
-            wanted = by_formula(network.state_dict(), 4, atoms[own], tokens[crystal], mask[crystal], projected=projected)
+            wanted = by_formula(
+                network.state_dict(), 4, atoms[own], tokens[crystal], mask[crystal], projected=projected
+            )
             torch.testing.assert_close(got[own], wanted, atol=1e-5, rtol=1e-5)
 
 
@@ -57,7 +59,11 @@ def test_masked_tokens_change_nothing(middle):
     longer = torch.cat([tokens, torch.randn(5, 9, tokens.shape[2])], dim=1)
     longer_mask = torch.cat([mask, torch.zeros(5, 9, dtype=mask.dtype)], dim=1)
     with torch.no_grad():
-        before, after, padded = network(batch, tokens, mask), network(batch, changed, mask), network(batch, longer, longer_mask)
+        before, after, padded = (
+            network(batch, tokens, mask),
+            network(batch, changed, mask),
+            network(batch, longer, longer_mask),
+        )
     for name in ("gap", "gates", "importance", "text_share", "graph_embedding"):
         assert torch.equal(getattr(before, name), getattr(after, name)), name
         torch.testing.assert_close(getattr(before, name), getattr(padded, name), atol=1e-6, rtol=0)

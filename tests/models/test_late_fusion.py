@@ -27,7 +27,9 @@ class Weights:
         return F.linear(x, self.state[f"{self.prefix}{name}.weight"], self.state.get(f"{self.prefix}{name}.bias"))
 
     def norm(self, name, x):
-        return F.layer_norm(x, x.shape[-1:], self.state[f"{self.prefix}{name}.weight"], self.state[f"{self.prefix}{name}.bias"])
+        return F.layer_norm(
+            x, x.shape[-1:], self.state[f"{self.prefix}{name}.weight"], self.state[f"{self.prefix}{name}.bias"]
+        )
 
 
 def gated(w, g, t):
@@ -123,7 +125,9 @@ def test_cross_modal_attention_is_attention_from_the_original_vectors():
     g, t = pair()
     with torch.no_grad():
         got = network.cross_modal_attention(g, t)
-        wanted = full_cross_attention(Weights(network, "cross_modal_attention."), g, t, network.config.cross_modal_num_heads)
+        wanted = full_cross_attention(
+            Weights(network, "cross_modal_attention."), g, t, network.config.cross_modal_num_heads
+        )
     for one, other in zip(got, wanted, strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
 

@@ -41,16 +41,25 @@ def by_formula(state, prefix, settings, atoms, text, atom_crystal):  # noqa: PLR
         t = linear("text_transform.3", torch.relu(linear("text_transform.0", text[crystal])))
         t = t * (state[prefix + "text_scale"] if settings["middle_fusion_use_learnable_scale"] else 1.0)
         both = torch.cat([atom, t])
-        gate = torch.sigmoid(linear("gate.0", norm("gate_norm", both) if settings["middle_fusion_use_gate_norm"] else both))
+        gate = torch.sigmoid(
+            linear("gate.0", norm("gate_norm", both) if settings["middle_fusion_use_gate_norm"] else both)
+        )
         if dynamic:
-            importance = torch.sigmoid(linear("importance_predictor.3", torch.relu(linear("importance_predictor.0", atom))))
+            importance = torch.sigmoid(
+                linear("importance_predictor.3", torch.relu(linear("importance_predictor.0", atom)))
+            )
             gate = gate * (1 + importance * state[prefix + "importance_modulation"])
             importances.append(importance)
         node = atom * state[prefix + "node_scale"] if residual else atom
         outputs.append(norm("layer_norm", node + gate * t))
         gates.append(gate.mean())
         shares.append((gate * t).norm() / (node.norm() + (gate * t).norm()))
-    return torch.stack(outputs), torch.stack(gates), torch.stack(importances) if importances else atoms[:, :0], torch.stack(shares)
+    return (
+        torch.stack(outputs),
+        torch.stack(gates),
+        torch.stack(importances) if importances else atoms[:, :0],
+        torch.stack(shares),
+    )
 
 
 @pytest.mark.parametrize("settings", SWITCHES, ids=lambda s: "".join("01"[value] for value in s.values()))
@@ -84,7 +93,9 @@ def test_maps_have_a_column_per_fusion_layer_in_ascending_order(layers):
     tokens, mask = some_texts(network.config)
     seen = {}
     for layer in wanted:
-        network.middle_fusion_modules[f"layer_{layer}"].register_forward_hook(lambda _m, _i, out, layer=layer: seen.update({layer: out}))
+        network.middle_fusion_modules[f"layer_{layer}"].register_forward_hook(
+            lambda _m, _i, out, layer=layer: seen.update({layer: out})
+        )
     with torch.no_grad():
         output = network(batch, tokens, mask)
     n_atoms = len(batch.atomic_numbers)

@@ -66,7 +66,12 @@ def test_graph_only_network():
     mean = torch.stack([output.graph_embedding[index] for index in range(5)])
     torch.testing.assert_close(output.gap, network.fc(mean).squeeze(1))
     assert output.modality_weights.tolist() == [[1.0, 0.0]] * 5
-    assert output.gates.shape == output.importance.shape == output.text_share.shape == (len(some_batch().atomic_numbers), 0)
+    assert (
+        output.gates.shape
+        == output.importance.shape
+        == output.text_share.shape
+        == (len(some_batch().atomic_numbers), 0)
+    )
 
 
 def test_graph_embedding_is_the_mean_over_the_crystals_atoms():
@@ -77,7 +82,9 @@ def test_graph_embedding_is_the_mean_over_the_crystals_atoms():
     with torch.no_grad():
         output = network(batch)
     for crystal in range(5):
-        torch.testing.assert_close(output.graph_embedding[crystal], seen["atoms"][batch.atom_crystal == crystal].mean(0))
+        torch.testing.assert_close(
+            output.graph_embedding[crystal], seen["atoms"][batch.atom_crystal == crystal].mean(0)
+        )
 
 
 def test_text_is_demanded_where_the_network_reads_it():
@@ -86,23 +93,35 @@ def test_text_is_demanded_where_the_network_reads_it():
 
 
 def test_classification_answers_with_a_probability():
-    number, probability = random_network(late_fusion_type="gated"), random_network(late_fusion_type="gated", classification=True)
+    number, probability = (
+        random_network(late_fusion_type="gated"),
+        random_network(late_fusion_type="gated", classification=True),
+    )
     tokens, mask = some_texts(number.config)
     with torch.no_grad():
         raw, answer = number(some_batch(), tokens, mask).gap, probability(some_batch(), tokens, mask).gap
     torch.testing.assert_close(answer, torch.sigmoid(raw))
 
 
-@pytest.mark.parametrize(("link", "function"), [("identity", lambda x: x), ("log", torch.exp), ("logit", torch.sigmoid)])
+@pytest.mark.parametrize(
+    ("link", "function"), [("identity", lambda x: x), ("log", torch.exp), ("logit", torch.sigmoid)]
+)
 def test_links(link, function):
     plain, linked = random_network(), random_network(link=link)
     tokens, mask = some_texts(plain.config)
     with torch.no_grad():
-        torch.testing.assert_close(linked(some_batch(), tokens, mask).gap, function(plain(some_batch(), tokens, mask).gap))
+        torch.testing.assert_close(
+            linked(some_batch(), tokens, mask).gap, function(plain(some_batch(), tokens, mask).gap)
+        )
 
 
 @pytest.mark.parametrize(
-    "layers", [{"alignn_layers": 0, "use_middle_fusion": False}, {"gcn_layers": 0}, {"alignn_layers": 1, "middle_fusion_layers": "0"}]
+    "layers",
+    [
+        {"alignn_layers": 0, "use_middle_fusion": False},
+        {"gcn_layers": 0},
+        {"alignn_layers": 1, "middle_fusion_layers": "0"},
+    ],
 )
 def test_few_layers(layers):
     network = random_network(**{**FULL_MIDDLE, **layers})

@@ -53,7 +53,9 @@ def test_what_the_two_improvements_cost():
     baseline = count(**without)
     residual = count(**{**RECOMMENDED, "middle_fusion_use_dynamic_gating": False})
     dynamic = count(**{**RECOMMENDED, "middle_fusion_use_residual_scaling": False})
-    neither = count(**{**RECOMMENDED, "middle_fusion_use_residual_scaling": False, "middle_fusion_use_dynamic_gating": False})
+    neither = count(
+        **{**RECOMMENDED, "middle_fusion_use_residual_scaling": False, "middle_fusion_use_dynamic_gating": False}
+    )
     assert residual - baseline == 1
     assert dynamic - baseline == 33_026
     assert neither == baseline
@@ -61,7 +63,9 @@ def test_what_the_two_improvements_cost():
 
 
 def test_constant_scales_are_buffers_under_the_same_names():
-    constant = network(**{**RECOMMENDED, "middle_fusion_use_learnable_scale": False, "middle_fusion_use_residual_scaling": False})
+    constant = network(
+        **{**RECOMMENDED, "middle_fusion_use_learnable_scale": False, "middle_fusion_use_residual_scaling": False}
+    )
     learned = network(**RECOMMENDED)
     assert set(constant.state_dict()) == set(learned.state_dict())
     for name in ("text_scale", "node_scale"):

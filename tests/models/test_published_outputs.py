@@ -29,7 +29,10 @@ def test_single_crystals_give_the_published_gaps_and_maps(published, name):
     gate, importance = published.maps(name, "gate"), published.maps(name, "importance")
     first = 0
     for index, graph in enumerate(published.graphs):
-        tokens, mask = torch.from_numpy(published.tokens[index : index + 1]), torch.from_numpy(published.mask[index : index + 1])
+        tokens, mask = (
+            torch.from_numpy(published.tokens[index : index + 1]),
+            torch.from_numpy(published.mask[index : index + 1]),
+        )
         with torch.no_grad():
             output = network(collate([graph]), tokens, mask)
         atoms = slice(first, first + len(graph.atomic_numbers))
@@ -49,7 +52,11 @@ def test_the_references_reach_every_kind_of_map(published):
 def test_training_plans_give_the_published_gaps(published, name):
     network = load_checkpoint(published.checkpoint(name))
     with torch.no_grad():
-        output = network(collate(published.graphs, for_training=True), torch.from_numpy(published.tokens), torch.from_numpy(published.mask))
+        output = network(
+            collate(published.graphs, for_training=True),
+            torch.from_numpy(published.tokens),
+            torch.from_numpy(published.mask),
+        )
     np.testing.assert_allclose(output.gap.numpy(), published.answers(name)["gap"], atol=TOLERANCE)
 
 
@@ -59,7 +66,11 @@ def test_without_its_config_a_published_checkpoint_gives_the_same_gaps(published
     content = torch.load(published.checkpoint(name), weights_only=True)
     torch.save({"model": content["model"]}, tmp_path / "bare.pt")
     heads = content["config"].get("fine_grained_num_heads")
-    overrides = {"fine_grained_num_heads": str(heads)} if heads and content["config"].get("use_fine_grained_attention") else None
+    overrides = (
+        {"fine_grained_num_heads": str(heads)}
+        if heads and content["config"].get("use_fine_grained_attention")
+        else None
+    )
     loaded = read_checkpoint(tmp_path / "bare.pt", overrides=overrides)
     assert any("no config" in line for line in loaded.assumed)
     with torch.no_grad():

@@ -63,7 +63,13 @@ def test_the_whole_network_has_the_same_gradients_with_and_without_plans():
         batch = batch._replace(r=batch.r.double())
         network.zero_grad()
         network(batch, tokens.double(), mask).gap.sum().backward()
-        gradients.append({name: parameter.grad.clone() for name, parameter in network.named_parameters() if parameter.grad is not None})
+        gradients.append(
+            {
+                name: parameter.grad.clone()
+                for name, parameter in network.named_parameters()
+                if parameter.grad is not None
+            }
+        )
     assert gradients[0].keys() == gradients[1].keys()
     assert len(gradients[0]) > 80
     for name, gradient in gradients[0].items():
@@ -80,7 +86,9 @@ def test_the_gradient_of_the_whole_network_against_finite_differences():
 
     def gap(value):
         return torch.func.functional_call(
-            network, {"alignn_layers.0.edge_update.src_gate.weight": value}, (batch._replace(r=batch.r.double()), tokens, mask)
+            network,
+            {"alignn_layers.0.edge_update.src_gate.weight": value},
+            (batch._replace(r=batch.r.double()), tokens, mask),
         ).gap
 
     assert torch.autograd.gradcheck(gap, weight.detach().clone().requires_grad_(), atol=1e-6)

@@ -21,7 +21,9 @@ MAPS = ("gates", "importance", "text_share")
 #: Of gap and maps; sums run in another order in another cell.
 TOLERANCE = 2e-5
 MOST_ATOMS = 12
-many = settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+many = settings(
+    max_examples=20, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,9 @@ def crystals():
 def network(request):
     """A random network with everything in it, and the shipped one."""
     if request.param == "random":
-        return random_network(seed=3, hidden_features=16, use_fine_grained_attention=True, middle_fusion_layers="0,2", **FULL_MIDDLE)
+        return random_network(
+            seed=3, hidden_features=16, use_fine_grained_attention=True, middle_fusion_layers="0,2", **FULL_MIDDLE
+        )
     from safetensors.torch import load_file
 
     from hsegap.artifact.artifact import default_artifact
@@ -100,7 +104,9 @@ def test_translation_and_atoms_wrapped_out_of_the_cell(network, crystals, data):
 def test_permutation(network, crystals, data):
     crystal = pick(data, crystals)
     order = np.random.default_rng(data.draw(st.integers(0, 10**6))).permutation(crystal.n_atoms)
-    assert_same(network, crystal, Crystal(crystal.lattice, crystal.frac_coords[order], crystal.atomic_numbers[order]), order)
+    assert_same(
+        network, crystal, Crystal(crystal.lattice, crystal.frac_coords[order], crystal.atomic_numbers[order]), order
+    )
 
 
 @many
@@ -161,6 +167,8 @@ def test_the_jarvis_flavour_does_change_with_the_cell(crystals):
             np.tile(crystal.atomic_numbers, 2),
         )
         with torch.no_grad():
-            one, two = (float(network(collate([build_graph(entry, flavour="jarvis")])).gap) for entry in (crystal, doubled))
+            one, two = (
+                float(network(collate([build_graph(entry, flavour="jarvis")])).gap) for entry in (crystal, doubled)
+            )
         worst = max(worst, abs(one - two))
     assert worst > 10 * TOLERANCE

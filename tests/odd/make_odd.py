@@ -30,7 +30,9 @@ def slab_of_rock_salt(vacuum: float = 20.0) -> Structure:
         for layer in range(3)
         for shift, symbol in enumerate(("Mg", "O"))
     ]
-    return Structure(Lattice.orthorhombic(a, a, thickness), [symbol for symbol, _ in sites], [place for _, place in sites])
+    return Structure(
+        Lattice.orthorhombic(a, a, thickness), [symbol for symbol, _ in sites], [place for _, place in sites]
+    )
 
 
 def buckminsterfullerene() -> Structure:

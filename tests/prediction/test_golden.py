@@ -40,7 +40,9 @@ def test_a_wrong_gap_or_map_is_named(artifact: Artifact, predictor: Predictor) -
     for case in read_golden(artifact):
         [answer] = predictor.predict([_request(case)])
         assert compare(case, answer).passed
-        wrong_gap = case.expected.model_copy(update={"gap_raw_ev": case.expected.gap_raw_ev + 2 * case.expected.tolerance})
+        wrong_gap = case.expected.model_copy(
+            update={"gap_raw_ev": case.expected.gap_raw_ev + 2 * case.expected.tolerance}
+        )
         report = compare(case.model_copy(update={"expected": wrong_gap}), answer)
         assert not report.passed
         assert "gap" in report.problem
@@ -48,11 +50,17 @@ def test_a_wrong_gap_or_map_is_named(artifact: Artifact, predictor: Predictor) -
             columns = {layer: values for layer, values in getattr(case.expected, name).items() if values}
             if not columns:
                 continue
-            shifted = {layer: [values[0] + 2 * case.expected.tolerance, *values[1:]] for layer, values in columns.items()}
-            report = compare(case.model_copy(update={"expected": case.expected.model_copy(update={name: shifted})}), answer)
+            shifted = {
+                layer: [values[0] + 2 * case.expected.tolerance, *values[1:]] for layer, values in columns.items()
+            }
+            report = compare(
+                case.model_copy(update={"expected": case.expected.model_copy(update={name: shifted})}), answer
+            )
             assert not report.passed
             missing = {layer: values[1:] for layer, values in columns.items()}
-            assert not compare(case.model_copy(update={"expected": case.expected.model_copy(update={name: missing})}), answer).passed
+            assert not compare(
+                case.model_copy(update={"expected": case.expected.model_copy(update={name: missing})}), answer
+            ).passed
 
 
 def _request(case: GoldenCase) -> object:

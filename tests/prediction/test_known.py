@@ -66,13 +66,23 @@ class TestGather:
         assert known.text == TEXT
         assert known.warnings == ()
         (fact,) = known.reports({"pbe_gap_ev": 0.25})
-        assert (fact.name, fact.value, fact.unit, fact.origin, fact.used, fact.effect_ev) == ("pbe_gap_ev", 5.0, "eV", "text", True, 0.25)
+        assert (fact.name, fact.value, fact.unit, fact.origin, fact.used, fact.effect_ev) == (
+            "pbe_gap_ev",
+            5.0,
+            "eV",
+            "text",
+            True,
+            0.25,
+        )
         assert fact.span == (len(TEXT) + 1, len(TEXT) + 1 + len("Its PBE band gap is 5.0 eV."))
 
     def test_the_request_counts_before_the_text(self):
         known = gather("PBE gap: 1.1 eV", Known(pbe_gap_ev=5.0), takes=TAKES)
         assert known.values == {"pbe_gap_ev": 5.0}
-        assert [(fact.origin, fact.value, fact.used) for fact in known.facts] == [("request", 5.0, True), ("text", 1.1, False)]
+        assert [(fact.origin, fact.value, fact.used) for fact in known.facts] == [
+            ("request", 5.0, True),
+            ("text", 1.1, False),
+        ]
         (warning,) = known.warnings
         assert warning.code == "fact_conflict"
         assert "1.1 eV" in warning.message
@@ -112,7 +122,11 @@ class TestGather:
         known = gather("PBE gap: 5 eV", None, takes=TAKES)
         warning = far_from_estimate(known, 1.0)
         assert warning is not None
-        assert (warning.code, "5.00 eV" in warning.message, "1.00 eV" in warning.message) == ("fact_far_from_estimate", True, True)
+        assert (warning.code, "5.00 eV" in warning.message, "1.00 eV" in warning.message) == (
+            "fact_far_from_estimate",
+            True,
+            True,
+        )
         assert far_from_estimate(known, 4.5) is None
         assert far_from_estimate(known, None) is None
         assert far_from_estimate(gather(None, None, takes=TAKES), 4.5) is None
@@ -155,7 +169,9 @@ class TestPredictor:
         st.sampled_from(["The HSE06 gap is {} eV.", "Its experimental band gap: {} eV.", "Eg = {} eV."]),
     )
     def test_a_fact_that_is_not_used_moves_nothing(self, told, one, other, sentence):
-        answers = [answer(told, description=f"{TEXT} {sentence.format(value / 100)} PBE gap: 5 eV.") for value in (one, other)]
+        answers = [
+            answer(told, description=f"{TEXT} {sentence.format(value / 100)} PBE gap: 5 eV.") for value in (one, other)
+        ]
         without = answer(told, description=f"{TEXT} PBE gap: 5 eV.")
         assert {got.gap_raw_ev for got in answers} == {without.gap_raw_ev}
         assert answers[0].atoms == answers[1].atoms == without.atoms
@@ -178,13 +194,22 @@ class TestPredictor:
         assert both.facts[0].used
 
     def test_another_crystal_in_the_sentence_of_a_fact_is_still_seen(self, told):
-        assert "text_contradicts_crystal" in codes(answer(told, structure=MGO, description="The PBE gap of GaAs is 0.5 eV."))
-        assert "text_contradicts_crystal" not in codes(answer(told, structure=MGO, description="The PW91 gap of MgO is 4.5 eV."))
+        assert "text_contradicts_crystal" in codes(
+            answer(told, structure=MGO, description="The PBE gap of GaAs is 0.5 eV.")
+        )
+        assert "text_contradicts_crystal" not in codes(
+            answer(told, structure=MGO, description="The PW91 gap of MgO is 4.5 eV.")
+        )
 
     def test_many_answers_are_those_of_one_by_one(self, told):
         requests = [
             PredictRequest.model_validate({"structure": NACL} | more)
-            for more in ({}, {"known": {"pbe_gap_ev": 5}}, {"description": TEXT}, {"description": f"{TEXT} PBE gap: 1 eV."})
+            for more in (
+                {},
+                {"known": {"pbe_gap_ev": 5}},
+                {"description": TEXT},
+                {"description": f"{TEXT} PBE gap: 1 eV."},
+            )
         ]
         together = [answer.gap_raw_ev for answer in told.predict(requests)]
         assert together == [told.predict([request])[0].gap_raw_ev for request in requests]
@@ -205,4 +230,6 @@ class TestPredictor:
             assert known.pbe_gap_estimate_ev is None
 
     def test_the_gap_without_text_is_that_of_a_request_without_text(self, predictor):
-        assert answer(predictor, description=TEXT).gap_without_text_ev == pytest.approx(answer(predictor).gap_ev, abs=1e-6)
+        assert answer(predictor, description=TEXT).gap_without_text_ev == pytest.approx(
+            answer(predictor).gap_ev, abs=1e-6
+        )

@@ -29,7 +29,9 @@ def features(**changed: object) -> list[float]:
 
 
 def test_a_text_shows_in_the_features_by_whether_it_is_there_and_what_it_changes() -> None:
-    assert features(gap_without_text_ev=1.0)[4] == features(gap_without_text_ev=2.0)[4], "the change counts, not its sign"
+    assert features(gap_without_text_ev=1.0)[4] == features(gap_without_text_ev=2.0)[4], (
+        "the change counts, not its sign"
+    )
     assert features(gap_without_text_ev=1.0)[4] > features(gap_without_text_ev=1.4)[4]
     assert [features(with_text=told)[5] for told in (True, False)] == [1.0, 0.0]
     # Without a text nothing is compared, whatever the numbers are.

@@ -44,11 +44,26 @@ def test_the_answer_is_as_documented(predictor: Predictor, artifact: Artifact) -
     data = json.loads(answer.model_dump_json())
     assert list(data) == [
         *("index", "formula", "n_atoms", "gap_ev", "gap_raw_ev", "gap_without_text_ev", "pbe_gap_estimate_ev"),
-        *("interval_ev", "coverage", "kind", "description", "facts", "modality_weights", "atoms", "warnings", "model", "timings_ms"),
+        *(
+            "interval_ev",
+            "coverage",
+            "kind",
+            "description",
+            "facts",
+            "modality_weights",
+            "atoms",
+            "warnings",
+            "model",
+            "timings_ms",
+        ),
     ]
     assert (data["index"], data["formula"], data["n_atoms"]) == (0, "NaCl", 8)
     assert data["description"] == {"text": TEXT, "origin": "given"}
-    assert data["model"] == {"name": artifact.manifest.name, "version": artifact.manifest.version, "sha256": artifact.sha256}
+    assert data["model"] == {
+        "name": artifact.manifest.name,
+        "version": artifact.manifest.version,
+        "sha256": artifact.sha256,
+    }
     assert data["gap_ev"] == max(0.0, data["gap_raw_ev"])
     assert data["kind"] == kind_of(data["gap_ev"], metal_below_ev=predictor.metal_below_ev)
     assert sum(data["modality_weights"].values()) == pytest.approx(1, abs=1e-5)
@@ -70,7 +85,8 @@ def test_the_answer_is_as_documented(predictor: Predictor, artifact: Artifact) -
 
 def test_without_text_the_text_share_is_null(predictor: Predictor) -> None:
     bare, blank, with_text = (
-        predicted(answer) for answer in predictor.predict([ask(NACL), ask(NACL, description=" \n "), ask(NACL, description=TEXT)])
+        predicted(answer)
+        for answer in predictor.predict([ask(NACL), ask(NACL, description=" \n "), ask(NACL, description=TEXT)])
     )
     for answer in (bare, blank):
         assert answer.description.model_dump() == {"text": None, "origin": "none"}
@@ -95,7 +111,12 @@ def test_a_supercell_and_another_format_give_the_same_gap(predictor: Predictor) 
     one, eight, poscar, moved = (
         predicted(answer).gap_raw_ev
         for answer in predictor.predict(
-            [ask(NACL), ask(supercell(2)), ask(GAAS), ask(GAAS.replace("0 0 0", ".5 .5 .5").replace(".25 .25 .25", ".75 .75 .75"))]
+            [
+                ask(NACL),
+                ask(supercell(2)),
+                ask(GAAS),
+                ask(GAAS.replace("0 0 0", ".5 .5 .5").replace(".25 .25 .25", ".75 .75 .75")),
+            ]
         )
     )
     assert one == pytest.approx(eight, abs=1e-4)
@@ -110,7 +131,9 @@ def test_maps_are_left_out_when_not_asked_for(predictor: Predictor) -> None:
 
 def test_a_batch_gives_exactly_what_its_singles_give(predictor: Predictor) -> None:
     requests = [
-        ask(text, description=description) for text in (*GOOD.values(), supercell(2)) for description in (None, TEXT, "Short text.")
+        ask(text, description=description)
+        for text in (*GOOD.values(), supercell(2))
+        for description in (None, TEXT, "Short text.")
     ]
     singles = [numbers(predictor.predict([request])[0]) for request in requests]
     order = np.random.default_rng(1).permutation(len(requests))
@@ -227,9 +250,11 @@ def changed_artifact(source: Path, target: Path, **changes: object) -> Artifact:
     target.mkdir()
     for path in source.iterdir():
         if path.name not in {"manifest.json", "network.pt", "weights.safetensors"}:
-            target.joinpath(path.name).hardlink_to(path) if path.stat().st_dev == target.stat().st_dev else target.joinpath(
-                path.name
-            ).write_bytes(path.read_bytes())
+            target.joinpath(path.name).hardlink_to(
+                path
+            ) if path.stat().st_dev == target.stat().st_dev else target.joinpath(path.name).write_bytes(
+                path.read_bytes()
+            )
     manifest = json.loads((source / "manifest.json").read_text())
     write_manifest(target, manifest | changes)
     return Artifact.load(target)
@@ -253,13 +278,17 @@ def test_limits_of_the_manifest_hold(with_manifest: Callable[..., Predictor]) ->
     silicon, mgo = (len(build_graph(read(text)).src) for text in (SILICON, MGO))
     assert silicon < mgo
     few = with_manifest(limits={"max_atoms": 4, "max_edges": silicon, "max_text_chars": 10})
-    *refused, answered = few.predict([ask(NACL), ask(SILICON, description="x" * 11), ask(MGO), ask(SILICON, description="x" * 10)])
+    *refused, answered = few.predict(
+        [ask(NACL), ask(SILICON, description="x" * 11), ask(MGO), ask(SILICON, description="x" * 10)]
+    )
     codes = [answer.error.code for answer in refused if isinstance(answer, Failure)]
     assert codes == ["too_many_atoms", "text_too_long", "too_many_edges"]
     assert predicted(answered).n_atoms == 2
 
 
-def test_a_calibrated_artifact_gives_intervals_and_names_the_unlike(with_manifest: Callable[..., Predictor], artifact: Artifact) -> None:
+def test_a_calibrated_artifact_gives_intervals_and_names_the_unlike(
+    with_manifest: Callable[..., Predictor], artifact: Artifact
+) -> None:
     hidden, width = artifact.manifest.config["hidden_features"], artifact.manifest.text_encoder.width
     far = {"centre": [1e3] * hidden, "scale": [1.0] * hidden, "limit": 3.0}
     near = {"centre": [0.0] * width, "scale": [1.0] * width, "limit": 1e6}
@@ -300,7 +329,10 @@ def test_a_network_that_cannot_be_loaded_is_an_internal_error(artifact_folder: P
     write_manifest(folder, manifest)
     with Predictor(Artifact.load(folder)) as predictor:
         answers = predictor.predict([ask(SILICON), ask("")])
-    assert [answer.error.code for answer in answers if isinstance(answer, Failure)] == ["internal", "unreadable_structure"]
+    assert [answer.error.code for answer in answers if isinstance(answer, Failure)] == [
+        "internal",
+        "unreadable_structure",
+    ]
     assert "Traceback" not in answers[0].model_dump_json()
 
 

@@ -67,7 +67,9 @@ def test_defaults_are_those_of_the_contract() -> None:
 
 
 def test_a_bad_item_of_a_batch_becomes_its_own_failure() -> None:
-    batch = BatchRequest.model_validate_json('{"items": [{"structure": "a"}, {"structure": 1}, 3, {"structure": "b", "format": "pdb"}]}')
+    batch = BatchRequest.model_validate_json(
+        '{"items": [{"structure": "a"}, {"structure": 1}, 3, {"structure": "b", "format": "pdb"}]}'
+    )
     kinds = [item.error.code if isinstance(item, Failure) else item.structure for item in batch.items]
     assert kinds == ["a", "invalid_request", "invalid_request", "unsupported_format"]
 
@@ -84,7 +86,10 @@ def test_every_code_has_a_status_a_hint_and_a_place_in_the_documentation() -> No
     assert codes == set(STATUS) == set(HINTS)
     assert set(STRUCTURE_ERROR_CODES) | set(DESCRIPTION_ERROR_CODES) <= codes
     text = (ROOT / "docs" / "errors.md").read_text()
-    documented = {(code, int(status)) for code, status in re.findall(r"^\| `(\w+)` \| (\d{3})(?:, \d{3})* \|", text, flags=re.MULTILINE)}
+    documented = {
+        (code, int(status))
+        for code, status in re.findall(r"^\| `(\w+)` \| (\d{3})(?:, \d{3})* \|", text, flags=re.MULTILINE)
+    }
     assert documented == set(STATUS.items())
     assert all(f"`{code}`" in text for code in ARTIFACT_ERROR_CODES)
     assert set(RETRY_AFTER_S) == {"overloaded", "not_ready"}
@@ -96,14 +101,23 @@ def test_an_unknown_code_is_an_internal_error() -> None:
 
 def test_a_failure_keeps_its_shape() -> None:
     failure = Failure.make("timeout", "It took too long.")
-    assert failure.model_dump() == {"error": {"code": "timeout", "message": "It took too long.", "hint": HINTS["timeout"]}}
+    assert failure.model_dump() == {
+        "error": {"code": "timeout", "message": "It took too long.", "hint": HINTS["timeout"]}
+    }
     assert failure.at(3).model_dump()["error"]["index"] == 3
     assert failure.status == 504
 
 
 @pytest.mark.parametrize(
     ("gap", "kind"),
-    [(0.0, "metal"), (0.0999, "metal"), (0.1, "semiconductor"), (3.999, "semiconductor"), (4.0, "insulator"), (9.0, "insulator")],
+    [
+        (0.0, "metal"),
+        (0.0999, "metal"),
+        (0.1, "semiconductor"),
+        (3.999, "semiconductor"),
+        (4.0, "insulator"),
+        (9.0, "insulator"),
+    ],
 )
 def test_kinds_change_at_the_documented_gaps(gap: float, kind: str) -> None:
     assert kind_of(gap) == kind

@@ -39,7 +39,9 @@ def objects() -> dict[str, Any]:
         "text": path.read_text(),
         "pymatgen": structure,
         "pymatgen dictionary": structure.as_dict(),
-        "with oxidation states and properties": structure.copy(site_properties={"own": [object()] * 6}).add_oxidation_state_by_guess(),
+        "with oxidation states and properties": structure.copy(
+            site_properties={"own": [object()] * 6}
+        ).add_oxidation_state_by_guess(),
         "ase": AseAtoms(crystal.symbols, cell=crystal.lattice, scaled_positions=crystal.frac_coords, pbc=True),
         "jarvis": jarvis,
         "jarvis dictionary": jarvis.to_dict(),

@@ -63,13 +63,18 @@ def test_the_notebook_runs_and_shows_something(place: Path) -> None:
     assert not [cell for cell in book["cells"] if cell.get("outputs")], "outputs grow old: a reader makes them"
     names: dict[str, Any] = {"__name__": "__main__"}
     shown = [
-        run("".join(cell["source"]), names, f"cell {number}") for number, cell in enumerate(book["cells"]) if cell["cell_type"] == "code"
+        run("".join(cell["source"]), names, f"cell {number}")
+        for number, cell in enumerate(book["cells"])
+        if cell["cell_type"] == "code"
     ]
     pictures = [value._repr_html_() for value in shown if hasattr(value, "_repr_html_")]
     assert len(pictures) >= 4
     assert sum("<svg" in picture for picture in pictures) == 2
     table = shown[3]
     assert table["error_code"].notna().tolist() == [False] * 6 + [True]
-    assert all(low <= gap <= high for low, gap, high in table.iloc[:6][["interval_ev_low", "gap_ev", "interval_ev_high"]].to_numpy())
+    assert all(
+        low <= gap <= high
+        for low, gap, high in table.iloc[:6][["interval_ev_low", "gap_ev", "interval_ev_high"]].to_numpy()
+    )
     assert len(names["gaps"]) == 5
     assert all(gap > 1 for gap in names["gaps"]), "magnesium oxide is an insulator, pressed or pulled"

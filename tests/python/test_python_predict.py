@@ -29,7 +29,9 @@ TEXT = "MgO is Halite, Rock Salt structured and crystallizes in the cubic Fm-3m 
 def test_one_crystal_in_every_form_has_one_gap(model: Model, objects: dict[str, Any]) -> None:
     results = {name: model.predict(value) for name, value in objects.items()}
     gaps = {name: result.gap_raw_ev for name, result in results.items()}
-    assert gaps == pytest.approx(dict.fromkeys(objects, gaps["path"]), abs=1e-5), "a CIF of rounded coordinates says the same"
+    assert gaps == pytest.approx(dict.fromkeys(objects, gaps["path"]), abs=1e-5), (
+        "a CIF of rounded coordinates says the same"
+    )
     assert gaps["pymatgen"] == gaps["our own"] == gaps["pymatgen dictionary"]
     for name, result in results.items():
         assert type(result) is Result
@@ -86,7 +88,9 @@ def test_a_list_is_a_table_in_its_order(model: Model, objects: dict[str, Any]) -
 
 def test_a_column_of_a_frame_keeps_its_index(model: Model) -> None:
     crystals = pd.DataFrame({"file": [SILICON, MAGNESIA], "text": [None, TEXT]}, index=["a", "b"])
-    joined = crystals.join(model.predict(crystals["file"], crystals["text"])[["formula", "gap_ev", "description_origin"]])
+    joined = crystals.join(
+        model.predict(crystals["file"], crystals["text"])[["formula", "gap_ev", "description_origin"]]
+    )
     assert joined.loc["b", "formula"] == "MgO"
     assert joined["description_origin"].tolist() == ["none", "given"]
     assert model.predict(np.array([str(SILICON)]))["formula"].tolist() == ["Si"]

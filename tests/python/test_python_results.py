@@ -34,7 +34,9 @@ def test_it_says_itself_in_a_line(gaas: Result) -> None:
 
 
 def svgs(html: str) -> list[ET.Element]:
-    return [ET.fromstring(part[: part.index("</svg>") + 6]) for part in ("<svg" + rest for rest in html.split("<svg")[1:])]
+    return [
+        ET.fromstring(part[: part.index("</svg>") + 6]) for part in ("<svg" + rest for rest in html.split("<svg")[1:])
+    ]
 
 
 def test_a_notebook_shows_gap_scale_picture_and_warnings(gaas: Result) -> None:
@@ -118,7 +120,9 @@ def test_a_featuriser_for_matminer(model: Model) -> None:
 
     structures = [model.predict(EXAMPLES / f"{name}.cif").to_structure() for name in ("Si", "MgO")]
     frame = pd.DataFrame({"structure": [*structures, "gone.cif"]})
-    made = GapFeaturizer(model).featurize_dataframe(frame, "structure", ignore_errors=True, return_errors=True, pbar=False)
+    made = GapFeaturizer(model).featurize_dataframe(
+        frame, "structure", ignore_errors=True, return_errors=True, pbar=False
+    )
     assert made["hse_gap_ev"][0] == model.predict(structures[0]).gap_ev
     assert (made["hse_gap_low_ev"][:2] <= made["hse_gap_ev"][:2]).all()
     assert made["hse_gap_ev"].isna().tolist() == [False, False, True]

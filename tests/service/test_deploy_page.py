@@ -31,9 +31,15 @@ def blocks(language: str) -> list[str]:
 def test_the_client_and_the_curl_line_get_an_answer(start_server: Callable[..., RunningServer]) -> None:
     key = new_key()
     server = start_server(HSEGAP_API_KEYS=f"docs:{hash_of(key)}")
-    environment = os.environ | {"HSEGAP_KEY": key, "HSEGAP_URL": server.url, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment = os.environ | {
+        "HSEGAP_KEY": key,
+        "HSEGAP_URL": server.url,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
     [client] = blocks("python")
-    told = subprocess.run([sys.executable, "-c", client], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=180)
+    told = subprocess.run(
+        [sys.executable, "-c", client], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=180
+    )
     assert 0.2 < float(told.stdout) < 3, told.stderr
     curl = next(block for block in blocks("sh") if "curl" in block).replace("http://127.0.0.1:3000", server.url)
     told = subprocess.run(["bash", "-c", curl], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=180)
@@ -48,7 +54,9 @@ def test_its_yaml_is_yaml_and_its_settings_exist() -> None:
     assert flags
 
 
-@pytest.mark.parametrize("words", [["USER", "10001"], ["HEALTHCHECK", "readyz"], ["ORT_DISABLE_TELEMETRY=1"], ["python:3.11-slim"]])
+@pytest.mark.parametrize(
+    "words", [["USER", "10001"], ["HEALTHCHECK", "readyz"], ["ORT_DISABLE_TELEMETRY=1"], ["python:3.11-slim"]]
+)
 def test_the_container_file_keeps_its_promises(words: list[str]) -> None:
     text = (ROOT / "Containerfile").read_text()
     assert all(word in text for word in words)

@@ -35,8 +35,12 @@ def test_64_descriptions_and_thousands_of_operations_starve_nobody(start_server:
         limits = httpx.Limits(max_connections=200)
         async with httpx.AsyncClient(base_url=server.url, timeout=200, limits=limits) as client:
             await client.post("/predict", json={"structure": SILICON})
-            describing = [asyncio.create_task(client.post("/describe", json={"structure": supercell(2)})) for _ in range(64)]
-            crowded = [asyncio.create_task(client.post("/predict", json={"structure": MANY_OPERATIONS})) for _ in range(4)]
+            describing = [
+                asyncio.create_task(client.post("/describe", json={"structure": supercell(2)})) for _ in range(64)
+            ]
+            crowded = [
+                asyncio.create_task(client.post("/predict", json={"structure": MANY_OPERATIONS})) for _ in range(4)
+            ]
             await asyncio.sleep(0.2)
             took = []
             for _ in range(20):
@@ -69,14 +73,18 @@ def test_a_batch_whose_client_has_gone_ends(start_server: Callable[..., RunningS
         async with httpx.AsyncClient(base_url=server.url, timeout=120) as client:
             await client.post("/predict", json={"structure": SILICON})
             for _ in range(2):
-                request = asyncio.create_task(client.post("/predict_batch", content=body, headers={"content-type": "application/json"}))
+                request = asyncio.create_task(
+                    client.post("/predict_batch", content=body, headers={"content-type": "application/json"})
+                )
                 await asyncio.sleep(1.5)
                 request.cancel()
             for _ in range(100):
                 if 'hsegap_running{kind="batch"} 0.0' in (await client.get("/metrics")).text:
                     break
                 await asyncio.sleep(0.1)
-            for _ in range(20):  # items under way are finished; all of both batches would keep a processor busy for minutes
+            for _ in range(
+                20
+            ):  # items under way are finished; all of both batches would keep a processor busy for minutes
                 before = processor_s(server.process.pid)
                 await asyncio.sleep(1.5)
                 used = processor_s(server.process.pid) - before

@@ -71,7 +71,14 @@ def guarded(**settings: Any) -> tuple[Guard, Stub, Runtime]:
 
 
 def ask(
-    guard: Guard, method: str, path: str, *, host: str = "localhost:3000", headers: Any = (), client: str = "127.0.0.1", **more: Any
+    guard: Guard,
+    method: str,
+    path: str,
+    *,
+    host: str = "localhost:3000",
+    headers: Any = (),
+    client: str = "127.0.0.1",
+    **more: Any,
 ) -> httpx.Response:
     async def go() -> httpx.Response:
         transport = httpx.ASGITransport(guard, client=(client, 1))
@@ -93,7 +100,16 @@ def test_loopback_names_are_ours(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:3000", "localhost.evil.example", "127.0.0.1.evil.example", "localhost@evil", "a b", ""]
+    "host",
+    [
+        "evil.example",
+        "evil.example:3000",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "localhost@evil",
+        "a b",
+        "",
+    ],
 )
 def test_a_name_pointed_at_this_machine_is_refused(host: str) -> None:
     guard, stub, _ = guarded()
@@ -154,7 +170,11 @@ def test_cors_is_off_unless_configured() -> None:
     on = ask(guard, "OPTIONS", "/predict", headers=preflight)
     assert (on.status_code, on.headers["access-control-allow-origin"]) == (204, "https://notebook.lab.example")
     answer = ask(
-        guard, "POST", "/predict", headers=JSON | {"origin": "https://notebook.lab.example", "authorization": "Bearer k"}, content=b"{}"
+        guard,
+        "POST",
+        "/predict",
+        headers=JSON | {"origin": "https://notebook.lab.example", "authorization": "Bearer k"},
+        content=b"{}",
     )
     assert answer.headers["access-control-allow-origin"] == "https://notebook.lab.example"
     failed(ask(guard, "OPTIONS", "/predict", headers=preflight | {"origin": "https://evil.example"}), "unauthorized")
@@ -284,7 +304,10 @@ def test_slow_bodies_hold_no_place_and_end() -> None:
 
 def test_bytes_of_all_bodies_are_bounded() -> None:
     guard, stub, _ = guarded(max_pending_bytes=1000)
-    failed(ask(guard, "POST", "/predict", headers=JSON, content=json.dumps({"structure": "x" * 2000}).encode()), "overloaded")
+    failed(
+        ask(guard, "POST", "/predict", headers=JSON, content=json.dumps({"structure": "x" * 2000}).encode()),
+        "overloaded",
+    )
     assert ask(guard, "POST", "/predict", headers=JSON, content=b"{}").status_code == 200
     assert len(stub.seen) == 1
 
@@ -296,7 +319,12 @@ def test_each_kind_of_work_has_its_own_budget() -> None:
     async def go() -> list[int]:
         transport = httpx.ASGITransport(guard)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
-            asked = [("/describe", {})] * 3 + [("/predict_batch", {})] * 3 + [("/predict", {"describe": True})] * 2 + [("/predict", {})] * 3
+            asked = (
+                [("/describe", {})] * 3
+                + [("/predict_batch", {})] * 3
+                + [("/predict", {"describe": True})] * 2
+                + [("/predict", {})] * 3
+            )
             answers = await asyncio.gather(*(http.post(path, json=body) for path, body in asked))
         assert all(answer.headers["retry-after"] == "1" for answer in answers if answer.status_code == 429)
         return [answer.status_code for answer in answers]
@@ -334,8 +362,14 @@ def test_a_prefix_by_setting_and_by_a_listed_proxy_only() -> None:
     guard, stub, _ = guarded(root_path="/tools/hse")
     for path in ("/tools/hse/model", "/model"):
         assert ask(guard, "GET", path).status_code == 200
-        assert (stub.seen[-1]["scope"]["root_path"], stub.seen[-1]["scope"]["path"]) == ("/tools/hse", "/tools/hse/model")
-    failed(ask(guard, "POST", "/tools/hse/predict", headers={"content-type": "text/plain"}, content=b"x"), "unsupported_media_type")
+        assert (stub.seen[-1]["scope"]["root_path"], stub.seen[-1]["scope"]["path"]) == (
+            "/tools/hse",
+            "/tools/hse/model",
+        )
+    failed(
+        ask(guard, "POST", "/tools/hse/predict", headers={"content-type": "text/plain"}, content=b"x"),
+        "unsupported_media_type",
+    )
     forwarded = {"x-forwarded-prefix": "/other", "x-forwarded-host": "evil.example", "x-forwarded-proto": "https"}
     guard, stub, _ = guarded(trusted_proxies="10.0.0.1")
     ask(guard, "GET", "/model", headers=forwarded, client="127.0.0.1")

@@ -64,6 +64,8 @@ def test_an_upgrade_to_anything_is_not_made(server_url: str) -> None:
 
 def test_a_7_mb_body_of_keys_is_answered_by_name_while_others_are_served(server_url: str) -> None:
     body = b"{" + b",".join(b'"k%d":1' % number for number in range(600_000)) + b"}"
-    response = httpx.post(server_url + "/predict", content=body, headers={"content-type": "application/json"}, timeout=60)
+    response = httpx.post(
+        server_url + "/predict", content=body, headers={"content-type": "application/json"}, timeout=60
+    )
     assert response.status_code == 400
     assert "values" in response.json()["error"]["message"]

@@ -90,7 +90,11 @@ def test_it_listens_early_and_a_page_under_no_name_works(artifact_folder: Path, 
     """From the first answered second /readyz says 503 and nothing is refused; all of it as a user without passwd entry and HOME."""
     # Reading stays allowed, for the interpreter may lie where only its owner may look.
     caps = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
-    nobody = ("setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", *caps) if os.getuid() == 0 and shutil.which("setpriv") else ()
+    nobody = (
+        ("setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", *caps)
+        if os.getuid() == 0 and shutil.which("setpriv")
+        else ()
+    )
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     temporary.chmod(0o777)
@@ -120,7 +124,9 @@ def test_it_listens_early_and_a_page_under_no_name_works(artifact_folder: Path, 
     assert not list(temporary.glob("hsegap-page-*"))
 
 
-def test_sigterm_answers_what_runs_turns_new_ones_away_and_ends_with_0(start_server: Callable[..., RunningServer]) -> None:
+def test_sigterm_answers_what_runs_turns_new_ones_away_and_ends_with_0(
+    start_server: Callable[..., RunningServer],
+) -> None:
     server = start_server(HSEGAP_DRAIN_S="60")
     items = [{"structure": supercell(2), "atoms": False}] * 40
 
@@ -132,7 +138,11 @@ def test_sigterm_answers_what_runs_turns_new_ones_away_and_ends_with_0(start_ser
             server.process.terminate()
             await asyncio.sleep(0.2)
             async with httpx.AsyncClient(base_url=server.url, timeout=60) as fresh:
-                return await working, await fresh.post("/predict", json={"structure": SILICON}), await fresh.get("/readyz")
+                return (
+                    await working,
+                    await fresh.post("/predict", json={"structure": SILICON}),
+                    await fresh.get("/readyz"),
+                )
 
     working, new, ready = in_own_loop(go())
     assert working.status_code == 200
@@ -192,7 +202,9 @@ def test_sighup_swaps_a_good_artifact_and_refuses_a_bad_one(
     answers, versions = in_own_loop(go())
     assert versions == ["9.9.9", "9.9.9", "9.9.9"]
     assert {code for code, _ in answers} == {200}, answers
-    assert [version for _, version in answers] == sorted((version for _, version in answers), key=lambda version: version == "9.9.9")
+    assert [version for _, version in answers] == sorted(
+        (version for _, version in answers), key=lambda version: version == "9.9.9"
+    )
     assert {version for _, version in answers} == {manifest["version"], "9.9.9"}
     assert server.stop() == 0
 
@@ -255,12 +267,17 @@ def test_an_idle_page_costs_next_to_no_processor_time(server: RunningServer) -> 
     assert min(counts) < 300, counts  # 0.02 s and 0.04 s are 75 a second; a millisecond gave 1100
 
 
-def test_folders_of_dead_servers_are_removed_and_those_of_living_ones_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_of_dead_servers_are_removed_and_those_of_living_ones_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from hsegap.ui import upload_folder
 
     monkeypatch.setattr(upload_folder.tempfile, "tempdir", str(tmp_path))
     code = "import sys, tempfile, time; tempfile.tempdir = sys.argv[1]\nfrom hsegap.ui import upload_folder\nprint(upload_folder.make().base, flush=True); time.sleep(600)"
-    living, dying = (subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True) for _ in range(2))
+    living, dying = (
+        subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    )
     try:
         assert living.stdout is not None
         assert dying.stdout is not None

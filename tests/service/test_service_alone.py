@@ -52,13 +52,20 @@ def walled(tmp_path: Path, artifact_folder: Path) -> dict[str, str]:
 
 
 def test_the_wall_stands(walled: dict[str, str], tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", "import torch"], env=walled, cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", "import torch"], env=walled, cwd=tmp_path, capture_output=True, text=True
+    )
     assert "must not be imported" in done.stderr
 
 
 def test_silicon_is_predicted_end_to_end_without_torch(walled: dict[str, str], tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", PREDICT.format(text=SILICON)], env=walled, cwd=tmp_path, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", PREDICT.format(text=SILICON)],
+        env=walled,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
@@ -68,7 +75,9 @@ def test_silicon_is_predicted_end_to_end_without_torch(walled: dict[str, str], t
 
 def test_the_server_starts_without_torch(walled: dict[str, str], tmp_path: Path) -> None:
     code = "from hsegap.service.bento import HsegapService\nHsegapService.to_asgi()\nimport hsegap.service.server, hsegap.service.launch, hsegap.prediction.golden, hsegap.ui\nprint('started')"
-    done = subprocess.run([sys.executable, "-c", code], env=walled, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=walled, cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
     assert done.stdout.strip().endswith("started"), done.stderr
 
 
@@ -77,7 +86,9 @@ def test_importing_the_service_is_quick_and_silent(walled: dict[str, str], tmp_p
         "import sys\nimport hsegap.service, hsegap.prediction.predictor, hsegap.prediction.schemas, hsegap.prediction.errors, hsegap.prediction.golden, hsegap.service.launch\n"
         "heavy = {'pymatgen', 'onnxruntime', 'bentoml', 'gradio', 'robocrys', 'pandas', 'scipy', 'torch', 'tokenizers'} & set(sys.modules)\nprint(sorted(heavy))"
     )
-    done = subprocess.run([sys.executable, "-c", code], env=walled, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=walled, cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
     assert done.stdout == "[]\n", done.stdout + done.stderr
     assert done.stderr == ""
 
@@ -90,7 +101,9 @@ def test_a_cold_start_costs_little_processor_time(walled: dict[str, str], tmp_pa
     spent = []
     for _ in range(3):
         started = time.monotonic()
-        done = subprocess.run([sys.executable, "-c", code], env=walled, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=walled, cwd=tmp_path, capture_output=True, text=True, timeout=300
+        )
         assert done.returncode == 0, done.stderr
         spent.append((float(done.stdout.splitlines()[-1]), time.monotonic() - started))
     assert min(seconds for seconds, _ in spent) < 5.0, spent

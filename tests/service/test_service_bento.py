@@ -41,9 +41,13 @@ def environment(home: Path, artifact_folder: Path) -> dict[str, str]:
 
 def test_the_packages_are_those_of_the_project_at_the_tested_versions() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [re.match(r"[\w.-]+", line)[0] for line in project["dependencies"] + project["optional-dependencies"]["describe"]]  # type: ignore[index]  # every line has a name
+    wanted = [
+        re.match(r"[\w.-]+", line)[0] for line in project["dependencies"] + project["optional-dependencies"]["describe"]
+    ]  # type: ignore[index]  # every line has a name
     pins = dict(
-        line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line and not line.startswith("#")
+        line.split("==")
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if "==" in line and not line.startswith("#")
     )
     assert BENTOFILE["python"]["packages"] == [f"{name}=={pins[name]}" for name in wanted]
     assert BENTOFILE["python"]["lock_packages"] is False
@@ -80,15 +84,30 @@ def test_a_bento_holds_what_serving_needs_and_no_more(bento: Path) -> None:
     ):
         assert name in packed
     assert "artifacts/hsegap-hse/manifest.json" in packed
-    left_out = ("models/", "training/", "export/", "batch/", "evaluation/", "tests/", ".venv/", ".git/", "runs/", "benchmarks/")
+    left_out = (
+        "models/",
+        "training/",
+        "export/",
+        "batch/",
+        "evaluation/",
+        "tests/",
+        ".venv/",
+        ".git/",
+        "runs/",
+        "benchmarks/",
+    )
     assert not [name for name in packed if name.startswith(left_out)]
 
 
 @pytest.mark.slow
 def test_a_bento_predicts_with_its_own_artifact(bento: Path, tmp_path: Path) -> None:
     code = f"from hsegap.artifact.artifact import Artifact\nfrom hsegap.prediction import Predictor, PredictRequest\nartifact = Artifact.load()\nprint(artifact.folder)\nwith Predictor(artifact) as p:\n    print(p.predict([PredictRequest(structure={SILICON!r})])[0].formula)\n"
-    env = {key: value for key, value in os.environ.items() if not key.startswith("HSEGAP_")} | {"PYTHONPATH": str(bento / "src")}
-    done = subprocess.run([sys.executable, "-P", "-c", code], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    env = {key: value for key, value in os.environ.items() if not key.startswith("HSEGAP_")} | {
+        "PYTHONPATH": str(bento / "src")
+    }
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
     assert done.stdout.split() == [str((bento / "src" / "artifacts" / "hsegap-hse").resolve()), "Si"], done.stderr
 
 
@@ -98,7 +117,11 @@ def served(tmp_path: Path, artifact_folder: Path) -> Iterator[str]:
     port = free_port()
     command = [BIN / "bentoml", "serve", "service.bento:HsegapService", "--host", "127.0.0.1", "--port", str(port)]
     process = subprocess.Popen(
-        command, cwd=ROOT, env=environment(tmp_path, artifact_folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        cwd=ROOT,
+        env=environment(tmp_path, artifact_folder),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     url = f"http://127.0.0.1:{port}"
     deadline = time.monotonic() + 240
@@ -118,7 +141,10 @@ def test_bentoml_serve_runs_the_same_service(served: str) -> None:
     response = httpx.post(served + "/predict", json={"structure": SILICON}, timeout=60)
     assert response.status_code == 200
     assert response.json()["formula"] == "Si"
-    assert httpx.post(served + "/predict", json={"structure": ""}, timeout=60).json()["error"]["code"] == "unreadable_structure"
+    assert (
+        httpx.post(served + "/predict", json={"structure": ""}, timeout=60).json()["error"]["code"]
+        == "unreadable_structure"
+    )
     for place in range(3):
         httpx.get(f"{served}/stranger{place}", timeout=60)
     metrics = httpx.get(served + "/metrics", timeout=60)

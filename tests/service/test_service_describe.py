@@ -58,7 +58,9 @@ def test_a_bad_structure_is_named_and_others_go_on(predictor: Predictor) -> None
         answer = predictor.describe(DescribeRequest(structure=text))
         assert isinstance(answer, Failure)
         assert answer.error.code == code
-    bad, good = predictor.predict([PredictRequest(structure="", describe=True), PredictRequest(structure=SILICON, describe=True)])
+    bad, good = predictor.predict(
+        [PredictRequest(structure="", describe=True), PredictRequest(structure=SILICON, describe=True)]
+    )
     assert isinstance(bad, Failure)
     assert isinstance(good, Prediction)
     assert good.description.origin == "generated"
@@ -112,7 +114,10 @@ def test_descriptions_over_http(client: httpx.Client, predictor: Predictor) -> N
     assert answer["description"] == response.json()["description"]
     failed = client.post("/describe", json={"structure": ""})
     assert (failed.status_code, failed.json()["error"]["code"]) == (422, "unreadable_structure")
-    assert client.post("/describe", json={"structure": NACL, "describe": True}).json()["error"]["code"] == "invalid_request"
+    assert (
+        client.post("/describe", json={"structure": NACL, "describe": True}).json()["error"]["code"]
+        == "invalid_request"
+    )
 
 
 def test_failures_of_describing_have_a_status() -> None:

@@ -80,16 +80,21 @@ def test_a_request_that_is_not_as_documented(client: httpx.Client, body: bytes, 
 )
 @pytest.mark.parametrize("route", ["/predict", "/predict_batch", "/describe"])
 def test_only_json_is_taken(client: httpx.Client, route: str, media_type: str | None) -> None:
-    request = client.build_request("POST", route, content=b"\x80\x04.", headers={"content-type": media_type} if media_type else {})
+    request = client.build_request(
+        "POST", route, content=b"\x80\x04.", headers={"content-type": media_type} if media_type else {}
+    )
     failure(client.send(request), "unsupported_media_type")
 
 
 def test_pickles_and_compressed_bodies_are_refused_everywhere(client: httpx.Client) -> None:
     for route in ("/", "/model", "/ui/", "/ui/gradio_api/upload", "/nowhere"):
         failure(
-            client.post(route, content=b"\x80\x04.", headers={"content-type": "application/vnd.bentoml+pickle"}), "unsupported_media_type"
+            client.post(route, content=b"\x80\x04.", headers={"content-type": "application/vnd.bentoml+pickle"}),
+            "unsupported_media_type",
         )
-    failure(client.post("/predict", content=b"x", headers=JSON | {"content-encoding": "gzip"}), "unsupported_media_type")
+    failure(
+        client.post("/predict", content=b"x", headers=JSON | {"content-encoding": "gzip"}), "unsupported_media_type"
+    )
 
 
 def test_a_body_that_is_too_large_is_refused_by_its_length(client: httpx.Client) -> None:
@@ -125,7 +130,10 @@ def test_a_batch_keeps_its_order_and_its_good_items(client: httpx.Client) -> Non
     assert response.status_code == 200
     answers = BatchResponse.model_validate_json(response.text).items
     assert len(answers) == len(items)
-    singles = {text: client.post("/predict", json={"structure": text, "atoms": False}).json()["gap_raw_ev"] for text in GOOD.values()}
+    singles = {
+        text: client.post("/predict", json={"structure": text, "atoms": False}).json()["gap_raw_ev"]
+        for text in GOOD.values()
+    }
     codes = dict(bad)
     for index, (item, answer) in enumerate(zip(items, answers, strict=True)):
         text = item["structure"]
@@ -143,13 +151,18 @@ def test_a_batch_of_too_many_items_or_none(client: httpx.Client) -> None:
 
 
 def test_a_burst_gets_the_right_answers_in_the_right_order(server_url: str, client: httpx.Client) -> None:
-    expected = {name: client.post("/predict", json={"structure": text, "atoms": False}).json()["gap_raw_ev"] for name, text in GOOD.items()}
+    expected = {
+        name: client.post("/predict", json={"structure": text, "atoms": False}).json()["gap_raw_ev"]
+        for name, text in GOOD.items()
+    }
     names = [list(GOOD)[i % len(GOOD)] for i in range(64)]
 
     async def burst() -> list[httpx.Response]:
         limits = httpx.Limits(max_connections=64)
         async with httpx.AsyncClient(base_url=server_url, timeout=120, limits=limits) as many:
-            return await asyncio.gather(*(many.post("/predict", json={"structure": GOOD[name], "atoms": False}) for name in names))
+            return await asyncio.gather(
+                *(many.post("/predict", json={"structure": GOOD[name], "atoms": False}) for name in names)
+            )
 
     for name, response in zip(names, in_own_loop(burst()), strict=True):
         assert response.status_code == 200, response.text
@@ -209,7 +222,11 @@ def test_too_many_atoms(client: httpx.Client, artifact: Artifact) -> None:
 
 def test_the_model_tells_about_itself(client: httpx.Client, artifact: Artifact) -> None:
     info = ModelInfo.model_validate_json(client.get("/model").text)
-    assert (info.name, info.version, info.sha256) == (artifact.manifest.name, artifact.manifest.version, artifact.sha256)
+    assert (info.name, info.version, info.sha256) == (
+        artifact.manifest.name,
+        artifact.manifest.version,
+        artifact.sha256,
+    )
     assert info.limits["max_items"] == 256
     threshold = (artifact.manifest.calibration or {}).get("metal_below_ev", METAL_BELOW_EV)
     assert info.kinds == {"metal_below": threshold, "insulator_from": 4.0}
@@ -237,7 +254,12 @@ def test_the_front_door_leads_to_the_page(client: httpx.Client) -> None:
 def test_connections_that_break_off_or_talk_nonsense_harm_nobody(server_url: str, client: httpx.Client) -> None:
     port = urlsplit(server_url).port
     start = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{"
-    for raw in (start, b"\x00\x01\x02\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"POST /predict HTTP/1.1\r\ncontent-length: -5\r\n\r\n"):
+    for raw in (
+        start,
+        b"\x00\x01\x02\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\ncontent-length: -5\r\n\r\n",
+    ):
         with socket.create_connection(("127.0.0.1", port)) as raw_connection:
             raw_connection.sendall(raw)
             time.sleep(0.05)
@@ -245,15 +267,36 @@ def test_connections_that_break_off_or_talk_nonsense_harm_nobody(server_url: str
 
 
 def test_a_known_gap_travels_there_and_back(client: httpx.Client) -> None:
-    answer = client.post("/predict", json={"structure": GOOD["NaCl"], "known": {"pbe_gap_ev": 5}, "description": "HSE gap: 6.5 eV"}).json()
+    answer = client.post(
+        "/predict", json={"structure": GOOD["NaCl"], "known": {"pbe_gap_ev": 5}, "description": "HSE gap: 6.5 eV"}
+    ).json()
     request, text = answer["facts"]
-    assert (request["name"], request["value"], request["origin"], request["span"]) == ("pbe_gap_ev", 5.0, "request", None)
-    assert (text["name"], text["value"], text["origin"], text["span"], text["used"]) == ("hse_gap_ev", 6.5, "text", [0, 15], False)
+    assert (request["name"], request["value"], request["origin"], request["span"]) == (
+        "pbe_gap_ev",
+        5.0,
+        "request",
+        None,
+    )
+    assert (text["name"], text["value"], text["origin"], text["span"], text["used"]) == (
+        "hse_gap_ev",
+        6.5,
+        "text",
+        [0, 15],
+        False,
+    )
     assert "fact_not_used" in {warning["code"] for warning in answer["warnings"]}
 
 
 @pytest.mark.parametrize(
-    "known", ['{"pbe_gap_ev": -1}', '{"pbe_gap_ev": 1e999}', '{"pbe_gap_ev": NaN}', '{"hse_gap_ev": 1}', '"1.17"', '{"pbe_gap_ev": "1"}']
+    "known",
+    [
+        '{"pbe_gap_ev": -1}',
+        '{"pbe_gap_ev": 1e999}',
+        '{"pbe_gap_ev": NaN}',
+        '{"hse_gap_ev": 1}',
+        '"1.17"',
+        '{"pbe_gap_ev": "1"}',
+    ],
 )
 def test_a_known_gap_that_cannot_be_is_named(client: httpx.Client, known: str) -> None:
     body = f'{{"structure": {json.dumps(GOOD["NaCl"])}, "known": {known}}}'

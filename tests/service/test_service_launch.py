@@ -44,12 +44,18 @@ def test_an_address_of_another_machine_is_named(host: str) -> None:
 
 
 def test_the_environment_reports_nothing_home_and_spins_no_threads() -> None:
-    environment = server_environment(base={"HOME": "/nowhere", "HF_HUB_OFFLINE": "0"}, workers=3, page=False, artifact="/somewhere")
+    environment = server_environment(
+        base={"HOME": "/nowhere", "HF_HUB_OFFLINE": "0"}, workers=3, page=False, artifact="/somewhere"
+    )
     assert environment["BENTOML_DO_NOT_TRACK"] == "True"
     assert environment["GRADIO_ANALYTICS_ENABLED"] == "False"
     assert environment["OMP_WAIT_POLICY"] == "PASSIVE"
     assert environment["HF_HUB_OFFLINE"] == "0"  # what the operator has set stays
-    assert (environment["HSEGAP_WORKERS"], environment["HSEGAP_PAGE"], environment["HSEGAP_ARTIFACT"]) == ("3", "0", "/somewhere")
+    assert (environment["HSEGAP_WORKERS"], environment["HSEGAP_PAGE"], environment["HSEGAP_ARTIFACT"]) == (
+        "3",
+        "0",
+        "/somewhere",
+    )
 
 
 def test_the_working_directory_cannot_stand_in_for_a_module() -> None:
@@ -74,7 +80,12 @@ def test_settings_come_from_the_environment_when_asked(monkeypatch: pytest.Monke
 
 def run(arguments: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", SERVE, *arguments], cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", SERVE, *arguments],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
 
 
@@ -104,7 +115,9 @@ def test_an_idle_server_ends_when_asked_and_leaves_nobody_behind(
 
 def test_it_listens_on_the_loopback_address_only(server_url: str) -> None:
     port = int(server_url.rsplit(":", 1)[1])
-    listening = [line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines()[1:] if line.split()[3] == "0A"]
+    listening = [
+        line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines()[1:] if line.split()[3] == "0A"
+    ]
     assert [address for address in listening if address.endswith(f":{port:04X}")] == [f"0100007F:{port:04X}"]
 
 

@@ -30,7 +30,11 @@ TOKEN = "a-long-secret"
 def guarded(start_server: Callable[..., RunningServer]) -> RunningServer:
     """A server that asks for a token, works on two requests at once and gives up early."""
     return start_server(
-        HSEGAP_TOKEN=TOKEN, HSEGAP_MAX_CONCURRENCY="2", HSEGAP_READ_DEADLINE_S="2", HSEGAP_WORKERS="1", HSEGAP_MAX_BODY_BYTES="3000000"
+        HSEGAP_TOKEN=TOKEN,
+        HSEGAP_MAX_CONCURRENCY="2",
+        HSEGAP_READ_DEADLINE_S="2",
+        HSEGAP_WORKERS="1",
+        HSEGAP_MAX_BODY_BYTES="3000000",
     )
 
 
@@ -48,13 +52,22 @@ def test_everything_but_health_asks_for_the_token(guarded: RunningServer) -> Non
         ("GET", "/"),
         ("GET", "/ui/"),
     ):
-        for headers in ({}, bearer("wrong"), {"authorization": TOKEN}, {"authorization": "Basic !!!"}, {"authorization": "Bearer"}):
+        for headers in (
+            {},
+            bearer("wrong"),
+            {"authorization": TOKEN},
+            {"authorization": "Basic !!!"},
+            {"authorization": "Bearer"},
+        ):
             response = httpx.request(method, guarded.url + route, headers=headers, timeout=30)
             failure(response, "unauthorized")
             assert response.headers["www-authenticate"] == "Bearer"
     for route in ("/livez", "/readyz", "/healthz"):
         assert httpx.get(guarded.url + route).status_code == 200
-    assert httpx.post(guarded.url + "/predict", json={"structure": SILICON}, headers=bearer(), timeout=60).status_code == 200
+    assert (
+        httpx.post(guarded.url + "/predict", json={"structure": SILICON}, headers=bearer(), timeout=60).status_code
+        == 200
+    )
 
 
 def test_a_browser_gets_a_login_box_and_may_use_the_token_as_password(guarded: RunningServer) -> None:
@@ -74,10 +87,15 @@ def test_the_document_says_that_a_token_is_needed(guarded: RunningServer) -> Non
 def test_a_structure_that_takes_too_long_is_a_timeout(guarded: RunningServer) -> None:
     guarded.hang_workers()
     started = time.monotonic()
-    found = failure(httpx.post(guarded.url + "/predict", json={"structure": SILICON}, headers=bearer(), timeout=60), "timeout")
+    found = failure(
+        httpx.post(guarded.url + "/predict", json={"structure": SILICON}, headers=bearer(), timeout=60), "timeout"
+    )
     assert "2 s" in found.error.message
     assert 1.9 < time.monotonic() - started < 60
-    assert httpx.post(guarded.url + "/predict", json={"structure": SILICON}, headers=bearer(), timeout=60).status_code == 200
+    assert (
+        httpx.post(guarded.url + "/predict", json={"structure": SILICON}, headers=bearer(), timeout=60).status_code
+        == 200
+    )
 
 
 def test_more_requests_at_once_than_admitted_are_told_to_come_back(guarded: RunningServer) -> None:
@@ -94,12 +112,17 @@ def test_more_requests_at_once_than_admitted_are_told_to_come_back(guarded: Runn
     assert health.status_code == 200
     failure(third, "overloaded", 429)
     assert third.headers["retry-after"] == "1"
-    assert sorted(response.status_code for response in slow) == [200, 504]  # the second one got the successor of the worker that hung
+    assert sorted(response.status_code for response in slow) == [
+        200,
+        504,
+    ]  # the second one got the successor of the worker that hung
 
 
 def test_the_body_limit_is_the_operators(guarded: RunningServer) -> None:
     failure(
-        httpx.post(guarded.url + "/predict", content=b" " * 3_000_001, headers=bearer() | {"content-type": "application/json"}),
+        httpx.post(
+            guarded.url + "/predict", content=b" " * 3_000_001, headers=bearer() | {"content-type": "application/json"}
+        ),
         "payload_too_large",
     )
 

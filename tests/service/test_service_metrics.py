@@ -36,7 +36,16 @@ def test_paths_of_strangers_are_one_label(guarded_url: str) -> None:
                 for headers in ({}, bearer):
                     for method in METHODS:
                         client.request(method, f"/r{place}" + "x" * 2000, headers=headers)
-                    for start in ("/predict/", "/ui/", "/ui/gradio_api/", "/ui/gradio_api/call/", "/metrics/", "/livez/", "//", "/%2e%2e/"):
+                    for start in (
+                        "/predict/",
+                        "/ui/",
+                        "/ui/gradio_api/",
+                        "/ui/gradio_api/call/",
+                        "/metrics/",
+                        "/livez/",
+                        "//",
+                        "/%2e%2e/",
+                    ):
                         client.get(f"{start}{place}", headers=headers)
                     client.get(f"/predict?r={place}", headers=headers)
             client.post("/predict", json={"structure": SILICON}, headers=bearer).raise_for_status()

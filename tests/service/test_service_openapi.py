@@ -45,10 +45,27 @@ def document(client: httpx.Client) -> dict[str, Any]:
     ],
     ids=["answers", "refusals"],
 )
-def test_made_up_requests_are_answered_as_documented(server: RunningServer, tmp_path: Path, routes: str, checks: list[str]) -> None:
+def test_made_up_requests_are_answered_as_documented(
+    server: RunningServer, tmp_path: Path, routes: str, checks: list[str]
+) -> None:
     """Run schemathesis as its command: examples, boundary cases and random ones, with no 5xx and no undocumented answer among them."""
-    command = [Path(sys.executable).parent / "schemathesis", "run", f"{server.url}/docs.json", "--include-path-regex", routes]
-    command += ["--checks", ",".join(checks), "--phases", "examples,coverage,fuzzing", "--max-examples", "30", "--seed", "1"]
+    command = [
+        Path(sys.executable).parent / "schemathesis",
+        "run",
+        f"{server.url}/docs.json",
+        "--include-path-regex",
+        routes,
+    ]
+    command += [
+        "--checks",
+        ",".join(checks),
+        "--phases",
+        "examples,coverage,fuzzing",
+        "--max-examples",
+        "30",
+        "--seed",
+        "1",
+    ]
     command += ["--request-timeout", "200", "--suppress-health-check", "all", "--continue-on-failure", "--no-color"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=580)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
@@ -80,7 +97,14 @@ def test_every_error_is_described_where_it_can_occur(document: dict[str, Any]) -
 
 def test_the_shapes_are_those_of_the_house(document: dict[str, Any]) -> None:
     shapes = document["components"]["schemas"]
-    assert set(shapes["PredictRequest"]["properties"]) == {"structure", "format", "description", "describe", "known", "atoms"}
+    assert set(shapes["PredictRequest"]["properties"]) == {
+        "structure",
+        "format",
+        "description",
+        "describe",
+        "known",
+        "atoms",
+    }
     assert shapes["PredictRequest"]["additionalProperties"] is False
     assert shapes["PredictRequest"]["required"] == ["structure"]
     assert set(shapes["ErrorInfo"]["properties"]) == {"code", "message", "hint", "index"}

@@ -29,7 +29,12 @@ ROOT = Path(__file__).resolve().parents[2]
 def hsegap(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     base = {key: value for key, value in os.environ.items() if not key.startswith("HSEGAP_")}
     return subprocess.run(
-        [sys.executable, "-m", "hsegap", *arguments], env=base | environment, cwd=ROOT, capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", "hsegap", *arguments],
+        env=base | environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
 
 
@@ -71,7 +76,9 @@ def test_a_key_is_made_and_its_hash_let_in(start_server: Callable[..., RunningSe
     with httpx.Client(base_url=server.url, timeout=120) as client:
         assert client.post("/predict", json={"structure": SILICON}).status_code == 401
         client.headers["authorization"] = f"Bearer {key}"
-        answer = client.post("/tools/hse/predict", json={"structure": SILICON, "atoms": False}, headers={"x-request-id": "run-7"})
+        answer = client.post(
+            "/tools/hse/predict", json={"structure": SILICON, "atoms": False}, headers={"x-request-id": "run-7"}
+        )
         assert (answer.status_code, answer.headers["x-request-id"]) == (200, "run-7")
         assert client.get("/tools/hse/").headers["location"] == "/tools/hse/ui/"
         # A proxy may take the prefix off or leave it on.

@@ -75,7 +75,16 @@ def test_operations_that_have_no_end():
 
 
 def test_a_row_that_is_no_operation_is_named():
-    for bad in ("x,y", "x,y,x", "2x,y,z", "x+1/5,y,z", "x1,x2,x3,x4", "x,y,z" + "+1/2" * 60, "x/2,y,z", "__import__('os'),y,z"):
+    for bad in (
+        "x,y",
+        "x,y,x",
+        "2x,y,z",
+        "x+1/5,y,z",
+        "x1,x2,x3,x4",
+        "x,y,z" + "+1/2" * 60,
+        "x/2,y,z",
+        "__import__('os'),y,z",
+    ):
         assert "Row 2" in refused(cif(f'loop_\n_symmetry_equiv_pos_as_xyz\n"x,y,z"\n"{bad}"\n')).message
 
 
@@ -122,7 +131,10 @@ def test_the_order_of_the_site_symmetry_under_that_name():
 
 
 def test_multiplicities_of_the_primitive_cell_are_told():
-    assert codes(cif(symbol("F m -3 m"), columns=MULTIPLIED, rows=multiplied(1, 1))) == ["symmetry_from_name", "multiplicity_mismatch"]
+    assert codes(cif(symbol("F m -3 m"), columns=MULTIPLIED, rows=multiplied(1, 1))) == [
+        "symmetry_from_name",
+        "multiplicity_mismatch",
+    ]
 
 
 def test_multiplicities_of_another_crystal_are_refused():
@@ -132,7 +144,9 @@ def test_multiplicities_of_another_crystal_are_refused():
 
 def test_formula_and_z_outvote_a_multiplicity():
     extra = formula("Na Cl") + "_cell_formula_units_Z 4\n"
-    assert "multiplicity_mismatch" in codes(cif(symbol("F m -3 m"), extra=extra, columns=MULTIPLIED, rows=multiplied(4, 8)))
+    assert "multiplicity_mismatch" in codes(
+        cif(symbol("F m -3 m"), extra=extra, columns=MULTIPLIED, rows=multiplied(4, 8))
+    )
 
 
 def test_p1_is_answered_only_if_nothing_speaks_against_it():
@@ -146,7 +160,10 @@ def test_p1_is_answered_only_if_nothing_speaks_against_it():
 
 
 def test_a_wrong_z_is_told():
-    assert codes(cif(symbol("F m -3 m"), extra=formula("Na Cl") + "_cell_formula_units_Z 1\n"))[-1] == "composition_mismatch"
+    assert (
+        codes(cif(symbol("F m -3 m"), extra=formula("Na Cl") + "_cell_formula_units_Z 1\n"))[-1]
+        == "composition_mismatch"
+    )
 
 
 def test_an_origin_that_is_not_stated():

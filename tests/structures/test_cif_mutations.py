@@ -46,7 +46,10 @@ TEXTS = [
         symbol("F m -3 m"),
         extra="_chemical_formula_sum 'Na Cl'\n_cell_formula_units_Z 4\n_publ_section_comment\n;\nloop_\n_atom_site_label\n;\n",
     ),
-    cif(operations("x,y,z", "-x,-y,-z"), rows=(("Na1", "Na1+", "0.12(3)", "0.2", "1/3"), ("Cl1", "Cl1-", "0.5", "0.25", "-0.25"))),
+    cif(
+        operations("x,y,z", "-x,-y,-z"),
+        rows=(("Na1", "Na1+", "0.12(3)", "0.2", "1/3"), ("Cl1", "Cl1-", "0.5", "0.25", "-0.25")),
+    ),
     cif("_space_group_name_Hall '-P 2ybc'\n", cell=("5.15", "5.21", "5.32", "90", "99.2", "90"), rows=ROCK_SALT[:1]),
     (ROOT / "examples" / "GaN.cif").read_text(),
     (ROOT / "examples" / "TiO2_rutile.cif").read_text(),
@@ -76,7 +79,11 @@ def respelled(draw: Any, text: str) -> str:
     def name(tag: str) -> str:
         return cased(re.sub(r"^(_atom_site|_cell|_space_group)_", r"\1.", tag) if choose.random() < 0.3 else tag)
 
-    lines = [choose.choice(["", f"#\\#CIF_1.1{newline}", f"# a comment, data_ of nobody{newline}{newline}"]) + cased("data_") + "made"]
+    lines = [
+        choose.choice(["", f"#\\#CIF_1.1{newline}", f"# a comment, data_ of nobody{newline}{newline}"])
+        + cased("data_")
+        + "made"
+    ]
     for item in items:
         if choose.random() < 0.2:
             lines.append(choose.choice(["# loop_ _atom_site_label", "   # 'quoted", ""]))
@@ -87,7 +94,10 @@ def respelled(draw: Any, text: str) -> str:
         choose.shuffle(columns)
         lines.append(cased("loop_"))
         lines += [name(item.names[column]) for column in columns]
-        lines += [blank().join(valued(row[column]) for column in columns) + choose.choice(["", " # site"]) for row in item.rows]
+        lines += [
+            blank().join(valued(row[column]) for column in columns) + choose.choice(["", " # site"])
+            for row in item.rows
+        ]
     return newline.join(lines) + choose.choice(["", newline, newline * 3, f" # the end{newline}"])
 
 
@@ -118,8 +128,29 @@ SYMBOLS = {
         "F 4/m 3 2/m",
         "225",
     ],
-    "P 1 21/c 1": ["P 21/c", "P21/c", "P2(1)/c", "P 2_1/c", "P2_1/c", "P 2 1/c", "P 1 21/c 1", "P 1 2_1/c 1", "P21/C", "P 21/c :b1"],
-    "R -3 m:H": ["R -3 m :H", "R -3 m H", "R-3mH", "R -3 m", "R -3 2/m", "R -3 m HR", "R -3 m (hexagonal axes)", "H -3 m", "R-3m:h"],
+    "P 1 21/c 1": [
+        "P 21/c",
+        "P21/c",
+        "P2(1)/c",
+        "P 2_1/c",
+        "P2_1/c",
+        "P 2 1/c",
+        "P 1 21/c 1",
+        "P 1 2_1/c 1",
+        "P21/C",
+        "P 21/c :b1",
+    ],
+    "R -3 m:H": [
+        "R -3 m :H",
+        "R -3 m H",
+        "R-3mH",
+        "R -3 m",
+        "R -3 2/m",
+        "R -3 m HR",
+        "R -3 m (hexagonal axes)",
+        "H -3 m",
+        "R-3m:h",
+    ],
     "F d -3 m:2": [
         "F d -3 m Z",
         "F d -3 m :2",
@@ -136,7 +167,9 @@ SYMBOLS = {
 }
 
 
-@pytest.mark.parametrize(("meant", "written"), [(meant, written) for meant, forms in SYMBOLS.items() for written in forms])
+@pytest.mark.parametrize(
+    ("meant", "written"), [(meant, written) for meant, forms in SYMBOLS.items() for written in forms]
+)
 def test_a_symbol_in_its_spellings(meant, written):
     import gemmi
 

@@ -39,7 +39,9 @@ def differs(text: str) -> str | None:
 
 
 @pytest.mark.parametrize(
-    "path", sorted([*(ROOT / "examples").glob("*.cif"), *(ROOT / "tests" / "odd").glob("*.cif")]), ids=lambda path: path.stem
+    "path",
+    sorted([*(ROOT / "examples").glob("*.cif"), *(ROOT / "tests" / "odd").glob("*.cif")]),
+    ids=lambda path: path.stem,
 )
 def test_our_own_files(path):
     text = path.read_text()
@@ -56,7 +58,11 @@ def test_the_cases_that_were_misread():
 
 
 def test_the_files_of_installed_packages():
-    paths = [path for path in files_in([Path(sysconfig.get_path("purelib"))]) if path.suffix == ".cif" and path.stat().st_size < 200_000]
+    paths = [
+        path
+        for path in files_in([Path(sysconfig.get_path("purelib"))])
+        if path.suffix == ".cif" and path.stat().st_size < 200_000
+    ]
     assert len(paths) >= 5
     found = {path.name: differs(path.read_text(errors="replace")) for path in paths}
     assert not {name: why for name, why in found.items() if why}

@@ -43,7 +43,9 @@ def outcomes(ways: tuple[str, ...]) -> tuple[Counter, list[str]]:
                 continue
             counts[way, "right"] += 1
             if not holds(crystal, atoms):
-                wrong.append(f"{way} of {setting.xhm()} ({setting.number}): {crystal.formula}, {crystal.n_atoms} atoms, {crystal.warnings}")
+                wrong.append(
+                    f"{way} of {setting.xhm()} ({setting.number}): {crystal.formula}, {crystal.n_atoms} atoms, {crystal.warnings}"
+                )
     return counts, wrong
 
 
@@ -93,7 +95,9 @@ def test_the_shortest_distance_is_that_of_the_direct_expansion(name):
         direct = Crystal(
             lattice=crystal.lattice,
             frac_coords=np.concatenate(list(atoms.values())),
-            atomic_numbers=np.array([gemmi.Element(element).atomic_number for element, rows in atoms.items() for _ in rows]),
+            atomic_numbers=np.array(
+                [gemmi.Element(element).atomic_number for element, rows in atoms.items() for _ in rows]
+            ),
         )
         assert shortest(crystal) == pytest.approx(shortest(direct), abs=1e-4)
 

@@ -75,14 +75,22 @@ OCCUPIED = ("label", "type_symbol", "fract_x", "fract_y", "fract_z", "occupancy"
 
 
 def test_two_valences_of_one_element_on_a_site():
-    rows = (("Fe1", "Fe2+", "0", "0", "0", "0.5"), ("Fe2", "Fe3+", "0", "0", "0", "0.5"), ("O1", "O2-", "0.5", "0.5", "0.5", "1"))
+    rows = (
+        ("Fe1", "Fe2+", "0", "0", "0", "0.5"),
+        ("Fe2", "Fe3+", "0", "0", "0", "0.5"),
+        ("O1", "O2-", "0.5", "0.5", "0.5", "1"),
+    )
     crystal = read(cif(symbol("F m -3 m"), rows=rows, columns=OCCUPIED))
     assert crystal.symbols == ["Fe"] * 4 + ["O"] * 4
     assert "rows_joined" in [notice.code for notice in crystal.warnings]
 
 
 def test_partial_occupancy_names_all_sites():
-    rows = (("Ga1", "Ga", "0", "0", "0", "0.5"), ("Al1", "Al", "0", "0", "0", "0.5"), ("As1", "As", "0.25", "0.25", "0.25", "1"))
+    rows = (
+        ("Ga1", "Ga", "0", "0", "0", "0.5"),
+        ("Al1", "Al", "0", "0", "0", "0.5"),
+        ("As1", "As", "0.25", "0.25", "0.25", "1"),
+    )
     with pytest.raises(StructureError, match=r"Ga1 holds Ga 0\.5; site Al1 holds Al 0\.5") as caught:
         read(cif(symbol("F -4 3 m"), rows=rows, columns=OCCUPIED))
     assert caught.value.code == "disordered_structure"
@@ -90,7 +98,11 @@ def test_partial_occupancy_names_all_sites():
 
 def test_groups_of_a_disordered_part():
     columns = ("label", "type_symbol", "fract_x", "fract_y", "fract_z", "disorder_assembly", "disorder_group")
-    rows = (("C1", "C", "0", "0", "0", ".", "."), ("O1A", "O", "0.2", "0", "0", "A", "1"), ("O1B", "O", "0.4", "0", "0", "A", "2"))
+    rows = (
+        ("C1", "C", "0", "0", "0", ".", "."),
+        ("O1A", "O", "0.2", "0", "0", "A", "1"),
+        ("O1B", "O", "0.4", "0", "0", "A", "2"),
+    )
     with pytest.raises(StructureError, match="O1A belongs to the disorder group 1; site O1B"):
         read(cif(symbol("P 1"), rows=rows, columns=columns))
     assert read(cif(symbol("P 1"), rows=rows[:2], columns=columns)).n_atoms == 2
@@ -120,7 +132,9 @@ def test_a_cell_whose_angles_follow_from_its_symmetry():
     crystal = read(text)
     assert crystal.n_atoms == 6
     assert "angle_gamma 120" in next(notice.message for notice in crystal.warnings if notice.code == "cell_completed")
-    cubic = "\n".join(line for line in cif(symbol("F m -3 m")).split("\n") if "length_b" not in line and "length_c" not in line)
+    cubic = "\n".join(
+        line for line in cif(symbol("F m -3 m")).split("\n") if "length_b" not in line and "length_c" not in line
+    )
     assert read(cubic).n_atoms == 8
     with pytest.raises(StructureError, match="_cell_length_b"):
         read(cubic.replace("F m -3 m", "P m m m"))
@@ -147,7 +161,9 @@ def test_values_of_several_words_without_quotes():
 
 
 def test_characters_outside_ascii():
-    text = cif(symbol("F m \u22123 m"), extra="_publ_author_name 'Gödel, Kürt'\n_a Müller\n").replace("Na1 Na", "Na1\u00a0Na")
+    text = cif(symbol("F m \u22123 m"), extra="_publ_author_name 'Gödel, Kürt'\n_a Müller\n").replace(
+        "Na1 Na", "Na1\u00a0Na"
+    )
     assert read(text).n_atoms == 8
 
 
@@ -160,5 +176,7 @@ def test_no_python_error_is_shown():
     ):
         with pytest.raises(StructureError) as caught:
             read(broken)
-        assert not {"Error", "string:", "parse error", "RuntimeError"} & set(caught.value.message.replace("(", " ").split())
+        assert not {"Error", "string:", "parse error", "RuntimeError"} & set(
+            caught.value.message.replace("(", " ").split()
+        )
         assert "line" in caught.value.message.lower() or "text field" in caught.value.message

@@ -23,7 +23,15 @@ PYTHON = [sys.executable, "-W", "ignore", "-c"]
 
 def fresh(code: str, **environment: str) -> str:
     """Run code in a new interpreter at the root of the repository."""
-    done = subprocess.run([*PYTHON, code], cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=500, check=False)
+    done = subprocess.run(
+        [*PYTHON, code],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
 
@@ -42,7 +50,9 @@ def described():
         "three kinds of sharing": [row for row in rows if "corner, edge, and face" in row["description"]][:4],
         "two kinds of sharing": [row for row in rows if "a mixture of corner and edge" in row["description"]][:4],
         "a prototype": [row for row in rows if " structured and" in row["description"]][::40][:5],
-        "almost a prototype": [row for row in rows if "-like structured" in row["description"] or "-derived" in row["description"]][:4],
+        "almost a prototype": [
+            row for row in rows if "-like structured" in row["description"] or "-derived" in row["description"]
+        ][:4],
         "clusters": [row for row in rows if "zero-dimensional" in row["description"]][:4],
         "no oxidation states": [row for row in rows if "+" not in row["description"]][:3],
         "anything": rows[::400][:6],
@@ -103,7 +113,11 @@ def test_no_network_and_nothing_on_stderr(robocrys, monkeypatch, recwarn, capfd)
     dry_ice = simple(
         [[5.624, 0, 0], [0, 5.624, 0], [0, 0, 5.624]],
         [[0, 0, 0], [0.5, 0.5, 0], [0, 0.5, 0.5], [0.5, 0, 0.5]]
-        + [[s * a, s * b, s * c] for s in (1, -1) for a, b, c in ((u, u, u), (0.5 + u, v, -u), (-u, 0.5 + u, v), (v, -u, 0.5 + u))],
+        + [
+            [s * a, s * b, s * c]
+            for s in (1, -1)
+            for a, b, c in ((u, u, u), (0.5 + u, v, -u), (-u, 0.5 + u, v), (v, -u, 0.5 + u))
+        ],
         [6] * 4 + [8] * 8,
     )
     text = describe(dry_ice)
@@ -175,8 +189,16 @@ def test_seed_zero_hash_is_pythons():
 
     module = importlib.import_module("hsegap.structures.describe")
     words = ["corner", "edge", "face", "(np.int64(0), np.int64(0), np.int64(1))", "12345678", "123456789", ""]
-    theirs = json.loads(fresh(f"import json\nprint(json.dumps([hash(word) for word in {words!r}]))", PYTHONHASHSEED="0"))
+    theirs = json.loads(
+        fresh(f"import json\nprint(json.dumps([hash(word) for word in {words!r}]))", PYTHONHASHSEED="0")
+    )
     assert [module.seed_zero_hash(word) for word in words] == theirs
-    orders = fresh("print([list(x) for x in ({'corner', 'edge'}, {'edge', 'face', 'corner'}, {'face', 'corner'})])", PYTHONHASHSEED="0")
-    ours = [list({module._Word(word) for word in group}) for group in (("corner", "edge"), ("edge", "face", "corner"), ("face", "corner"))]
+    orders = fresh(
+        "print([list(x) for x in ({'corner', 'edge'}, {'edge', 'face', 'corner'}, {'face', 'corner'})])",
+        PYTHONHASHSEED="0",
+    )
+    ours = [
+        list({module._Word(word) for word in group})
+        for group in (("corner", "edge"), ("edge", "face", "corner"), ("face", "corner"))
+    ]
     assert str(ours) == orders.strip()

@@ -38,7 +38,8 @@ def test_the_key_follows_the_structure_and_what_decides_the_words(path, monkeypa
 
 
 @pytest.mark.parametrize(
-    "damage", ["UPDATE answers SET answer = X'7B7D'", "UPDATE answers SET checksum = 1", "UPDATE answers SET answer = 'x'"]
+    "damage",
+    ["UPDATE answers SET answer = X'7B7D'", "UPDATE answers SET checksum = 1", "UPDATE answers SET answer = 'x'"],
 )
 def test_a_damaged_answer_counts_as_none_and_is_replaced(path, damage):
     cache = DescriptionCache(path)
@@ -111,6 +112,8 @@ def test_several_processes_share_the_file(path):
     for worker in workers:
         worker.join(120)
     assert [worker.exitcode for worker in workers] == [0] * 4
-    assert [parent.get(parent.key(number)) for number in range(40)] == [{"text": f"crystal {number}"} for number in range(40)]
+    assert [parent.get(parent.key(number)) for number in range(40)] == [
+        {"text": f"crystal {number}"} for number in range(40)
+    ]
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)

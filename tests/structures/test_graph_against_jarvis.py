@@ -83,8 +83,12 @@ def jarvis_graphs(val_rows):
     graphs = []
     for row in sorted(val_rows, key=lambda row: row["n_sites"])[::2][:210]:
         crystal = read(row["cif"])
-        atoms = Atoms(lattice_mat=crystal.lattice, coords=crystal.frac_coords, elements=crystal.symbols, cartesian=False)
-        graph, line_graph = Graph.atom_dgl_multigraph(atoms, cutoff=8.0, max_neighbors=12, atom_features="atomic_number")
+        atoms = Atoms(
+            lattice_mat=crystal.lattice, coords=crystal.frac_coords, elements=crystal.symbols, cartesian=False
+        )
+        graph, line_graph = Graph.atom_dgl_multigraph(
+            atoms, cutoff=8.0, max_neighbors=12, atom_features="atomic_number"
+        )
         graphs.append((row["id"], crystal, graph, line_graph))
     assert len(graphs) >= 200
     return graphs

@@ -19,7 +19,9 @@ def fingerprint(graph):
     cosine = -(a * b).sum(1) / (length[graph.line_src] * length[graph.line_dst])
     middle = graph.src[graph.line_dst]
     atoms = range(len(graph.atomic_numbers))
-    return [(int(graph.atomic_numbers[i]), np.sort(length[graph.dst == i]), np.sort(cosine[middle == i])) for i in atoms]
+    return [
+        (int(graph.atomic_numbers[i]), np.sort(length[graph.dst == i]), np.sort(cosine[middle == i])) for i in atoms
+    ]
 
 
 def assert_same(first, second):
@@ -81,7 +83,10 @@ def test_rotation(crystal, seed):
 def test_translation_and_atoms_outside_the_cell(crystal, seed):
     generator = np.random.default_rng(seed)
     moved = crystal.frac_coords + generator.uniform(-1, 1, 3) + generator.integers(-3, 4, crystal.frac_coords.shape)
-    assert_same(fingerprint(build_graph(crystal)), fingerprint(build_graph(simple(crystal.lattice, moved, crystal.atomic_numbers))))
+    assert_same(
+        fingerprint(build_graph(crystal)),
+        fingerprint(build_graph(simple(crystal.lattice, moved, crystal.atomic_numbers))),
+    )
 
 
 @many
@@ -112,7 +117,10 @@ def test_another_cell_of_the_same_lattice(crystal, seed):
 def test_the_first_cutoff_does_not_change_the_graph(crystal, cutoff, max_neighbors):
     usual = build_graph(crystal, max_neighbors=max_neighbors)
     other = build_graph(crystal, cutoff=cutoff, max_neighbors=max_neighbors)
-    assert all(np.array_equal(getattr(usual, name), getattr(other, name)) for name in ("src", "dst", "r", "line_src", "line_dst"))
+    assert all(
+        np.array_equal(getattr(usual, name), getattr(other, name))
+        for name in ("src", "dst", "r", "line_src", "line_dst")
+    )
 
 
 @pytest.mark.shared_data
@@ -135,7 +143,11 @@ def test_against_a_brute_force_search():
         wanted = set()
         for i in range(3):
             found = sorted(
-                (float(np.linalg.norm((crystal.frac_coords[j] + image - crystal.frac_coords[i]) @ lattice)), j, tuple(image.tolist()))
+                (
+                    float(np.linalg.norm((crystal.frac_coords[j] + image - crystal.frac_coords[i]) @ lattice)),
+                    j,
+                    tuple(image.tolist()),
+                )
                 for j in range(3)
                 for image in images
                 if j != i or image.any()
@@ -144,8 +156,14 @@ def test_against_a_brute_force_search():
             for distance, j, image in found:
                 if distance <= last + 1e-4:
                     wanted |= {(i, j, image), (j, i, tuple(-x for x in image))}
-        exact = graph.r.astype(float) @ np.linalg.inv(lattice) + crystal.frac_coords[graph.src] - crystal.frac_coords[graph.dst]
-        got = list(zip(graph.src.tolist(), graph.dst.tolist(), map(tuple, np.rint(exact).astype(int).tolist()), strict=True))
+        exact = (
+            graph.r.astype(float) @ np.linalg.inv(lattice)
+            + crystal.frac_coords[graph.src]
+            - crystal.frac_coords[graph.dst]
+        )
+        got = list(
+            zip(graph.src.tolist(), graph.dst.tolist(), map(tuple, np.rint(exact).astype(int).tolist()), strict=True)
+        )
         assert len(got) == len(set(got))
         assert set(got) == wanted
 
@@ -160,13 +178,17 @@ def test_silicon_by_hand():
     cosines = fingerprint(graph)[0][2]
     assert np.any(np.abs(cosines + 1 / 3) < 1e-5), "the tetrahedral angle is missing"
     assert graph.r.dtype == np.float32
-    assert all(getattr(graph, name).dtype == np.int64 for name in ("atomic_numbers", "src", "dst", "line_src", "line_dst"))
+    assert all(
+        getattr(graph, name).dtype == np.int64 for name in ("atomic_numbers", "src", "dst", "line_src", "line_dst")
+    )
 
 
 def test_line_graph_is_every_pair_of_consecutive_bonds():
     graph = build_graph(simple(np.diag([3.0, 4.0, 5.0]), [[0, 0, 0], [0.5, 0.5, 0.5]]))
     pairs = set(zip(graph.line_src.tolist(), graph.line_dst.tolist(), strict=True))
-    assert pairs == {(a, b) for a in range(len(graph.src)) for b in range(len(graph.src)) if graph.dst[a] == graph.src[b]}
+    assert pairs == {
+        (a, b) for a in range(len(graph.src)) for b in range(len(graph.src)) if graph.dst[a] == graph.src[b]
+    }
     assert len(pairs) == len(graph.line_src)
     jarvis = build_graph(simple(np.diag([3.0, 4.0, 5.0]), [[0, 0, 0], [0.5, 0.5, 0.5]]), flavour="jarvis")
     assert not np.any(jarvis.line_src == jarvis.line_dst)

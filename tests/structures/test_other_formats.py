@@ -81,7 +81,9 @@ def test_mmcif_is_read_where_it_gives_a_crystal():
     crystal = read(text)
     assert (crystal.formula, crystal.n_atoms, crystal.format) == ("NaCl", 8, "cif")
     # In a cell that is not rectangular the axes matter.
-    text = text.replace("_cell.angle_gamma 90", "_cell.angle_gamma 120").replace("'F m -3 m'", "'P 1'").replace("225", "1")
+    text = (
+        text.replace("_cell.angle_gamma 90", "_cell.angle_gamma 120").replace("'F m -3 m'", "'P 1'").replace("225", "1")
+    )
     cell = gemmi.UnitCell(5.64, 5.64, 5.64, 90, 90, 120)
     wanted = cell.fractionalize(gemmi.Position(2.82, 2.82, 2.82)).tolist()
     apart = read(text).frac_coords[1] - wanted
@@ -158,7 +160,12 @@ def test_no_file_takes_long(name):
 
 def test_every_group_of_every_size_has_its_limit():
     """A list of many operations that generate more and more is stopped, and each file alone costs little."""
-    rows = "".join(f"'{x},{y},{z}'\n" for x in ("x", "-x", "y", "-y", "z", "-z") for y in ("x", "-y", "z") for z in ("x", "y", "-z"))
+    rows = "".join(
+        f"'{x},{y},{z}'\n"
+        for x in ("x", "-x", "y", "-y", "z", "-z")
+        for y in ("x", "-y", "z")
+        for z in ("x", "y", "-z")
+    )
     text = GAAS_CIF.replace("  1  'x, y, z'", rows).replace(" _symmetry_equiv_pos_site_id\n", "")
     started = time.process_time()
     with pytest.raises(StructureError, match="symmetry operation"):

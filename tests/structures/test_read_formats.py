@@ -106,7 +106,9 @@ def test_poscar_variants():
     potcar = SI_POSCAR.replace("Si\n2", "Si_pv/79d9987ad87\n2")
     velocities = SI_POSCAR + "\n0.1 0.2 0.3\n0.1 0.2 0.3\n"
     symbols_at_end = (
-        SI_POSCAR.replace("Si\n2", "2").replace("0.00 0.00 0.00", "0.00 0.00 0.00 Si").replace("0.25 0.25 0.25", "0.25 0.25 0.25 Si")
+        SI_POSCAR.replace("Si\n2", "2")
+        .replace("0.00 0.00 0.00", "0.00 0.00 0.00 Si")
+        .replace("0.25 0.25 0.25", "0.25 0.25 0.25 Si")
     )
     for text in (cartesian, scaled, selective, potcar, velocities, symbols_at_end):
         crystal = read(text)
@@ -145,7 +147,13 @@ def test_json_variants():
         del site["abc"]
     without_matrix = structure.as_dict()
     del without_matrix["lattice"]["matrix"]
-    for data in (structure.as_dict(), with_charges.as_dict(), without_abc, without_matrix, {"structure": structure.as_dict(), "energy": 1}):
+    for data in (
+        structure.as_dict(),
+        with_charges.as_dict(),
+        without_abc,
+        without_matrix,
+        {"structure": structure.as_dict(), "energy": 1},
+    ):
         again = read(json.dumps(data))
         assert again.format == "pymatgen"
         assert_same_crystal(again, crystal, atol=1e-8)
@@ -211,7 +219,11 @@ def test_symmetry_by_name_is_used_and_told():
 
 def test_one_site_without_a_loop():
     """pymatgen reads such values letter by letter."""
-    head = SYMMETRY.split("loop_", maxsplit=1)[0].replace("_chemical_formula_sum 'Na1 Cl1'\n", "").replace("F m -3 m", "P m -3 m")
+    head = (
+        SYMMETRY.split("loop_", maxsplit=1)[0]
+        .replace("_chemical_formula_sum 'Na1 Cl1'\n", "")
+        .replace("F m -3 m", "P m -3 m")
+    )
     text = head + "_atom_site_label Po1\n_atom_site_fract_x 0.25\n_atom_site_fract_y 0.25\n_atom_site_fract_z 0.25\n"
     crystal = read(text)
     assert set(crystal.symbols) == {"Po"}

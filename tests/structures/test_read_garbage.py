@@ -111,7 +111,9 @@ def damaged(draw):
             elif kind == "double":
                 lines.insert(row, lines[draw(st.integers(0, len(lines) - 1))])
             else:
-                lines[row] = " ".join(draw(WORDS) if draw(st.integers(0, 3)) == 0 else word for word in lines[row].split())
+                lines[row] = " ".join(
+                    draw(WORDS) if draw(st.integers(0, 3)) == 0 else word for word in lines[row].split()
+                )
             text = "\n".join(lines)
     return text
 

@@ -39,7 +39,14 @@ for path in sorted([*Path("examples").glob("*.cif"), *Path("tests/odd").glob("*.
 
 
 def digests(**switches: str) -> str:
-    done = subprocess.run([sys.executable, "-c", DIGESTS], cwd=ROOT, env=os.environ | switches, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", DIGESTS],
+        cwd=ROOT,
+        env=os.environ | switches,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -57,10 +64,18 @@ def test_graphs_are_the_same_to_the_last_bit(here: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "cell", [(3, 4, 5, 90, 90, 90), (3.84, 3.84, 3.84, 60, 60, 60), (4.1, 5.2, 6.3, 71.3, 98.6, 110.4), (5, 5, 5, 119.9, 119.9, 119.9)]
+    "cell",
+    [
+        (3, 4, 5, 90, 90, 90),
+        (3.84, 3.84, 3.84, 60, 60, 60),
+        (4.1, 5.2, 6.3, 71.3, 98.6, 110.4),
+        (5, 5, 5, 119.9, 119.9, 119.9),
+    ],
 )
 def test_cells_are_pymatgens_but_for_the_last_bits(cell: tuple[float, ...]) -> None:
-    np.testing.assert_allclose(lattice_vectors(cell[:3], cell[3:]), Lattice.from_parameters(*cell).matrix, rtol=1e-14, atol=1e-14)
+    np.testing.assert_allclose(
+        lattice_vectors(cell[:3], cell[3:]), Lattice.from_parameters(*cell).matrix, rtol=1e-14, atol=1e-14
+    )
 
 
 def test_cartesian_coordinates_are_the_matrix_product_but_for_the_last_bits() -> None:

@@ -49,7 +49,9 @@ def test_a_poscars_scale_multiplies_its_vectors(scale):
     lines = SI_POSCAR.splitlines()
     plain = read("\n".join([lines[0], "1.0", *lines[2:]]), format="poscar").lattice
     scaled = [*(" ".join(str(float(word) / scale) for word in line.split()) for line in lines[2:5])]
-    np.testing.assert_allclose(read("\n".join([lines[0], str(scale), *scaled, *lines[5:]]), format="poscar").lattice, plain)
+    np.testing.assert_allclose(
+        read("\n".join([lines[0], str(scale), *scaled, *lines[5:]]), format="poscar").lattice, plain
+    )
 
 
 def test_a_poscar_that_is_cut_off_says_how_many_lines_follow():
@@ -154,7 +156,11 @@ def test_hydrogen_that_is_only_counted_is_told():
 
 def test_rows_that_fill_one_place_together_are_joined_and_told():
     columns = ("label", "type_symbol", "fract_x", "fract_y", "fract_z", "occupancy")
-    rows = (("Na1", "Na", "0", "0", "0", "0.4"), ("Na2", "Na", "0", "0", "0", "0.6"), ("Cl1", "Cl", "0.5", "0.5", "0.5", "1"))
+    rows = (
+        ("Na1", "Na", "0", "0", "0", "0.4"),
+        ("Na2", "Na", "0", "0", "0", "0.6"),
+        ("Cl1", "Cl", "0.5", "0.5", "0.5", "1"),
+    )
     crystal = read(cif(rows=rows, columns=columns))
     assert sorted(crystal.symbols) == ["Cl", "Na"]
     [told] = [warning.message for warning in crystal.warnings if warning.code == "rows_joined"]
@@ -173,7 +179,9 @@ def test_the_limit_of_edges_counts_both_directions():
 
 def test_the_two_atoms_in_one_place_are_named():
     coords = np.array([[0.5, 0.5, 0.5], [0.1, 0.0, 0.0], [0.1, 0.002, 0.0]])
-    with pytest.raises(StructureError, match=r"Atoms (1 and 2|2 and 1) \(counted from 0\) are only 0\.010 Å apart") as caught:
+    with pytest.raises(
+        StructureError, match=r"Atoms (1 and 2|2 and 1) \(counted from 0\) are only 0\.010 Å apart"
+    ) as caught:
         build_graph(Crystal(np.diag([5.0, 5.0, 5.0]), coords, np.array([11, 14, 14])))
     assert caught.value.code == "overlapping_atoms"
 
@@ -195,13 +203,23 @@ def test_a_poscar_of_one_atom_and_one_with_its_volume():
 
 
 def test_json_of_jarvis_is_fractional_unless_it_says_cartesian():
-    content = {"lattice_mat": [[4, 0, 0], [0, 4, 0], [0, 0, 4]], "coords": [[0, 0, 0], [0.5, 0.5, 0.5]], "elements": ["Cs", "Cl"]}
-    for given, coords in ((content, [0.5] * 3), (content | {"cartesian": False}, [0.5] * 3), (content | {"cartesian": True}, [0.125] * 3)):
+    content = {
+        "lattice_mat": [[4, 0, 0], [0, 4, 0], [0, 0, 4]],
+        "coords": [[0, 0, 0], [0.5, 0.5, 0.5]],
+        "elements": ["Cs", "Cl"],
+    }
+    for given, coords in (
+        (content, [0.5] * 3),
+        (content | {"cartesian": False}, [0.5] * 3),
+        (content | {"cartesian": True}, [0.125] * 3),
+    ):
         crystal = read(json.dumps(given))
         np.testing.assert_allclose(crystal.frac_coords[1], coords)
 
 
-@pytest.mark.parametrize(("occupancy", "outcome"), [(1.0, []), (1, []), (0.995, ["occupancy_repaired"]), (0.5, None), (True, [])])
+@pytest.mark.parametrize(
+    ("occupancy", "outcome"), [(1.0, []), (1, []), (0.995, ["occupancy_repaired"]), (0.5, None), (True, [])]
+)
 def test_occupancies_in_json_of_pymatgen(occupancy, outcome):
     sites = [
         {"species": [{"element": "Cs", "occu": 1}], "abc": [0, 0, 0]},

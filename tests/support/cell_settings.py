@@ -64,7 +64,11 @@ def special_site(setting: gemmi.SpaceGroup) -> tuple[int, ...] | None:
     """A position of simple fractions with the fewest images, if any has fewer than a general one."""
     rotations, translations = operations_of(setting.hall)
     positions = np.array(list(itertools.product(range(4), range(3), range(4)))) * (UNITS // 8)
-    fixed = ((np.einsum("nij,pj->pni", rotations, positions) + translations - positions[:, None]) % UNITS == 0).all(axis=2).sum(axis=1)
+    fixed = (
+        ((np.einsum("nij,pj->pni", rotations, positions) + translations - positions[:, None]) % UNITS == 0)
+        .all(axis=2)
+        .sum(axis=1)
+    )
     return tuple(positions[fixed.argmax()].tolist()) if fixed.max() > 1 else None
 
 
@@ -84,7 +88,9 @@ def cif_of(setting: gemmi.SpaceGroup, sites: list[Site], symmetry: str) -> str:
     names = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
     cell = "\n".join(f"_cell_{name} {value}" for name, value in zip(names, cell_of(setting), strict=True))
     columns = "\n".join(f"_atom_site_{name}" for name in ("label", "type_symbol", "fract_x", "fract_y", "fract_z"))
-    rows = "\n".join(f"{site.label} {site.element} " + " ".join(f"{x / UNITS:.6f}" for x in site.position) for site in sites)
+    rows = "\n".join(
+        f"{site.label} {site.element} " + " ".join(f"{x / UNITS:.6f}" for x in site.position) for site in sites
+    )
     return f"data_made\n{cell}\n{symmetry}\nloop_\n{columns}\n{rows}\n"
 
 

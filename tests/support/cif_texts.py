@@ -20,7 +20,12 @@ def symbol(name: str) -> str:
 
 
 def cif(
-    symmetry: str = "", *, extra: str = "", cell=CUBIC, rows=ROCK_SALT, columns=("label", "type_symbol", "fract_x", "fract_y", "fract_z")
+    symmetry: str = "",
+    *,
+    extra: str = "",
+    cell=CUBIC,
+    rows=ROCK_SALT,
+    columns=("label", "type_symbol", "fract_x", "fract_y", "fract_z"),
 ):
     """A CIF of rock salt unless told otherwise."""
     lengths = "".join(f"_cell_{name} {value}\n" for name, value in zip(CELL_NAMES, cell, strict=True))

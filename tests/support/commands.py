@@ -32,14 +32,22 @@ class Outcome:
 
 def environment(**more: str) -> dict[str, str]:
     """The environment without what a developer set for hsegap, but for the artifact."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("HSEGAP_") or key == "HSEGAP_ARTIFACT"}
+    kept = {
+        key: value for key, value in os.environ.items() if not key.startswith("HSEGAP_") or key == "HSEGAP_ARTIFACT"
+    }
     return {**kept, "RAY_USAGE_STATS_ENABLED": "0", **more}
 
 
 def run_command(*arguments: object, cwd: Path, env: dict[str, str], stdin: bytes = b"") -> Outcome:
     """Run `hsegap ARGUMENTS…` to its end."""
     done = subprocess.run(
-        [COMMAND, *map(str, arguments)], input=stdin, capture_output=True, cwd=cwd, env=env, timeout=PATIENCE_S, check=False
+        [COMMAND, *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        cwd=cwd,
+        env=env,
+        timeout=PATIENCE_S,
+        check=False,
     )
     return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
 

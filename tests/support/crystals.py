@@ -62,7 +62,9 @@ Si 1.35775 1.35775 1.35775
 def silicon() -> Crystal:
     half = 5.431 / 2
     lattice = np.array([[0, half, half], [half, 0, half], [half, half, 0]])
-    return Crystal(lattice=lattice, frac_coords=np.array([[0.0, 0, 0], [0.25, 0.25, 0.25]]), atomic_numbers=np.array([14, 14]))
+    return Crystal(
+        lattice=lattice, frac_coords=np.array([[0.0, 0, 0], [0.25, 0.25, 0.25]]), atomic_numbers=np.array([14, 14])
+    )
 
 
 def simple(lattice, frac_coords, numbers=None) -> Crystal:
@@ -81,10 +83,17 @@ def texts_of(crystal: Crystal) -> dict[str, str]:
 
     structure = crystal.to_pymatgen()
     jarvis = JarvisAtoms(
-        lattice_mat=crystal.lattice.tolist(), coords=crystal.frac_coords.tolist(), elements=crystal.symbols, cartesian=False
+        lattice_mat=crystal.lattice.tolist(),
+        coords=crystal.frac_coords.tolist(),
+        elements=crystal.symbols,
+        cartesian=False,
     )
     buffer = io.StringIO()
-    ase_write(buffer, AseAtoms(crystal.symbols, cell=crystal.lattice, scaled_positions=crystal.frac_coords, pbc=True), format="extxyz")
+    ase_write(
+        buffer,
+        AseAtoms(crystal.symbols, cell=crystal.lattice, scaled_positions=crystal.frac_coords, pbc=True),
+        format="extxyz",
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return {

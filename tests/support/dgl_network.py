@@ -49,7 +49,9 @@ def edge_gated(weights, name, graph, nodes, edges):
         graph.update_all(fn.u_mul_e("value", "weight", "m"), fn.sum("m", "weighted"))
         graph.update_all(fn.copy_e("weight", "m"), fn.sum("m", "total"))
         gathered = graph.ndata["weighted"] / (graph.ndata["total"] + 1e-6)
-        new_nodes = nodes + F.silu(weights.batch_norm(f"{name}.bn_nodes", weights.linear(f"{name}.src_update", nodes) + gathered))
+        new_nodes = nodes + F.silu(
+            weights.batch_norm(f"{name}.bn_nodes", weights.linear(f"{name}.src_update", nodes) + gathered)
+        )
         new_edges = edges + F.silu(weights.batch_norm(f"{name}.bn_edges", message))
     return new_nodes, new_edges
 
@@ -86,14 +88,19 @@ def whole_network(state, config, graph, line_graph, text):
     bonds = radial_basis(r.norm(dim=1), 0.0, 8.0, 80)
     angles = radial_basis(add_angles(line_graph, r), -1.0, 1.0, 40)
     for index in (1, 2):
-        bonds, angles = weights.embedding(f"edge_embedding.{index}", bonds), weights.embedding(f"angle_embedding.{index}", angles)
+        bonds, angles = (
+            weights.embedding(f"edge_embedding.{index}", bonds),
+            weights.embedding(f"angle_embedding.{index}", angles),
+        )
     if config.use_text:
         text = weights.projection("text_projection", text)
     for layer in range(config.alignn_layers):
         atoms, bonds = edge_gated(weights, f"alignn_layers.{layer}.node_update", graph, atoms, bonds)
         bonds, angles = edge_gated(weights, f"alignn_layers.{layer}.edge_update", line_graph, bonds, angles)
         if layer in config.fusion_layers:
-            atoms = middle_fusion(weights, f"middle_fusion_modules.layer_{layer}", atoms, dgl.broadcast_nodes(graph, text))
+            atoms = middle_fusion(
+                weights, f"middle_fusion_modules.layer_{layer}", atoms, dgl.broadcast_nodes(graph, text)
+            )
         seen[f"alignn {layer}"] = atoms
         seen[f"bonds {layer}"] = bonds
     for layer in range(config.gcn_layers):
@@ -111,9 +118,13 @@ def whole_network(state, config, graph, line_graph, text):
 def middle_fusion(weights, name, atoms, text):
     t = weights.linear(f"{name}.text_transform.3", F.relu(weights.linear(f"{name}.text_transform.0", text)))
     t = t * weights.state[f"{name}.text_scale"]
-    gate = torch.sigmoid(weights.linear(f"{name}.gate.0", weights.layer_norm(f"{name}.gate_norm", torch.cat([atoms, t], dim=1))))
+    gate = torch.sigmoid(
+        weights.linear(f"{name}.gate.0", weights.layer_norm(f"{name}.gate_norm", torch.cat([atoms, t], dim=1)))
+    )
     importance = torch.sigmoid(
-        weights.linear(f"{name}.importance_predictor.3", F.relu(weights.linear(f"{name}.importance_predictor.0", atoms)))
+        weights.linear(
+            f"{name}.importance_predictor.3", F.relu(weights.linear(f"{name}.importance_predictor.0", atoms))
+        )
     )
     gate = gate * (1 + importance * weights.state[f"{name}.importance_modulation"])
     return weights.layer_norm(f"{name}.layer_norm", weights.state[f"{name}.node_scale"] * atoms + gate * t)
@@ -121,10 +132,17 @@ def middle_fusion(weights, name, atoms, text):
 
 def gated_fusion(weights, crystal, text):
     def gate(name, x):
-        return torch.sigmoid(weights.linear(f"fusion_module.{name}.3", F.relu(weights.linear(f"fusion_module.{name}.0", x))))
+        return torch.sigmoid(
+            weights.linear(f"fusion_module.{name}.3", F.relu(weights.linear(f"fusion_module.{name}.0", x)))
+        )
 
     one, other = gate("gate_graph", crystal), gate("gate_text", text)
     mixed = (
-        one * weights.linear("fusion_module.graph_transform", crystal) + other * weights.linear("fusion_module.text_transform", text)
+        one * weights.linear("fusion_module.graph_transform", crystal)
+        + other * weights.linear("fusion_module.text_transform", text)
     ) / (one + other)
-    return F.relu(weights.layer_norm("fusion_module.fusion_transform.1", weights.linear("fusion_module.fusion_transform.0", mixed)))
+    return F.relu(
+        weights.layer_norm(
+            "fusion_module.fusion_transform.1", weights.linear("fusion_module.fusion_transform.0", mixed)
+        )
+    )

@@ -21,7 +21,9 @@ LAYERS = ["layer_2"]
 
 
 def items(*, changed: int | None = None, n: int = N) -> list[Item]:
-    return [Item(f"c{number}", structure=f"text {number}{' changed' if number == changed else ''}") for number in range(n)]
+    return [
+        Item(f"c{number}", structure=f"text {number}{' changed' if number == changed else ''}") for number in range(n)
+    ]
 
 
 def answer(number: int) -> dict[str, Any]:
@@ -44,7 +46,10 @@ def answer(number: int) -> dict[str, Any]:
 
 def scored(batch: Batch) -> Scored:
     answers = [answer(batch.start + place) for place in range(len(batch.items))]
-    rows = [row_of(item, each, index=batch.start + place) for place, (item, each) in enumerate(zip(batch.items, answers, strict=True))]
+    rows = [
+        row_of(item, each, index=batch.start + place)
+        for place, (item, each) in enumerate(zip(batch.items, answers, strict=True))
+    ]
     return Scored(batch.number, batch.digest, rows, [atoms_of(each) for each in answers], 0.1)
 
 
@@ -52,7 +57,9 @@ def open_journal(
     out: Path, *, resume: bool = False, force: bool = False, atoms: bool = True, settings: dict[str, Any] | None = None
 ) -> Journal:
     target = target_of(str(out))
-    return Journal.open(target, settings=settings or SETTINGS, layers=LAYERS if atoms else None, resume=resume, force=force)
+    return Journal.open(
+        target, settings=settings or SETTINGS, layers=LAYERS if atoms else None, resume=resume, force=force
+    )
 
 
 def run(out: Path, *, stop_after: int | None = None, order: str = "in order", **options: Any) -> list[int]:

@@ -22,7 +22,9 @@ def run(values: dict[str, Any], encoder: str, die_at: tuple[str, int] | None = N
     torch.set_num_threads(1)
     if die_at is not None:
         POINTS[die_at[0]](die_at[1])
-    run_training(options_from(values), load_encoder=lambda _options: TextEncoder.load(encoder), report=lambda _line: None)
+    run_training(
+        options_from(values), load_encoder=lambda _options: TextEncoder.load(encoder), report=lambda _line: None
+    )
 
 
 def _die() -> None:

@@ -85,7 +85,16 @@ def some_crystals() -> list[Crystal]:
         ),
         Crystal(
             triclinic,
-            np.array([[0.02, 0.05, 0.1], [0.5, 0.45, 0.3], [0.25, 0.8, 0.62], [0.7, 0.15, 0.85], [0.1, 0.6, 0.9], [0.8, 0.9, 0.35]]),
+            np.array(
+                [
+                    [0.02, 0.05, 0.1],
+                    [0.5, 0.45, 0.3],
+                    [0.25, 0.8, 0.62],
+                    [0.7, 0.15, 0.85],
+                    [0.1, 0.6, 0.9],
+                    [0.8, 0.9, 0.35],
+                ]
+            ),
             np.array([13, 8, 16, 30, 8, 9]),
         ),
     ]
@@ -99,7 +108,9 @@ def some_batch(**options: Any) -> GraphBatch:
     return collate(some_graphs(), **options)
 
 
-def some_texts(config: FusionConfig, n_crystals: int = 5, *, n_tokens: int = 6, seed: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+def some_texts(
+    config: FusionConfig, n_crystals: int = 5, *, n_tokens: int = 6, seed: int = 1
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Random text vectors of different lengths."""
     random = torch.Generator().manual_seed(seed)
     tokens = torch.randn(n_crystals, n_tokens, config.text_features, generator=random)

@@ -23,7 +23,19 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PATTERNS = ("*.cif", "*.mcif", "*.vasp", "*.poscar", "POSCAR*", "CONTCAR*", "*.xsf", "*.extxyz", "*.res", "*.cell", "*.pdb")
+PATTERNS = (
+    "*.cif",
+    "*.mcif",
+    "*.vasp",
+    "*.poscar",
+    "POSCAR*",
+    "CONTCAR*",
+    "*.xsf",
+    "*.extxyz",
+    "*.res",
+    "*.cell",
+    "*.pdb",
+)
 #: Larger files are reflection data, and keep the others busy for minutes.
 LARGEST = 500_000
 SECONDS = 60
@@ -139,13 +151,18 @@ def compare(path: Path) -> tuple[str, str]:
     ours = content_of(crystal.symbols, crystal.frac_coords, crystal.lattice)
     for one, other, theirs in agreed(by_others(path.read_text(errors="replace"))):
         if not ours.is_like(theirs):
-            return "DISAGREEMENT", f"{one} and {other} {theirs}, we {ours}; {[notice.code for notice in crystal.warnings]}"
+            return (
+                "DISAGREEMENT",
+                f"{one} and {other} {theirs}, we {ours}; {[notice.code for notice in crystal.warnings]}",
+            )
     return "answered", ",".join(notice.code for notice in crystal.warnings)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="*", type=Path, default=[Path(sysconfig.get_path("purelib"))], metavar="FOLDER")
+    parser.add_argument(
+        "folders", nargs="*", type=Path, default=[Path(sysconfig.get_path("purelib"))], metavar="FOLDER"
+    )
     parser.add_argument("--list", action="store_true", help="name the refused files")
     chosen = parser.parse_args()
     signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(TimeoutError()))

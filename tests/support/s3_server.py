@@ -56,7 +56,11 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def _missing(self) -> None:
-        self._answer(404, f"{XML}<Error><Code>NoSuchKey</Code><Message>not here</Message></Error>".encode(), Content_Type="application/xml")
+        self._answer(
+            404,
+            f"{XML}<Error><Code>NoSuchKey</Code><Message>not here</Message></Error>".encode(),
+            Content_Type="application/xml",
+        )
 
     def _where(self) -> tuple[str, dict[str, str]]:
         parts = urlsplit(self.path)
@@ -114,7 +118,12 @@ class Handler(BaseHTTPRequestHandler):
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if asked:
             start, end = int(asked[1]), min(int(asked[2] or len(content) - 1), len(content) - 1)
-            self._answer(206, content[start : end + 1], Content_Range=f"bytes {start}-{end}/{len(content)}", **self._headers(content))
+            self._answer(
+                206,
+                content[start : end + 1],
+                Content_Range=f"bytes {start}-{end}/{len(content)}",
+                **self._headers(content),
+            )
         else:
             self._answer(200, content, **self._headers(content))
 
@@ -135,10 +144,14 @@ class Handler(BaseHTTPRequestHandler):
                 f"<Contents><Key>{escape(key)}</Key><Size>{len(content)}</Size><ETag>&quot;{tag}&quot;</ETag>"
                 "<LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>"
             )
-        common = "".join(f"<CommonPrefixes><Prefix>{escape(folder)}</Prefix></CommonPrefixes>" for folder in sorted(folders))
+        common = "".join(
+            f"<CommonPrefixes><Prefix>{escape(folder)}</Prefix></CommonPrefixes>" for folder in sorted(folders)
+        )
         head = f"<Name>{bucket}</Name><Prefix>{escape(prefix)}</Prefix><KeyCount>{len(keys) + len(folders)}</KeyCount><IsTruncated>false</IsTruncated>"
         self._answer(
-            200, f"{XML}<ListBucketResult>{head}{''.join(keys)}{common}</ListBucketResult>".encode(), Content_Type="application/xml"
+            200,
+            f"{XML}<ListBucketResult>{head}{''.join(keys)}{common}</ListBucketResult>".encode(),
+            Content_Type="application/xml",
         )
 
     def do_PUT(self) -> None:

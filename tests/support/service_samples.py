@@ -38,7 +38,9 @@ def cif(
     occupancy: float = 1.0,
 ) -> str:
     """A P 1 cell as CIF."""
-    rows = "\n".join(f"{symbol}{number} {symbol} {x} {y} {z} {occupancy}" for number, (symbol, x, y, z) in enumerate(atoms, 1))
+    rows = "\n".join(
+        f"{symbol}{number} {symbol} {x} {y} {z} {occupancy}" for number, (symbol, x, y, z) in enumerate(atoms, 1)
+    )
     return CELL.format(name="test", a=a, b=b or a, c=c or a, alpha=alpha, atoms=rows)
 
 
@@ -67,7 +69,10 @@ BAD = {
     "truncated": (NACL[: NACL.index("_atom_site_fract_z")], "unreadable_structure"),
     "binary": (bytes(range(256)).decode("latin-1") * 20, "unreadable_structure"),
     "words": ("This is a letter, not a crystal.", "unsupported_format"),
-    "partial occupancy": (cif([("Si", 0, 0, 0), ("Si", 0.25, 0.25, 0.25)], 3.84, alpha=60, occupancy=0.5), "disordered_structure"),
+    "partial occupancy": (
+        cif([("Si", 0, 0, 0), ("Si", 0.25, 0.25, 0.25)], 3.84, alpha=60, occupancy=0.5),
+        "disordered_structure",
+    ),
     "two atoms in one place": (cif([("Si", 0, 0, 0), ("Ge", 0.001, 0, 0)]), "overlapping_atoms"),
     "flat cell": (cif([("Si", 0, 0, 0)], 5.0, alpha=120), "degenerate_cell"),
     "near-zero volume": (cif([("Si", 0, 0, 0)], 5.0, c=1e-9), "degenerate_cell"),
@@ -81,7 +86,12 @@ def supercell(n: int) -> str:
     base = [(0, 0, 0), (0, 0.5, 0.5), (0.5, 0, 0.5), (0.5, 0.5, 0)]
     shift = [(0.5, 0, 0), (0, 0.5, 0), (0, 0, 0.5), (0.5, 0.5, 0.5)]
     cells = [(i, j, k) for i in range(n) for j in range(n) for k in range(n)]
-    rows = [f"{(x + i) / n} {(y + j) / n} {(z + k) / n}" for group in (base, shift) for x, y, z in group for i, j, k in cells]
+    rows = [
+        f"{(x + i) / n} {(y + j) / n} {(z + k) / n}"
+        for group in (base, shift)
+        for x, y, z in group
+        for i, j, k in cells
+    ]
     edge = 5.64 * n
     header = f"NaCl\n1.0\n{edge} 0 0\n0 {edge} 0\n0 0 {edge}\nNa Cl\n{4 * n**3} {4 * n**3}\nDirect\n"
     return header + "\n".join(rows) + "\n"

@@ -47,7 +47,9 @@ class PublishedNetwork:
     def maps(self, name: str, kind: str) -> np.ndarray:
         """``gate`` or ``importance``, one column per fusion layer, ascending."""
         answers = self.answers(name)
-        keys = sorted((key for key in answers if key.startswith(f"{kind}_layer_")), key=lambda key: int(key.rsplit("_", 1)[1]))
+        keys = sorted(
+            (key for key in answers if key.startswith(f"{kind}_layer_")), key=lambda key: int(key.rsplit("_", 1)[1])
+        )
         n_atoms = sum(len(graph.atomic_numbers) for graph in self.graphs)
         return np.array([answers[key] for key in keys]).T if keys else np.zeros((n_atoms, 0))
 

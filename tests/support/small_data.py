@@ -36,7 +36,10 @@ def textbook(n: int = 24) -> list[Sample]:
         elif kind == 1:
             crystal, name = Crystal(size * FCC, np.array([[0.0] * 3, QUARTER]), np.array([a, b])), "Zincblende"
         elif kind == 2:
-            crystal, name = Crystal(0.7 * size * np.eye(3), np.array([[0.0] * 3, HALF]), np.array([a, b])), "Tetraauricupride"
+            crystal, name = (
+                Crystal(0.7 * size * np.eye(3), np.array([[0.0] * 3, HALF]), np.array([a, b])),
+                "Tetraauricupride",
+            )
         else:
             coords = np.array([[0.0] * 3, HALF, [0.5, 0.5, 0.0], [0.5, 0.0, 0.5], [0.0, 0.5, 0.5]])
             crystal, name = Crystal(0.8 * size * np.eye(3), coords, np.array([a, 22, 8, 8, 8])), "(Cubic) Perovskite"

@@ -29,6 +29,8 @@ def told_artifact(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) 
     torch.set_num_threads(1)
     try:
         inputs = golden_inputs(place / "golden", describe=False)
-        return build_artifact(place / "told.pt", place / "artifact", encoder_folder=tiny_encoder, golden=inputs, report=lambda _line: None)
+        return build_artifact(
+            place / "told.pt", place / "artifact", encoder_folder=tiny_encoder, golden=inputs, report=lambda _line: None
+        )
     finally:
         torch.set_num_threads(threads)

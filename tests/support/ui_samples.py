@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from hsegap.prediction.schemas import AtomReport, Description, ModalityWeights, ModelName, Prediction, Timings, Warn, kind_of
+from hsegap.prediction.schemas import (
+    AtomReport,
+    Description,
+    ModalityWeights,
+    ModelName,
+    Prediction,
+    Timings,
+    Warn,
+    kind_of,
+)
 
 SILICON = """data_Si
 _symmetry_space_group_name_H-M 'P 1'
@@ -85,12 +94,12 @@ BROKEN = {
     "binary.cif": ("\x00\x01\x02\x7fELF\x00\x00" * 40, "unreadable_structure"),
     "partial.cif": (PARTIAL, "disordered_structure"),
 }
-DESCRIPTION = (
-    "SrTiO3 is Cubic Perovskite structured and crystallizes in the cubic Pm-3m space group. Sr is bonded to twelve equivalent O atoms."
-)
+DESCRIPTION = "SrTiO3 is Cubic Perovskite structured and crystallizes in the cubic Pm-3m space group. Sr is bonded to twelve equivalent O atoms."
 
 
-def atom(index: int, element: str, *, gate: float = 0.4, importance: float = 0.5, share: float | None = None) -> AtomReport:
+def atom(
+    index: int, element: str, *, gate: float = 0.4, importance: float = 0.5, share: float | None = None
+) -> AtomReport:
     return AtomReport(
         index=index,
         element=element,

@@ -64,7 +64,9 @@ class Seen:
     def outside(self, *own: Path) -> list[str]:
         """What was written outside the program's own folders."""
         roots = [str(folder) for folder in own]
-        return sorted({path for path in self.written if not any(path == root or path.startswith(f"{root}/") for root in roots)})
+        return sorted(
+            {path for path in self.written if not any(path == root or path.startswith(f"{root}/") for root in roots)}
+        )
 
 
 def command(trace: Path, *words: object) -> list[str]:
@@ -85,7 +87,9 @@ def seen(trace: Path, cwd: Path) -> Seen:
     for name, arguments, status in _calls(trace.read_text(errors="replace").splitlines()):
         if name in {"connect", "sendto", "sendmsg", "sendmmsg"}:
             addresses = [first or second for first, second in ADDRESS.findall(arguments)]
-            asked += [f"{name} {address}" for address in addresses if not address.startswith("127.") and address != "::1"]
+            asked += [
+                f"{name} {address}" for address in addresses if not address.startswith("127.") and address != "::1"
+            ]
             asked += [f"{name} {arguments}" for _ in range("sin_port=htons(53)" in arguments)]
         elif name in {"open", "openat", "creat"}:
             paths = _paths(arguments, cwd)

@@ -106,7 +106,9 @@ encoder.encode_many(texts, pooled=True, cache=VectorCache(sys.argv[2], shard_siz
 
 
 def test_a_killed_run_is_continued(encoder_folder, tmp_path):
-    process = subprocess.Popen([sys.executable, "-c", WORKER, encoder_folder, tmp_path], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", WORKER, encoder_folder, tmp_path], stdout=subprocess.PIPE, text=True
+    )
     done = 0
     for line in process.stdout:
         done = int(line)
@@ -134,7 +136,10 @@ def test_a_killed_run_is_continued(encoder_folder, tmp_path):
 def test_two_processes_may_fill_one_folder(encoder_folder, tmp_path):
     code = WORKER.replace("range(2000)", "range(40)")
     started = time.monotonic()
-    both = [subprocess.Popen([sys.executable, "-c", code, encoder_folder, tmp_path], stdout=subprocess.DEVNULL) for _ in range(2)]
+    both = [
+        subprocess.Popen([sys.executable, "-c", code, encoder_folder, tmp_path], stdout=subprocess.DEVNULL)
+        for _ in range(2)
+    ]
     assert [process.wait(timeout=120) for process in both] == [0, 0]
     assert time.monotonic() - started < 120
     cache = VectorCache(tmp_path)

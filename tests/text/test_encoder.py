@@ -40,7 +40,9 @@ def test_token_0_is_the_mean_or_the_cls_state(encoder_folder, encoder, descripti
 
 def test_vectors_carry_meaning(encoder, descriptions):
     crystal = encoder.pooled(descriptions["MgO"])
-    rock_salt = cosine(crystal, encoder.pooled("Sodium chloride is a cubic ionic solid in which each ion has six neighbours."))
+    rock_salt = cosine(
+        crystal, encoder.pooled("Sodium chloride is a cubic ionic solid in which each ion has six neighbours.")
+    )
     kitchen = cosine(crystal, encoder.pooled("Stir the soup over a low flame and serve it with fresh bread."))
     assert rock_salt > kitchen + 0.2
 
@@ -146,7 +148,9 @@ def test_a_damaged_folder_is_refused_by_name(encoder_folder, tmp_path, name, dam
     content = (folder / name).read_bytes()
     (folder / name).unlink()
     if damage != "missing":
-        (folder / name).write_bytes({"empty": b"", "cut": content[: len(content) // 2], "garbage": b"\x00\x01garbage" * 50}[damage])
+        (folder / name).write_bytes(
+            {"empty": b"", "cut": content[: len(content) // 2], "garbage": b"\x00\x01garbage" * 50}[damage]
+        )
     with pytest.raises(TextEncoderError) as caught:
         TextEncoder.load(folder)
     assert name in caught.value.message
@@ -171,7 +175,9 @@ def test_loading_and_encoding_need_no_torch_and_say_nothing(encoder_folder):
         "bad = {'torch', 'transformers', 'dgl', 'onnx', 'hsegap.training', 'hsegap.export'} & set(sys.modules)\n"
         "print(sorted(bad))"
     )
-    done = subprocess.run([sys.executable, "-W", "default", "-c", code, encoder_folder], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "default", "-c", code, encoder_folder], capture_output=True, text=True, check=True
+    )
     assert done.stdout == "[]\n"
     assert done.stderr == ""
 

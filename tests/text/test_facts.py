@@ -73,7 +73,14 @@ PBE = [
 def test_a_pbe_gap_is_read_and_its_sentence_cut(phrase, value):
     reading = extract_facts(phrase)
     (fact,) = reading.facts
-    assert (fact.name, fact.unit, fact.origin, fact.used, fact.reason, fact.code) == ("pbe_gap_ev", "eV", "text", True, "", "")
+    assert (fact.name, fact.unit, fact.origin, fact.used, fact.reason, fact.code) == (
+        "pbe_gap_ev",
+        "eV",
+        "text",
+        True,
+        "",
+        "",
+    )
     assert fact.value == pytest.approx(value, abs=1e-9)
     assert fact.span == (0, len(phrase))
     assert reading.text is None
@@ -223,7 +230,10 @@ def test_each_number_gets_its_own_functional(text, expected):
 
 def test_pbe_gaps_that_contradict_each_other_are_not_used():
     reading = extract_facts("PBE gap: 1.1 eV. It is cubic. The PBE gap is 1.5 eV.")
-    assert [(fact.value, fact.used, fact.code) for fact in reading.facts] == [(1.1, False, "fact_conflict"), (1.5, False, "fact_conflict")]
+    assert [(fact.value, fact.used, fact.code) for fact in reading.facts] == [
+        (1.1, False, "fact_conflict"),
+        (1.5, False, "fact_conflict"),
+    ]
     assert "1.1 to 1.5" in reading.facts[0].reason
     assert reading.text == "It is cubic."
 

@@ -10,7 +10,11 @@ from hsegap.text.sentences import split_sentences
 
 BOTH = [("pbe_gap_ev", 0.61), ("hse_gap_ev", 1.17)]
 LAYOUTS = {
-    "markdown table": ("MgO.\n\n| Method | Band gap (eV) |\n|---|---|\n| PBE | 0.61 |\n| HSE06 | 1.17 |\n\nCubic.", BOTH, "MgO.\n\nCubic."),
+    "markdown table": (
+        "MgO.\n\n| Method | Band gap (eV) |\n|---|---|\n| PBE | 0.61 |\n| HSE06 | 1.17 |\n\nCubic.",
+        BOTH,
+        "MgO.\n\nCubic.",
+    ),
     "methods as columns": (
         "| | PBE | HSE06 |\n|---|---|---|\n| Band gap (eV) | 0.61 | 1.17 |\n| a (Å) | 4.2 | 4.1 |",
         BOTH,
@@ -21,7 +25,11 @@ LAYOUTS = {
         BOTH[:1],
         "| property | value |\n|---|---|\n| formation energy | -0.5 eV/atom |",
     ),
-    "three columns": ("| material | functional | gap |\n|---|---|---|\n| Si | PBE | 0.61 eV |\n| Si | HSE06 | 1.17 eV |", BOTH, None),
+    "three columns": (
+        "| material | functional | gap |\n|---|---|---|\n| Si | PBE | 0.61 eV |\n| Si | HSE06 | 1.17 eV |",
+        BOTH,
+        None,
+    ),
     "tabs": ("Method\tGap (eV)\nPBE\t0.61\nHSE\t1.17\n", BOTH, None),
     "LaTeX table": ("Method & $E_g$ (eV) \\\\\nPBE & 0.61 \\\\\nHSE06 & 1.17 \\\\\n", BOTH, None),
     "caption above": ("Band gaps:\n| PBE | 0.61 eV |\n| HSE06 | 1.17 eV |", BOTH, None),
@@ -30,14 +38,30 @@ LAYOUTS = {
         BOTH[:1],
         None,
     ),
-    "key and value": ("Formula: Si\nPBE gap: 0.61 eV\nHSE gap: 1.17 eV\nSpace group: 227", BOTH, "Formula: Si\nSpace group: 227"),
-    "bullets": ("Band gaps:\n- PBE: 0.61 eV\n- HSE06: 1.17 eV\n- a = 5.43 Å\n\nSi is cubic.", BOTH, "- a = 5.43 Å\n\nSi is cubic."),
+    "key and value": (
+        "Formula: Si\nPBE gap: 0.61 eV\nHSE gap: 1.17 eV\nSpace group: 227",
+        BOTH,
+        "Formula: Si\nSpace group: 227",
+    ),
+    "bullets": (
+        "Band gaps:\n- PBE: 0.61 eV\n- HSE06: 1.17 eV\n- a = 5.43 Å\n\nSi is cubic.",
+        BOTH,
+        "- a = 5.43 Å\n\nSi is cubic.",
+    ),
     "stars": ("* PBE gap 0.61 eV\n* cubic\n* HSE gap 1.17 eV", BOTH, "* cubic"),
     "numbers": ("1. PBE gap: 0.61 eV\n2. cubic\n3. HSE gap: 1.17 eV", BOTH, "2. cubic"),
-    "headings": ("### PBE results\n\n* Band gap: 0.61 eV\n* cubic\n\n### HSE06 results\n* Band gap: 1.17 eV\n", BOTH, "* cubic"),
+    "headings": (
+        "### PBE results\n\n* Band gap: 0.61 eV\n* cubic\n\n### HSE06 results\n* Band gap: 1.17 eV\n",
+        BOTH,
+        "* cubic",
+    ),
     "value on the next line": ("PBE band gap:\n0.61 eV\nSi is cubic.", BOTH[:1], "Si is cubic."),
     "wrapped": ("Si is cubic. Its PBE band\ngap is 0.61 eV. It is hard.", BOTH[:1], "Si is cubic. It is hard."),
-    "wrapped before the number": ("The band gap of silicon that a PBE calculation gives is\n0.61 eV. It is hard.", BOTH[:1], "It is hard."),
+    "wrapped before the number": (
+        "The band gap of silicon that a PBE calculation gives is\n0.61 eV. It is hard.",
+        BOTH[:1],
+        "It is hard.",
+    ),
     "gap in the sentence before": (
         "The gap was computed. PBE gives 0.61 eV. HSE06 1.17 eV. It is cubic.",
         BOTH,

@@ -60,7 +60,9 @@ def test_numbers_and_units_are_read_as_written(value, spelling):
 
 @settings(deadline=None, max_examples=300)
 @given(st.sampled_from(sorted(UNUSED)), numbers, spellings, numbers, spellings)
-def test_changing_a_fact_that_is_not_used_changes_nothing_that_is_encoded(sentence, one, spelling, other, other_spelling):
+def test_changing_a_fact_that_is_not_used_changes_nothing_that_is_encoded(
+    sentence, one, spelling, other, other_spelling
+):
     first = extract_facts(f"{BEFORE}\n{sentence.format(spelling(one))}\n{AFTER}")
     second = extract_facts(f"{BEFORE}\n{sentence.format(other_spelling(other))}\n{AFTER}")
     assert first.text == second.text

@@ -55,9 +55,21 @@ def test_the_lattice_of_test_rows_is_changed(tmp_path):
 
 def test_training_rows_are_told_apart_and_the_unanswered_counted():
     def row(gap, **changes):
-        return {"hse_gap_ev": gap, "source": "mf", "spacegroup": 225, "label_confidence": "high", "n_sites": 2} | changes
+        return {
+            "hse_gap_ev": gap,
+            "source": "mf",
+            "spacegroup": 225,
+            "label_confidence": "high",
+            "n_sites": 2,
+        } | changes
 
-    rows = [row(5.0, source="borlido"), row(0.0), row(2.0, spacegroup=194, source="borlido"), row(3.0, n_sites=40), row(1.0)]
+    rows = [
+        row(5.0, source="borlido"),
+        row(0.0),
+        row(2.0, spacegroup=194, source="borlido"),
+        row(3.0, n_sites=40),
+        row(1.0),
+    ]
     fit = fit_of(rows, [0.1, 0.2, 2.5, 3.0, math.nan])
     assert (fit["source borlido"]["n"], fit["source borlido"]["false_metals"]) == (2, 1)
     assert fit["source borlido"]["mae"] == pytest.approx((4.9 + 0.5) / 2)
@@ -66,7 +78,9 @@ def test_training_rows_are_told_apart_and_the_unanswered_counted():
 
 
 def test_an_unknown_part_is_refused():
-    done = subprocess.run([sys.executable, "benchmarks/textbook.py", "--parts", "bonds"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "benchmarks/textbook.py", "--parts", "bonds"], cwd=ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 2
     assert "slopes" in done.stderr, "the parts there are"
 
@@ -91,7 +105,12 @@ def test_errors_are_told_apart_by_training_rows_and_metals_count_apart():
 
 def test_false_metals_are_counted_scored_or_not():
     figures = figures_of(
-        [answered("diamond", 0.19), answered("copper(I) oxide", 0.1), answered("germanium", 0.1), answered("silicon", 0.3)]
+        [
+            answered("diamond", 0.19),
+            answered("copper(I) oxide", 0.1),
+            answered("germanium", 0.1),
+            answered("silicon", 0.3),
+        ]
     )
     assert figures["false_metals"] == {"of": 3, "all": ["diamond", "copper(I) oxide"], "scored": ["diamond"]}
     assert "**false metal**" in line_of(answered("diamond", 0.19))

@@ -50,7 +50,9 @@ def test_there_are_enough_of_every_kind():
     gapped = [crystal for crystal in scored if crystal.hse_gap_ev > 0]
     assert len(CRYSTALS) >= 60
     assert len(gapped) >= 30
-    assert sum(not crystal.in_training for crystal in gapped) >= 15, "formulas the network has not learned the HSE gap of"
+    assert sum(not crystal.in_training for crystal in gapped) >= 15, (
+        "formulas the network has not learned the HSE gap of"
+    )
     assert sum(crystal.source == "metal" for crystal in scored) >= 8
     several = Counter(crystal.formula for crystal in CRYSTALS if crystal.prototype == "perovskite")
     assert sum(count >= 2 for count in several.values()) >= 5, "cubic perovskites at more than one lattice constant"

@@ -58,7 +58,9 @@ def test_recipes_that_cannot_be_trained(tmp_path):
         plan_runs({**RECIPE, "variants": ["a"]}, [0], tmp_path)
     with pytest.raises(OptionsError, match="colour"):
         plan_runs({**RECIPE, "variants": {"mine": {"colour": "blue"}}}, [0], tmp_path)
-    assert [run.variants for run in plan_runs({**RECIPE, "variants": {"mine": {"gcn_layers": 2}}}, [0], tmp_path)] == [("mine",)]
+    assert [run.variants for run in plan_runs({**RECIPE, "variants": {"mine": {"gcn_layers": 2}}}, [0], tmp_path)] == [
+        ("mine",)
+    ]
 
 
 def result(variants, seed, val, *, parameters=1000, seconds=2.0, test=0.5):
@@ -91,7 +93,13 @@ def test_means_spreads_and_changes_seed_by_seed():
     rows = {row.variant: row for row in summarise(RESULTS)}
     assert list(rows) == ["baseline", "+ residual scaling", "+ both", "late fusion gated"]
     base, residual, both = rows["baseline"], rows["+ residual scaling"], rows["+ both"]
-    assert (base.seeds, base.val_mae, base.change, base.slower, base.more_parameters) == (2, pytest.approx(0.45), None, None, 0)
+    assert (base.seeds, base.val_mae, base.change, base.slower, base.more_parameters) == (
+        2,
+        pytest.approx(0.45),
+        None,
+        None,
+        0,
+    )
     assert base.val_spread == pytest.approx(0.0707107, rel=1e-5)
     assert residual.change == pytest.approx((-10 + 5) / 2)
     assert residual.change_spread == pytest.approx(10.6066, rel=1e-4)
@@ -207,11 +215,16 @@ def test_a_recipe_that_is_not_there(tmp_path):
 
 def test_a_run_that_fails_says_why_in_its_log_and_the_others_are_kept(recipe, tmp_path):
     path, values = recipe
-    path.write_text(yaml.safe_dump({**values, "epochs": 1, "variants": {"sound": {}, "broken": {"init_from": "nowhere.pt"}}}))
+    path.write_text(
+        yaml.safe_dump({**values, "epochs": 1, "variants": {"sound": {}, "broken": {"init_from": "nowhere.pt"}}})
+    )
     process = ablate("--config", path, "--seeds", 0, "-o", tmp_path / "out", "--jobs", 1, cwd=tmp_path)
     stdout, stderr = process.communicate(timeout=280)
     assert process.returncode == 1
     assert "| sound | 1 |" in stdout
     assert "1 of 2 runs failed: broken-seed0" in stderr
     assert "closed file" not in stderr
-    assert "there is no checkpoint nowhere.pt" in (tmp_path / "out" / "runs" / "broken-seed0" / "gap" / "log.txt").read_text()
+    assert (
+        "there is no checkpoint nowhere.pt"
+        in (tmp_path / "out" / "runs" / "broken-seed0" / "gap" / "log.txt").read_text()
+    )

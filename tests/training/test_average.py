@@ -27,8 +27,21 @@ def root(tmp_path_factory):
 
 
 def small(root, **values):
-    given = {"root_dir": str(root), "property": "gap", "n_train": 16, "n_val": 4, "n_test": 4, "cache_dir": str(root / "cache")}
-    network = {"hidden_features": 12, "embedding_features": 8, "alignn_layers": 1, "gcn_layers": 1, "cross_modal_hidden_dim": 8}
+    given = {
+        "root_dir": str(root),
+        "property": "gap",
+        "n_train": 16,
+        "n_val": 4,
+        "n_test": 4,
+        "cache_dir": str(root / "cache"),
+    }
+    network = {
+        "hidden_features": 12,
+        "embedding_features": 8,
+        "alignn_layers": 1,
+        "gcn_layers": 1,
+        "cross_modal_hidden_dim": 8,
+    }
     return {**given, **network, "epochs": 2, "batch_size": 8, "learning_rate": 0.01, **values}
 
 
@@ -51,7 +64,9 @@ def test_the_average_follows_the_weights():
 def test_the_average_is_what_is_validated_and_kept(root, tiny_encoder, tmp_path):
     def train(decay):
         options = options_from(small(root, output_dir=str(tmp_path / str(decay)), ema_decay=decay))
-        return run_training(options, load_encoder=lambda _options: TextEncoder.load(tiny_encoder), report=lambda _line: None)
+        return run_training(
+            options, load_encoder=lambda _options: TextEncoder.load(tiny_encoder), report=lambda _line: None
+        )
 
     plain, averaged = train(0.0), train(0.98)
     # Averaging changes what is kept, not how the network is trained.
@@ -84,7 +99,9 @@ def test_a_fold_is_held_out_and_predicted(root, tiny_encoder, tmp_path):
     splits = load_splits(options)
     assert {row.id for row in splits.train} | {row.id for row in splits.holdout} == whole
     assert {row.id for row in splits.holdout} == {name for name in whole if fold_of(name, 3) == 1}
-    folder = run_training(options, load_encoder=lambda _options: TextEncoder.load(tiny_encoder), report=lambda _line: None)
+    folder = run_training(
+        options, load_encoder=lambda _options: TextEncoder.load(tiny_encoder), report=lambda _line: None
+    )
     with (folder / "prediction_results_holdout.csv").open() as table:
         rows = list(csv.DictReader(table))
     assert {row["id"] for row in rows} == {row.id for row in splits.holdout}
@@ -99,7 +116,10 @@ def test_a_fold_that_is_none_is_refused(holdout):
 
 
 def test_halves_of_the_validation_rows(root):
-    halves = [load_splits(options_from(small(root, n_train=8, n_val=12, val_half=half))).val for half in ("both", "first", "second")]
+    halves = [
+        load_splits(options_from(small(root, n_train=8, n_val=12, val_half=half))).val
+        for half in ("both", "first", "second")
+    ]
     names = [{row.id for row in half} for half in halves]
     assert names[1] | names[2] == names[0]
     assert names[1]

@@ -35,8 +35,16 @@ def test_the_recommended_run():
 @pytest.mark.parametrize(
     ("arguments", "present", "absent"),
     [
-        ("--middle_fusion_use_dynamic_gating False", ["Residual scaling: True", "Dynamic gating: False"], ["importance"]),
-        ("--middle_fusion_use_residual_scaling False", ["Residual scaling: False", "Dynamic gating: True"], ["node scale"]),
+        (
+            "--middle_fusion_use_dynamic_gating False",
+            ["Residual scaling: True", "Dynamic gating: False"],
+            ["importance"],
+        ),
+        (
+            "--middle_fusion_use_residual_scaling False",
+            ["Residual scaling: False", "Dynamic gating: True"],
+            ["node scale"],
+        ),
         (
             "--middle_fusion_layers 2,3 --middle_fusion_initial_node_scale 0.5",
             ["[2, 3]", "node scale starting at 0.50"],

@@ -82,7 +82,13 @@ def test_unreadable_structures_are_failures_with_reasons_not_rows(tmp_path, tiny
     rows[1] = Row("broken", "this is no CIF", 1.0, "text")
     with VectorCache(tmp_path / "text") as cache:
         dataset = CrystalDataset.prepare(
-            rows, TextEncoder.load(tiny_encoder), vectors=cache, cache_dir=str(tmp_path), all_tokens=False, label="x", **SETTINGS
+            rows,
+            TextEncoder.load(tiny_encoder),
+            vectors=cache,
+            cache_dir=str(tmp_path),
+            all_tokens=False,
+            label="x",
+            **SETTINGS,
         )
     assert [row.id for row in dataset.rows] == ["sample-0", "sample-2", "sample-3"]
     assert dataset.failures[0][0] == "broken"
@@ -97,7 +103,9 @@ def test_what_is_only_estimated_is_not_known(tmp_path, tiny_encoder):
     encoder = TextEncoder.load(tiny_encoder)
     rows.append(Row("estimated", "uranium\n2.8\n1 0 0\n0 1 0\n0 0 1\nU\n1\nDirect\n0 0 0\n", 0.0, None, estimated=True))
     with VectorCache(tmp_path / "text") as cache:
-        dataset = CrystalDataset.prepare(rows, encoder, vectors=cache, cache_dir=str(tmp_path), all_tokens=False, label="x", **SETTINGS)
+        dataset = CrystalDataset.prepare(
+            rows, encoder, vectors=cache, cache_dir=str(tmp_path), all_tokens=False, label="x", **SETTINGS
+        )
     said = facts(dataset, encoder)
     assert (said["n_rows"], said["n_estimated"]) == (4, 1)
     assert "U" not in said["elements"]
@@ -136,7 +144,9 @@ def test_hidden_texts_become_the_empty_text(tmp_path, tiny_encoder):
     encoder = TextEncoder.load(tiny_encoder)
     rows = rows_of(textbook(3))
     with VectorCache(tmp_path / "text") as cache:
-        dataset = CrystalDataset.prepare(rows, encoder, vectors=cache, cache_dir=str(tmp_path), all_tokens=True, label="x", **SETTINGS)
+        dataset = CrystalDataset.prepare(
+            rows, encoder, vectors=cache, cache_dir=str(tmp_path), all_tokens=True, label="x", **SETTINGS
+        )
     batch = dataset.batch(np.arange(3))
     tokens, mask, present = dataset.hidden_texts(batch.tokens, batch.mask, torch.tensor([False, True, False]))
     empty = encoder.encode("")

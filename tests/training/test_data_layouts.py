@@ -81,7 +81,10 @@ def test_toy(tmp_path, nested):
 )
 def test_mp(tmp_path, name, folder, wanted):
     samples = textbook(3)
-    for place, columns in (("mp_2018_new", lambda i: [-1.0 - i, 0.5 * i]), ("mp_2018_small", lambda i: [100 + i, 50 + i])):
+    for place, columns in (
+        ("mp_2018_new", lambda i: [-1.0 - i, 0.5 * i]),
+        ("mp_2018_small", lambda i: [100 + i, 50 + i]),
+    ):
         write_cifs(tmp_path / place / "cif", samples)
         rows = [[s.id, "x", *columns(i), s.description, f"{s.id}.cif"] for i, s in enumerate(samples)]
         write_table(tmp_path / place / "mat_text.csv", ["id", "composition", "a", "b", "description", "file"], rows)
@@ -111,11 +114,20 @@ def test_what_cannot_be_used_is_skipped_counted_and_listed(tmp_path):
     write_jarvis(tmp_path, samples=samples)
     folder = tmp_path / "jarvis" / "gap"
     (folder / "cif" / "sample-1.cif").unlink()
-    table = (folder / "description.csv").read_text().replace(f",{samples[3].target},", ",,").replace(f",{samples[5].target},", ",nan,")
+    table = (
+        (folder / "description.csv")
+        .read_text()
+        .replace(f",{samples[3].target},", ",,")
+        .replace(f",{samples[5].target},", ",nan,")
+    )
     (folder / "description.csv").write_text(table)
     rows, skipped = read(tmp_path)
     assert [row.id for row in rows] == ["sample-0", "sample-2", "sample-4", "sample-6", "sample-7"]
-    assert dict(skipped) == {"sample-1": "its CIF file is missing", "sample-3": "no target", "sample-5": "target nan cannot be learned"}
+    assert dict(skipped) == {
+        "sample-1": "its CIF file is missing",
+        "sample-3": "no target",
+        "sample-5": "target nan cannot be learned",
+    }
 
 
 def test_a_structure_file_outside_the_folder_is_not_followed(tmp_path):
@@ -136,7 +148,9 @@ def test_a_structure_file_outside_the_folder_is_not_followed(tmp_path):
 def test_missing_folders_name_those_that_exist(tmp_path):
     write_jarvis(tmp_path, property_folder="formation_energy_peratom", samples=textbook(1))
     write_jarvis(tmp_path, property_folder="hse_bandgap-2", samples=textbook(1))
-    with pytest.raises(DataError, match=r"no property folder .*gap\. Folders in .*: formation_energy_peratom, hse_bandgap-2\."):
+    with pytest.raises(
+        DataError, match=r"no property folder .*gap\. Folders in .*: formation_energy_peratom, hse_bandgap-2\."
+    ):
         check_source(options(tmp_path))
     with pytest.raises(DataError, match=r"class does not exist\. Folders in .*: jarvis\."):
         check_source(options(tmp_path, dataset="class"))
@@ -177,7 +191,13 @@ def write_jsonl(path, rows):
 def test_jsonl_files(tmp_path):
     samples = textbook(4)
     rows = [
-        {"id": s.id, "cif": cif_text(s.crystal), "hse_gap_ev": s.target, "description": s.description, "label_confidence": "high"}
+        {
+            "id": s.id,
+            "cif": cif_text(s.crystal),
+            "hse_gap_ev": s.target,
+            "description": s.description,
+            "label_confidence": "high",
+        }
         for s in samples
     ]
     rows[1]["description"] = None
@@ -185,7 +205,9 @@ def test_jsonl_files(tmp_path):
     del rows[3]["cif"]
     one, two = write_jsonl(tmp_path / "a.jsonl.gz", rows[:2]), write_jsonl(tmp_path / "b.jsonl", rows[2:])
     skipped = []
-    got = read_jsonl(f"{one},{two}", target="hse_gap_ev,pbe_gap_ev", weights=parse_weights("high=1, low=0.4"), skipped=skipped)
+    got = read_jsonl(
+        f"{one},{two}", target="hse_gap_ev,pbe_gap_ev", weights=parse_weights("high=1, low=0.4"), skipped=skipped
+    )
     assert [(row.id, row.target, row.weight) for row in got] == [
         ("sample-0", samples[0].target, 1.0),
         ("sample-1", samples[1].target, 1.0),

@@ -101,14 +101,18 @@ def test_what_jarvis_tools_gives_is_read_as_it_is():
     from jarvis.core.graphs import Graph
 
     for crystal in some_crystals()[1:]:
-        theirs = Atoms(lattice_mat=crystal.lattice, coords=crystal.frac_coords, elements=crystal.symbols, cartesian=False)
+        theirs = Atoms(
+            lattice_mat=crystal.lattice, coords=crystal.frac_coords, elements=crystal.symbols, cartesian=False
+        )
         atoms, lines = Graph.atom_dgl_multigraph(theirs, cutoff=8.0, max_neighbors=12, atom_features="cgcnn")
         graph = from_dgl(atoms, lines)
         assert graph.atomic_numbers.tolist() == crystal.atomic_numbers.tolist()
         assert (len(graph.src), len(graph.line_src)) == (atoms.num_edges(), lines.num_edges())
         ours = build_graph(crystal, flavour="jarvis")
         assert (len(ours.src), len(ours.line_src)) == (len(graph.src), len(graph.line_src))
-        np.testing.assert_allclose(np.sort(np.linalg.norm(ours.r, axis=1)), np.sort(np.linalg.norm(graph.r, axis=1)), atol=1e-5)
+        np.testing.assert_allclose(
+            np.sort(np.linalg.norm(ours.r, axis=1)), np.sort(np.linalg.norm(graph.r, axis=1)), atol=1e-5
+        )
 
 
 @pytest.mark.parametrize("flavour", ["symmetric", "jarvis"])

@@ -80,10 +80,14 @@ def test_the_whole_network_layer_by_layer(name, which):
     graphs = [some_graphs(flavour="jarvis")[index] for index in which]
     network, batch = double(random_network(graph_flavour="jarvis", **CONFIGURATIONS[name]), collate(graphs))
     config = network.config
-    text = torch.randn(len(which), config.text_features, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    text = torch.randn(
+        len(which), config.text_features, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    )
     seen = {}
     for layer, module in enumerate(network.alignn_layers):
-        module.register_forward_hook(lambda _m, _i, out, layer=layer: seen.update({f"alignn {layer}": out[0], f"bonds {layer}": out[1]}))
+        module.register_forward_hook(
+            lambda _m, _i, out, layer=layer: seen.update({f"alignn {layer}": out[0], f"bonds {layer}": out[1]})
+        )
     for layer in config.fusion_layers:
         network.middle_fusion_modules[f"layer_{layer}"].register_forward_hook(
             lambda _m, _i, out, layer=layer: seen.update({f"alignn {layer}": out.atoms})
@@ -108,6 +112,9 @@ def test_the_oracle_gives_the_published_outputs_too(published):
     network = load_checkpoint(published.checkpoint("recommended"))
     with torch.no_grad():
         gap, _ = whole_network(
-            network.state_dict(), network.config, *batch_to_dgl(published.graphs), torch.from_numpy(published.tokens[:, 0])
+            network.state_dict(),
+            network.config,
+            *batch_to_dgl(published.graphs),
+            torch.from_numpy(published.tokens[:, 0]),
         )
     torch.testing.assert_close(gap, torch.tensor(published.answers("recommended")["gap"]), atol=1e-5, rtol=0)

@@ -64,7 +64,12 @@ def environment():
 
 def front_door(*arguments, cwd, timeout=300):
     return subprocess.run(
-        [sys.executable, SCRIPT, *map(str, arguments)], cwd=cwd, env=environment(), capture_output=True, text=True, timeout=timeout
+        [sys.executable, SCRIPT, *map(str, arguments)],
+        cwd=cwd,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
     )
 
 
@@ -177,7 +182,11 @@ def test_every_command_of_the_guide_is_understood(index):
         )
     if index > 2:
         wanted = [(False, True, True), (True, True, False), (True, False, True), (True, True, True)][index - 3]
-        got = (config.use_improved_middle_fusion, config.middle_fusion_use_residual_scaling, config.middle_fusion_use_dynamic_gating)
+        got = (
+            config.use_improved_middle_fusion,
+            config.middle_fusion_use_residual_scaling,
+            config.middle_fusion_use_dynamic_gating,
+        )
         assert got == wanted
 
 
@@ -187,7 +196,12 @@ def test_the_recommended_command_of_the_guide_runs_as_written(tmp_path, tiny_enc
     """On data unpacked by ../shared/data/unpack.py; only sizes are added, and a small text encoder."""
     commands = guide_commands()
     unpacked = subprocess.run(
-        [sys.executable, SHARED / "data" / "unpack.py", SHARED / "data" / "hse" / "val_metals.jsonl.gz", tmp_path / "DATASET"],
+        [
+            sys.executable,
+            SHARED / "data" / "unpack.py",
+            SHARED / "data" / "hse" / "val_metals.jsonl.gz",
+            tmp_path / "DATASET",
+        ],
         capture_output=True,
         text=True,
     )

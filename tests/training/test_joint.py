@@ -53,7 +53,9 @@ def test_rows_of_two_files_are_joined_by_id(files):
     assert math.isnan(rows[2].target)
     assert skipped == [("neither", "no hse_gap_ev")]
     backwards = read_jsonl(",".join(reversed(files.split(","))), target="hse_gap_ev", joint=True)
-    assert {row.id: row.structure for row in backwards}["both"] == "one", "the row with the target, whatever the order of the files"
+    assert {row.id: row.structure for row in backwards}["both"] == "one", (
+        "the row with the target, whatever the order of the files"
+    )
     assert [row.id for row in read_jsonl(files, target="hse_gap_ev")] == ["both", "hse only"]
 
 
@@ -73,7 +75,10 @@ def dataset(*, targets, pbe_gaps):
         def __getitem__(self, index):
             return graphs[index]
 
-    rows = [Row(f"c{n}", "", target, None, pbe_gap=pbe) for n, (target, pbe) in enumerate(zip(targets, pbe_gaps, strict=True))]
+    rows = [
+        Row(f"c{n}", "", target, None, pbe_gap=pbe)
+        for n, (target, pbe) in enumerate(zip(targets, pbe_gaps, strict=True))
+    ]
     return CrystalDataset(rows, Store(), TextVectors([], np.full(len(rows), -1), np.zeros((1, 10), dtype=np.float32)))
 
 
@@ -173,7 +178,9 @@ def test_teacher_features_follow_the_rows(rows, tmp_path):
     targets, known = teacher.batch(order, rows.n_atoms[order])
     sizes = rows.n_atoms[order]
     assert targets.shape == (int(sizes.sum()), 4)
-    assert known.tolist() == np.repeat([True, False, False, True], sizes).tolist(), "one has none, one has its atoms in another order"
+    assert known.tolist() == np.repeat([True, False, False, True], sizes).tolist(), (
+        "one has none, one has its atoms in another order"
+    )
     alone, _ = teacher.batch(np.array([0]), rows.n_atoms[:1])
     assert torch.equal(targets[-int(sizes[-1]) :], alone)
     with pytest.raises(DataError, match="there are no features in"):
@@ -185,7 +192,9 @@ def test_the_teachers_loss_reaches_the_atoms_that_have_features(rows, tmp_path):
     network = random_network(**TOLD)
     order = np.arange(5)
     targets, known = teacher.batch(order, rows.n_atoms)
-    output = network(collate(some_graphs(), for_training=True), torch.zeros(5, 1, 10), None, torch.zeros(5, dtype=torch.bool))
+    output = network(
+        collate(some_graphs(), for_training=True), torch.zeros(5, 1, 10), None, torch.zeros(5, dtype=torch.bool)
+    )
     atoms = output.structure_atoms.detach().requires_grad_()
     TeacherHead(network.config.hidden_features, teacher).loss(atoms, targets, known).backward()
     assert (atoms.grad.abs().sum(dim=1) > 0).tolist() == known.tolist()
@@ -195,7 +204,13 @@ def test_options_that_do_not_fit():
     with pytest.raises(OptionsError, match="classification has one head"):
         options_from({"classification": True, "pbe_head": "base"})
     options = options_from(
-        {"facts": "pbe_gap_ev", "use_middle_fusion": True, "middle_fusion_layers": "", "middle_fusion_gcn_layers": "1", "gcn_layers": 2}
+        {
+            "facts": "pbe_gap_ev",
+            "use_middle_fusion": True,
+            "middle_fusion_layers": "",
+            "middle_fusion_gcn_layers": "1",
+            "gcn_layers": 2,
+        }
     )
     config = options.fusion_config(text_features=8)
     assert (config.facts, config.fusion_layers) == (("pbe_gap_ev",), (5,))

@@ -35,7 +35,9 @@ def train(root, tiny_encoder, tmp_path):
     def run(**values):
         options = options_from(small(root, tmp_path) | values)
         run.lines.clear()
-        return run_training(options, load_encoder=lambda _options: TextEncoder.load(tiny_encoder), report=run.lines.append)
+        return run_training(
+            options, load_encoder=lambda _options: TextEncoder.load(tiny_encoder), report=run.lines.append
+        )
 
     run.lines = []
     return run
@@ -85,7 +87,21 @@ def test_what_a_run_leaves_behind(train, root):
     assert content["facts"]["n_rows"] == 16
     assert content["facts"]["n_described"] == 16
     assert content["facts"]["text_encoder"]["width"] == 16
-    assert set(content["facts"]["elements"]) <= {"Na", "Cl", "Mg", "O", "Ga", "As", "Zn", "S", "Cs", "I", "K", "F", "Ti"}
+    assert set(content["facts"]["elements"]) <= {
+        "Na",
+        "Cl",
+        "Mg",
+        "O",
+        "Ga",
+        "As",
+        "Zn",
+        "S",
+        "Cs",
+        "I",
+        "K",
+        "F",
+        "Ti",
+    }
     assert read_checkpoint(folder / "best_model.pt").assumed == []
     config = json.loads((folder / "config.json").read_text())
     assert config["options"]["hidden_features"] == config["config"]["hidden_features"] == 12
@@ -141,7 +157,9 @@ def test_coordinate_noise_is_only_for_training(train, monkeypatch):
 
 
 def test_early_stopping(train):
-    entries = history(train(epochs=30, learning_rate=1e-12, weight_decay=0.0, early_stopping_patience=3, graph_dropout=0.0))
+    entries = history(
+        train(epochs=30, learning_rate=1e-12, weight_decay=0.0, early_stopping_patience=3, graph_dropout=0.0)
+    )
     best = min(range(len(entries)), key=lambda index: entries[index]["val_mae"])
     assert len(entries) == best + 1 + 3
     assert len(entries) < 30
@@ -152,7 +170,10 @@ def test_early_stopping(train):
     [
         ({"loss": "mse"}, lambda error: error**2),
         ({"loss": "mae"}, np.abs),
-        ({"loss": "huber", "huber_delta": 0.5}, lambda error: np.where(np.abs(error) < 0.5, error**2, np.abs(error) - 0.25)),
+        (
+            {"loss": "huber", "huber_delta": 0.5},
+            lambda error: np.where(np.abs(error) < 0.5, error**2, np.abs(error) - 0.25),
+        ),
         (
             {"classification": True, "classification_threshold": 1.0},
             None,
@@ -169,7 +190,9 @@ def test_losses(values, formula):
         each = -np.where(positive, np.log(gap.numpy()), np.log(1 - gap.numpy()))
     else:
         each = formula((gap - target).numpy())
-    assert float(weighted_loss(gap, target, weight, options)) == pytest.approx(float((each * weight.numpy()).sum() / 3.5), rel=1e-5)
+    assert float(weighted_loss(gap, target, weight, options)) == pytest.approx(
+        float((each * weight.numpy()).sum() / 3.5), rel=1e-5
+    )
 
 
 def test_the_learning_rate_rises_for_at_most_30_percent_of_the_steps(root, tiny_encoder, tmp_path):
@@ -178,7 +201,11 @@ def test_the_learning_rate_rises_for_at_most_30_percent_of_the_steps(root, tiny_
     for warmup, share in ((2000, 0.3), (4, 4 / 40), (1, 0.0), (0, 0.0)):
         options = options_from(small(root, tmp_path) | {"epochs": 20, "warmup_steps": warmup})
         trainer = object.__new__(Trainer)
-        dataset = type("Rows", (), {"sizes": np.arange(1, 17), "__len__": lambda _self: 16, "draws": lambda _self, **_: np.arange(16)})()
+        dataset = type(
+            "Rows",
+            (),
+            {"sizes": np.arange(1, 17), "__len__": lambda _self: 16, "draws": lambda _self, **_: np.arange(16)},
+        )()
         network = CrystalTextNetwork(options.fusion_config(text_features=4))
         trainer.__init__(network, options, train=dataset, val=dataset, folder=tmp_path, facts={})
         rates = []
@@ -196,10 +223,12 @@ def contrastive_by_formula(graph, text, temperature):
     total = 0.0
     for i in range(n):
         to_texts = (
-            np.array([np.dot(graph[i], text[j]) / np.linalg.norm(graph[i]) / np.linalg.norm(text[j]) for j in range(n)]) / temperature
+            np.array([np.dot(graph[i], text[j]) / np.linalg.norm(graph[i]) / np.linalg.norm(text[j]) for j in range(n)])
+            / temperature
         )
         to_graphs = (
-            np.array([np.dot(graph[j], text[i]) / np.linalg.norm(graph[j]) / np.linalg.norm(text[i]) for j in range(n)]) / temperature
+            np.array([np.dot(graph[j], text[i]) / np.linalg.norm(graph[j]) / np.linalg.norm(text[i]) for j in range(n)])
+            / temperature
         )
         total += -to_texts[i] + np.log(np.exp(to_texts).sum()) - to_graphs[i] + np.log(np.exp(to_graphs).sum())
     return total / (2 * n)
@@ -213,10 +242,14 @@ def test_contrastive_loss():
     output = NetworkOutput(torch.zeros(6), *[torch.zeros(0)] * 5, graph, text, *[torch.zeros(0)] * 4)
     every = torch.ones(6, dtype=torch.bool)
     loss = contrastive_loss(output, every, 0.1)
-    assert float(loss.detach()) == pytest.approx(contrastive_by_formula(graph.detach().numpy(), text.numpy(), 0.1), rel=1e-5)
+    assert float(loss.detach()) == pytest.approx(
+        contrastive_by_formula(graph.detach().numpy(), text.numpy(), 0.1), rel=1e-5
+    )
     some = torch.tensor([True, False, True, True, False, True])
     loss = contrastive_loss(output, some, 0.2)
-    assert float(loss.detach()) == pytest.approx(contrastive_by_formula(graph.detach().numpy()[some], text.numpy()[some], 0.2), rel=1e-5)
+    assert float(loss.detach()) == pytest.approx(
+        contrastive_by_formula(graph.detach().numpy()[some], text.numpy()[some], 0.2), rel=1e-5
+    )
     loss.backward()
     assert not graph.grad[~some].any(), "crystals without text take no part"
     lonely = contrastive_loss(output, torch.tensor([True] + [False] * 5), 0.1)
@@ -230,7 +263,9 @@ def test_contrastive_loss_is_added_with_its_weight(train):
 
 
 def test_text_dropout_of_one_never_shows_a_text(train, tmp_path):
-    other = write_jarvis(tmp_path / "data", samples=[sample._replace(description="Something else.") for sample in textbook()])
+    other = write_jarvis(
+        tmp_path / "data", samples=[sample._replace(description="Something else.") for sample in textbook()]
+    )
     one = history(train(text_dropout=1.0, output_dir=str(tmp_path / "a")))
     two = history(train(text_dropout=1.0, output_dir=str(tmp_path / "b"), root_dir=str(other)))
     assert [entry["train_loss"] for entry in one] == [entry["train_loss"] for entry in two]
@@ -252,7 +287,13 @@ def test_rows_without_a_description_train_the_vector_for_a_missing_text(train, t
 
 def test_classification(train):
     folder = train(classification=True, classification_threshold=1.5, epochs=3)
-    assert set(history(folder)[0]) >= {"val_accuracy", "val_precision", "val_recall", "val_roc_auc", "val_accuracy_without_text"}
+    assert set(history(folder)[0]) >= {
+        "val_accuracy",
+        "val_precision",
+        "val_recall",
+        "val_roc_auc",
+        "val_accuracy_without_text",
+    }
     network = load_checkpoint(folder / "best_model.pt")
     assert network.config.classification
     with (folder / "prediction_results_test_set.csv").open(newline="") as table:
@@ -284,13 +325,20 @@ def test_starting_from_other_weights(train, tmp_path):
 
 
 def test_text_enters_with_fine_grained_attention_and_every_token(train):
-    folder = train(use_fine_grained_attention=True, fine_grained_hidden_dim=8, fine_grained_num_heads=2, late_fusion_type="adaptive")
+    folder = train(
+        use_fine_grained_attention=True,
+        fine_grained_hidden_dim=8,
+        fine_grained_num_heads=2,
+        late_fusion_type="adaptive",
+    )
     assert load_checkpoint(folder / "best_model.pt").config.use_fine_grained_attention
 
 
 @pytest.mark.parametrize("late", ["gated", "bilinear", "adaptive", "tucker", "concat"])
 def test_every_late_fusion_trains(train, late):
-    assert np.isfinite(history(train(late_fusion_type=late, use_cross_modal=late in {"tucker", "concat"}, epochs=1))[0]["train_loss"])
+    assert np.isfinite(
+        history(train(late_fusion_type=late, use_cross_modal=late in {"tucker", "concat"}, epochs=1))[0]["train_loss"]
+    )
 
 
 def test_bf16_is_close_to_full_precision(train, tmp_path):
@@ -333,7 +381,9 @@ def test_stop_words(tmp_path):
     removed = stopword_rewriter(options_from({"remove_stopwords": True, **where}))(text)
     assert masked == "[MASK] structure [MASK] cubic. There are equal [MASK]; this one [MASK] theirs."
     assert removed == "structure cubic. There are equal ; this one theirs."
-    one_file = stopword_rewriter(options_from({"remove_stopwords": True, "stopwords_dir": str(tmp_path / "words" / "b.txt")}))
+    one_file = stopword_rewriter(
+        options_from({"remove_stopwords": True, "stopwords_dir": str(tmp_path / "words" / "b.txt")})
+    )
     assert one_file(text) == "The structure cubic. There are equal bond lengths; this one theirs."
     assert stopword_rewriter(options_from({})) is None
     with pytest.raises(OptionsError, match="no stop words"):
@@ -344,7 +394,12 @@ def test_stop_words_change_what_the_network_reads(train, tmp_path):
     (tmp_path / "words.txt").write_text("structured\nlattice\n")
     plain = history(train(output_dir=str(tmp_path / "a"), text_dropout=0.0))
     masked = history(
-        train(output_dir=str(tmp_path / "b"), text_dropout=0.0, mask_stopwords=True, stopwords_dir=str(tmp_path / "words.txt"))
+        train(
+            output_dir=str(tmp_path / "b"),
+            text_dropout=0.0,
+            mask_stopwords=True,
+            stopwords_dir=str(tmp_path / "words.txt"),
+        )
     )
     assert plain[0]["train_loss"] != masked[0]["train_loss"]
 
@@ -361,7 +416,9 @@ def test_saved_dgl_graphs_give_the_run_that_cif_files_give(train, root, tmp_path
         path.unlink()
     wanted = history(train(output_dir=str(tmp_path / "a")))
     preprocessed = {"use_preprocessed": True, "preprocessed_dir": str(tmp_path / "saved")}
-    got = history(train(output_dir=str(tmp_path / "b"), root_dir=str(bare), cache_dir=str(tmp_path / "cache"), **preprocessed))
+    got = history(
+        train(output_dir=str(tmp_path / "b"), root_dir=str(bare), cache_dir=str(tmp_path / "cache"), **preprocessed)
+    )
     for one, other in zip(got, wanted, strict=True):
         assert one["train_loss"] == pytest.approx(other["train_loss"], rel=1e-4)
         assert one["val_mae"] == pytest.approx(other["val_mae"], rel=1e-4)

@@ -93,7 +93,8 @@ def test_the_help_lists_every_flag_with_its_default_and_ours_apart():
     joined = re.sub(r"\s+", " ", published)
     for name, default in PUBLISHED.items():
         assert re.search(
-            rf"--{name} [^(]*\([^(]*default: {re.escape(str(default))}\)|--{name} .*?\(default: {re.escape(str(default))}\)", joined
+            rf"--{name} [^(]*\([^(]*default: {re.escape(str(default))}\)|--{name} .*?\(default: {re.escape(str(default))}\)",
+            joined,
         ), name
     ours = set(TrainingOptions.model_fields) - set(PUBLISHED)
     assert {"text_encoder", "text_dropout", "init_from", "device", "amp"} <= ours
@@ -204,8 +205,17 @@ def test_flags_become_the_networks_configuration():
     )
     config = options.fusion_config(text_features=384)
     assert config.fusion_layers == (2, 3)
-    assert (config.use_cross_modal_attention, config.use_contrastive_loss, config.contrastive_loss_weight) == (False, True, 0.3)
-    assert (config.hidden_features, config.text_features, config.graph_flavour, config.late_fusion_type) == (32, 384, "jarvis", "gated")
+    assert (config.use_cross_modal_attention, config.use_contrastive_loss, config.contrastive_loss_weight) == (
+        False,
+        True,
+        0.3,
+    )
+    assert (config.hidden_features, config.text_features, config.graph_flavour, config.late_fusion_type) == (
+        32,
+        384,
+        "jarvis",
+        "gated",
+    )
 
 
 @pytest.mark.parametrize("suffix", ["json", "yaml"])
@@ -221,7 +231,12 @@ def test_a_file_of_flags_and_the_command_line_that_wins(suffix, tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [("epochs: [", "--config_file"), ("- a\n- b\n", "expected a mapping"), ("colour: blue\n", "colour"), (None, "No such file")],
+    [
+        ("epochs: [", "--config_file"),
+        ("- a\n- b\n", "expected a mapping"),
+        ("colour: blue\n", "colour"),
+        (None, "No such file"),
+    ],
 )
 def test_files_of_flags_that_cannot_be_used(content, said, tmp_path):
     path = tmp_path / "flags.yaml"

@@ -50,7 +50,10 @@ def recipe(tmp_path, tiny_encoder):
     start = f"{folder('pretrain')}/gap/best_model.pt"
     steps = [{"name": "pretrain", "train": {"output_dir": folder("pretrain"), "epochs": 3}}]
     steps += [
-        {"name": f"fold {fold}", "train": {"output_dir": folder(f"fold{fold}"), "epochs": 1, "init_from": start, "holdout": f"{fold}/2"}}
+        {
+            "name": f"fold {fold}",
+            "train": {"output_dir": folder(f"fold{fold}"), "epochs": 1, "init_from": start, "holdout": f"{fold}/2"},
+        }
         for fold in (0, 1)
     ]
     steps += [
@@ -95,8 +98,13 @@ def test_killed_and_repeated_it_comes_to_the_same_network(recipe):
 
     finished = recipe.runs.rename(recipe.runs.with_name("first"))
     assert hsegap(path).returncode == 0
-    assert all(torch.equal(value, interrupted[key]) for key, value in read_checkpoint(recipe.runs / "mean.pt").network.state_dict().items())
-    parts = [read_checkpoint(finished / f"fold{fold}" / "gap" / "best_model.pt").network.state_dict() for fold in (0, 1)]
+    assert all(
+        torch.equal(value, interrupted[key])
+        for key, value in read_checkpoint(recipe.runs / "mean.pt").network.state_dict().items()
+    )
+    parts = [
+        read_checkpoint(finished / f"fold{fold}" / "gap" / "best_model.pt").network.state_dict() for fold in (0, 1)
+    ]
     name = "fc.weight" if "fc.weight" in interrupted else next(iter(interrupted))
     torch.testing.assert_close(interrupted[name], (parts[0][name] + parts[1][name]) / 2)
 
@@ -129,7 +137,9 @@ def test_a_mistake_is_said_before_anything_starts(recipe, change, said):
 
 def test_a_step_that_is_not_there(recipe):
     with pytest.raises(OptionsError, match="unknown step nowhere; the recipe has: pretrain, fold 0"):
-        run_recipe(read_recipe(recipe()), load_encoder=lambda _options: None, report=lambda _line: None, only=["nowhere"])
+        run_recipe(
+            read_recipe(recipe()), load_encoder=lambda _options: None, report=lambda _line: None, only=["nowhere"]
+        )
 
 
 def test_a_command_that_fails_stops_the_recipe(tmp_path):

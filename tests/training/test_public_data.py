@@ -23,13 +23,26 @@ def atoms(name: str) -> dict:
     from jarvis.core.atoms import Atoms
 
     crystal = read(ROOT / "examples" / f"{name}.cif")
-    made = Atoms(lattice_mat=crystal.lattice.tolist(), coords=crystal.frac_coords.tolist(), elements=list(crystal.symbols), cartesian=False)
+    made = Atoms(
+        lattice_mat=crystal.lattice.tolist(),
+        coords=crystal.frac_coords.tolist(),
+        elements=list(crystal.symbols),
+        cartesian=False,
+    )
     return made.to_dict()
 
 
 SNUMAT = [
-    {"SNUMAT_id": number, "Band_gap_HSE": gap, "Band_gap_GGA": 0.7 * gap, "Direct_or_indirect": "Direct", "atoms": atoms(name)}
-    for number, (name, gap) in enumerate((("Si", 1.15), ("GaAs", 1.4), ("MgO", 6.5), ("NaCl", 6.6), ("ZnO", 2.5), ("CdTe", 1.5)))
+    {
+        "SNUMAT_id": number,
+        "Band_gap_HSE": gap,
+        "Band_gap_GGA": 0.7 * gap,
+        "Direct_or_indirect": "Direct",
+        "atoms": atoms(name),
+    }
+    for number, (name, gap) in enumerate(
+        (("Si", 1.15), ("GaAs", 1.4), ("MgO", 6.5), ("NaCl", 6.6), ("ZnO", 2.5), ("CdTe", 1.5))
+    )
 ]
 
 
@@ -55,12 +68,16 @@ def test_snumat_becomes_rows_that_training_reads(tmp_path: Path) -> None:
     counts = convert("snumat", tmp_path / "store", tmp_path / "data", report=lambda _: None)
     assert counts["skipped"] == 1
     rows = rows_of(tmp_path / "data", "snumat")
-    assert {row["id"]: row["hse_gap_ev"] for row in rows} == {str(item["SNUMAT_id"]): item["Band_gap_HSE"] for item in SNUMAT}
+    assert {row["id"]: row["hse_gap_ev"] for row in rows} == {
+        str(item["SNUMAT_id"]): item["Band_gap_HSE"] for item in SNUMAT
+    }
     for row in rows:
         crystal = read(row["cif"], format="cif")
         assert (crystal.formula, crystal.n_atoms) == (row["formula"], row["n_sites"])
     files = ",".join(str(path) for path in sorted((tmp_path / "data").glob("snumat_*.jsonl.gz")))
-    assert sorted(row.target for row in read_jsonl(files, target="hse_gap_ev")) == sorted(item["Band_gap_HSE"] for item in SNUMAT)
+    assert sorted(row.target for row in read_jsonl(files, target="hse_gap_ev")) == sorted(
+        item["Band_gap_HSE"] for item in SNUMAT
+    )
     folder = write_folder("snumat", sorted((tmp_path / "data").glob("snumat_*.jsonl.gz")), tmp_path / "root")
     assert folder == tmp_path / "root" / "jarvis" / "hse_bandgap"
     assert len(list((folder / "cif").glob("*.cif"))) == len(SNUMAT)
@@ -74,7 +91,12 @@ def test_dft_3d_keeps_each_gap_under_its_own_name(tmp_path: Path) -> None:
     archive(tmp_path / "store", get_db_info()["dft_3d"][1], [row])
     convert("dft_3d", tmp_path / "store", tmp_path / "data", report=lambda _: None)
     [made] = rows_of(tmp_path / "data", "dft_3d")
-    assert (made["id"], made["optb88vdw_gap_ev"], made["mbj_gap_ev"], made["hse_gap_ev"]) == ("JVASP-1", 0.73, None, None)
+    assert (made["id"], made["optb88vdw_gap_ev"], made["mbj_gap_ev"], made["hse_gap_ev"]) == (
+        "JVASP-1",
+        0.73,
+        None,
+        None,
+    )
 
 
 def test_a_stopped_conversion_goes_on_where_it_was(tmp_path: Path) -> None:

@@ -161,7 +161,9 @@ def run_here(values, encoder, lines):
     from hsegap.training.options import options_from
     from hsegap.training.run import run_training
 
-    return run_training(options_from(values), load_encoder=lambda _options: TextEncoder.load(encoder), report=lines.append)
+    return run_training(
+        options_from(values), load_encoder=lambda _options: TextEncoder.load(encoder), report=lines.append
+    )
 
 
 def test_changed_options_are_refused_by_name(base, tiny_encoder, tmp_path):
@@ -189,7 +191,9 @@ def test_changed_rows_are_refused(base, tiny_encoder, tmp_path):
         run_here({**values, "resume": True}, tiny_encoder, [])
 
 
-def test_nothing_to_resume_starts_from_the_beginning_and_a_new_run_forgets_the_old(base, uninterrupted, tiny_encoder, tmp_path):
+def test_nothing_to_resume_starts_from_the_beginning_and_a_new_run_forgets_the_old(
+    base, uninterrupted, tiny_encoder, tmp_path
+):
     out = {**base, "output_dir": str(tmp_path)}
     assert finish({**out, "resume": True}, tiny_encoder) == 0
     assert_same(tmp_path / "gap", uninterrupted)

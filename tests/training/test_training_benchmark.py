@@ -24,7 +24,11 @@ def test_crystals_per_second_of_each_variant():
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in done.stdout.splitlines() if line.startswith("| ")]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in done.stdout.splitlines()
+        if line.startswith("| ")
+    ]
     assert rows[0][:3] == ["variant", "crystals per second", "per second of processor time"]
     assert [row[0] for row in rows[1:]] == ["plain", "all"]
     assert all(float(row[1]) > 0 and float(row[2]) > 0 and float(row[4]) > 0 for row in rows[1:])

@@ -20,7 +20,16 @@ from support.shared_material import SHARED
 COMMAND = Path(sys.executable).with_name("hsegap")
 CATIONS = {"Li": 1, "Na": 1, "K": 1, "Rb": 1, "Cs": 1, "Mg": 2, "Ca": 2, "Sr": 2, "Ba": 2, "Zn": 2, "Cd": 2}
 #: Charge of the anion, and how much of an alkali salt's gap PBE misses with it, eV: rounded from the alkali halides' and chalcogenides'.
-ANIONS = {"F": (1, 3.5), "Cl": (1, 2.3), "Br": (1, 1.9), "I": (1, 1.4), "O": (2, 2.2), "S": (2, 1.2), "Se": (2, 1.0), "Te": (2, 0.8)}
+ANIONS = {
+    "F": (1, 3.5),
+    "Cl": (1, 2.3),
+    "Br": (1, 1.9),
+    "I": (1, 1.4),
+    "O": (2, 2.2),
+    "S": (2, 1.2),
+    "Se": (2, 1.0),
+    "Te": (2, 0.8),
+}
 
 
 def salt(cation: str, anion: str) -> str:
@@ -36,7 +45,15 @@ def rows(cations: dict, *, seed: int) -> list[dict]:
     for cation, anion in product(cations, ANIONS):
         cheap = round(float(rng.uniform(1, 6)), 3)
         gap = round(cheap + ANIONS[anion][1], 3)
-        out.append({"id": f"{cation}{anion}", "formula": salt(cation, anion), "cif": "data_", "pbe_gap_ev": cheap, "hse_gap_ev": gap})
+        out.append(
+            {
+                "id": f"{cation}{anion}",
+                "formula": salt(cation, anion),
+                "cif": "data_",
+                "pbe_gap_ev": cheap,
+                "hse_gap_ev": gap,
+            }
+        )
     return out
 
 
@@ -59,7 +76,9 @@ def known(tmp_path):
 def test_estimates_follow_the_anion(tmp_path, known):
     others = rows({"Li": 1, "Ca": 2, "Zn": 2}, seed=2)
     bare = [{key: value for key, value in row.items() if key != "hse_gap_ev"} for row in others]
-    files = [write(tmp_path / "pbe.jsonl.gz", [*bare, {"id": "no gap", "formula": "KF", "cif": "data_", "pbe_gap_ev": None}])]
+    files = [
+        write(tmp_path / "pbe.jsonl.gz", [*bare, {"id": "no gap", "formula": "KF", "cif": "data_", "pbe_gap_ev": None}])
+    ]
     out = tmp_path / "new" / "estimated.jsonl.gz"
     done = transfer(files, out, learn=[known], measure=[write(tmp_path / "test.jsonl.gz", others)], source="here")
     assert (done.written, done.learnt, done.without_gap, done.measured) == (24, 88, 1, 24)
@@ -92,7 +111,9 @@ def test_large_crystals_are_left_out_when_asked(tmp_path, known):
 
 
 def test_of_the_metals_some_are_left_out_when_asked(tmp_path, known):
-    items = [{**row, "pbe_gap_ev": 0.0} for row in rows(CATIONS, seed=8)] + [{**row, "id": "gap"} for row in rows({"K": 1}, seed=8)[:1]]
+    items = [{**row, "pbe_gap_ev": 0.0} for row in rows(CATIONS, seed=8)] + [
+        {**row, "id": "gap"} for row in rows({"K": 1}, seed=8)[:1]
+    ]
     files, out = [write(tmp_path / "pbe.jsonl.gz", items)], tmp_path / "out.jsonl.gz"
     done = transfer(files, out, learn=[known], one_metal_in=4)
     kept = [row["id"] for row in read(out)]
@@ -113,7 +134,9 @@ def test_metals_that_are_given_a_gap_by_a_source_without_metals_are_counted(tmp_
     assert transfer(files, out, learn=learn, source="all").invented == 0
     assert np.mean([row["hse_gap_ev"] for row in read(out)]) < 0.1
     command = [COMMAND, "transfer", *files, "--learn", *learn, "--source", "gapped", "-o", out]
-    assert "follow a source that has metals" in subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    assert (
+        "follow a source that has metals" in subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    )
 
 
 def test_no_estimate_is_negative(tmp_path):
@@ -163,13 +186,19 @@ def test_the_command_says_what_it_did(tmp_path, known):
     files = write(tmp_path / "pbe.jsonl.gz", rows({"K": 1}, seed=6))
     out = tmp_path / "out.jsonl.gz"
     done = subprocess.run(
-        [COMMAND, "transfer", files, "--learn", known, "--measure", files, "-o", out], capture_output=True, text=True, check=False
+        [COMMAND, "transfer", files, "--learn", known, "--measure", files, "-o", out],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert "8 rows with an estimated hse_gap_ev, learned from 88" in done.stderr
     assert "mean absolute error on 8 other crystals" in done.stderr
     missing = subprocess.run(
-        [COMMAND, "transfer", tmp_path / "none.jsonl", "--learn", known, "-o", out], capture_output=True, text=True, check=False
+        [COMMAND, "transfer", tmp_path / "none.jsonl", "--learn", known, "-o", out],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert missing.returncode == 1
     assert missing.stderr.startswith("hsegap: ")

@@ -54,7 +54,9 @@ def visit(browser: Browser, shared_context: BrowserContext, server_url: str) -> 
     made: list[Visit] = []
     contexts: list[BrowserContext] = []
 
-    def open_page(*, width: int = 1400, height: int = 1000, dark: bool = False, alone: bool = False, url: str = server_url) -> Visit:
+    def open_page(
+        *, width: int = 1400, height: int = 1000, dark: bool = False, alone: bool = False, url: str = server_url
+    ) -> Visit:
         host = urlsplit(url).netloc
         if alone:
             contexts.append(browser.new_context(permissions=PERMISSIONS))

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def remote(server_url: str):
     gradio_client = needed("gradio_client")
-    return gradio_client.Client(f"{server_url}/ui/", verbose=False, analytics_enabled=False, httpx_kwargs={"timeout": 120})
+    return gradio_client.Client(
+        f"{server_url}/ui/", verbose=False, analytics_enabled=False, httpx_kwargs={"timeout": 120}
+    )
 
 
 def without_times(answer: dict) -> dict:
@@ -39,7 +41,12 @@ def test_broken_input_has_its_name(remote, name: str) -> None:
 
 
 def test_a_batch_keeps_order_and_a_bad_item_costs_nobody(remote) -> None:
-    items = [{"structure": SILICON}, {"structure": "nonsense"}, {"structure": SILICON, "colour": "red"}, {"structure": PEROVSKITE}]
+    items = [
+        {"structure": SILICON},
+        {"structure": "nonsense"},
+        {"structure": SILICON, "colour": "red"},
+        {"structure": PEROVSKITE},
+    ]
     answers = remote.predict(items, api_name="/predict_batch")
     assert [answer.get("formula") for answer in answers] == ["Si", None, None, "SrTiO3"]
     assert answers[2]["error"]["code"] == "invalid_request"
@@ -72,13 +79,17 @@ def test_the_page_forbids_the_browser_to_ask_other_hosts(client: httpx.Client) -
     assert client.get("/ui", follow_redirects=True).status_code == 200
 
 
-@pytest.mark.parametrize("name", ["../mount.py", "..%2Fmount.py", "nothing.js", "example_descriptions.json", "%2e%2e%2fmount.py"])
+@pytest.mark.parametrize(
+    "name", ["../mount.py", "..%2Fmount.py", "nothing.js", "example_descriptions.json", "%2e%2e%2fmount.py"]
+)
 def test_only_scripts_of_the_static_folder_are_served(client: httpx.Client, name: str) -> None:
     assert client.get(f"/ui/hsegap/any/{name}").status_code == 404
     assert client.get("/ui/hsegap/any/page.js").status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", str(Path(__file__).resolve().parents[2] / "pyproject.toml"), "ui/mount.py"])
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd", str(Path(__file__).resolve().parents[2] / "pyproject.toml"), "ui/mount.py"]
+)
 def test_no_file_of_the_server_can_be_read(client: httpx.Client, path: str) -> None:
     assert client.get(f"/ui/gradio_api/file={path}").status_code in {403, 404}
 

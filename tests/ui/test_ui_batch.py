@@ -54,7 +54,10 @@ def test_what_is_no_upload_is_neither_read_nor_deleted(tmp_path: Path, where: st
 def test_files_and_zips_become_items_in_order(tmp_path: Path) -> None:
     single = tmp_path / "POSCAR_GaAs"
     single.write_text(POSCAR)
-    packed = make_zip(tmp_path / "many.zip", {"a/Si.cif": SILICON, "a/": "", "__MACOSX/a/._Si.cif": "x", ".hidden": "x", "b/x.xyz": "1\n"})
+    packed = make_zip(
+        tmp_path / "many.zip",
+        {"a/Si.cif": SILICON, "a/": "", "__MACOSX/a/._Si.cif": "x", ".hidden": "x", "b/x.xyz": "1\n"},
+    )
     items = batch.collect([single, packed], Uploads(tmp_path))
     assert [item.name for item in items] == ["POSCAR_GaAs", "a/Si.cif", "b/x.xyz"]
     assert [item.request.format for item in items] == ["poscar", "cif", "xyz"]
@@ -66,7 +69,9 @@ def test_files_and_zips_become_items_in_order(tmp_path: Path) -> None:
 def test_no_path_of_an_archive_touches_the_disk(tmp_path: Path) -> None:
     inside = tmp_path / "inside"
     inside.mkdir()
-    packed = make_zip(inside / "evil.zip", {"../../escape.cif": SILICON, "/etc/escape.cif": SILICON, "..\\up.cif": SILICON})
+    packed = make_zip(
+        inside / "evil.zip", {"../../escape.cif": SILICON, "/etc/escape.cif": SILICON, "..\\up.cif": SILICON}
+    )
     items = batch.collect([packed], Uploads(tmp_path))
     assert [item.name for item in items] == ["escape.cif", "etc/escape.cif", "up.cif"]
     assert list(tmp_path.rglob("*.cif")) == []
@@ -117,7 +122,10 @@ def test_a_large_file_costs_only_itself(tmp_path: Path) -> None:
 
 
 def test_the_csv_has_a_line_per_file_and_no_formula_for_a_spreadsheet() -> None:
-    rows = [batch.row_of("=cmd()", prediction(interval=(3.0, 3.5))), batch.row_of("b.cif", Failure.make("degenerate_cell", "Flat."))]
+    rows = [
+        batch.row_of("=cmd()", prediction(interval=(3.0, 3.5))),
+        batch.row_of("b.cif", Failure.make("degenerate_cell", "Flat.")),
+    ]
     read_back = list(csv.DictReader(io.StringIO(batch.rows_csv(rows))))
     assert read_back[0]["file"] == "'=cmd()"
     assert float(read_back[0]["gap_ev"]) == 3.2

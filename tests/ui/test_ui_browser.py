@@ -45,7 +45,8 @@ STOPWATCH = """() => {
 
 def upload(found: Visit, name: str, text: str) -> None:
     found.page.set_input_files(
-        "#hs-source input[type=file]", {"name": name, "mimeType": "text/plain", "buffer": text.encode("utf-8", "surrogateescape")}
+        "#hs-source input[type=file]",
+        {"name": name, "mimeType": "text/plain", "buffer": text.encode("utf-8", "surrogateescape")},
     )
 
 
@@ -199,14 +200,18 @@ def test_two_by_two_by_two_bonds_and_the_table_talk_to_the_picture(visit: Open) 
     many = found.page.evaluate(vertices)
     assert many > 2 * before
     found.page.uncheck("#hs-maps [data-role=bonds]")
-    found.page.wait_for_function(f"() => document.querySelector('#hs-maps [data-role=picture]').data[0].x.length < {many}")
+    found.page.wait_for_function(
+        f"() => document.querySelector('#hs-maps [data-role=picture]').data[0].x.length < {many}"
+    )
     header = found.page.get_by_role("button", name="Element").last
     header.click()
     header.click()
     assert [row[1] for row in table(found)] == ["Ga", "As"]
     assert found.page.locator("#hs-maps th[aria-sort=descending]").inner_text().startswith("Element")
     found.page.locator("#hs-maps tbody tr").first.press("Enter")
-    found.page.wait_for_function("() => document.querySelector('#hs-maps [data-role=picture]').data[3].visible === true")
+    found.page.wait_for_function(
+        "() => document.querySelector('#hs-maps [data-role=picture]').data[3].visible === true"
+    )
     assert found.page.locator("#hs-maps tr[data-chosen]").count() == 1
 
 
@@ -214,7 +219,9 @@ def slow_to_describe() -> str:
     """A crystal that nobody has described before, and that takes seconds to: 40 atoms, each somewhere else in every run."""
     from pymatgen.core import Lattice, Structure
 
-    cell = Structure.from_spacegroup("Pm-3m", Lattice.cubic(6.29), ["Cs", "Pb", "I"], [[0.5, 0.5, 0.5], [0, 0, 0], [0, 0, 0.5]])
+    cell = Structure.from_spacegroup(
+        "Pm-3m", Lattice.cubic(6.29), ["Cs", "Pb", "I"], [[0.5, 0.5, 0.5], [0, 0, 0], [0, 0, 0.5]]
+    )
     cell.make_supercell(2)
     cell.perturb(0.1)
     return str(cell.to(fmt="poscar"))
@@ -232,7 +239,9 @@ def test_describing_shows_progress_can_be_cancelled_and_then_fills_the_box(visit
     assert found.page.input_value("#hs-description textarea") == ""
     paste(found, silicon["structure"])
     found.page.click("#hs-describe")
-    found.page.wait_for_function("() => document.querySelector('#hs-description textarea').value.length > 20", timeout=180_000)
+    found.page.wait_for_function(
+        "() => document.querySelector('#hs-description textarea').value.length > 20", timeout=180_000
+    )
     # The very words that the example comes with: nobody wrote those by hand.
     assert found.page.input_value("#hs-description textarea") == silicon["description"]
     assert found.page.locator("#hs-cancel").is_hidden()
@@ -320,7 +329,9 @@ def test_a_batch_of_files_and_a_zip_with_a_broken_one(visit: Open, tmp_path: Pat
     found.page.set_input_files("#hs-batch-files input[type=file]", [tmp_path / "two.zip", tmp_path / "POSCAR"])
     found.page.wait_for_function("() => document.querySelector('#hs-batch-files').innerText.includes('two')")
     found.page.click("#hs-batch-go")
-    found.page.wait_for_function("() => document.querySelector('#hs-batch-status').innerText.startsWith('2 predicted, 1 failed')")
+    found.page.wait_for_function(
+        "() => document.querySelector('#hs-batch-status').innerText.startsWith('2 predicted, 1 failed')"
+    )
     assert found.page.locator("#hs-batch tbody tr td:nth-child(2)").all_inner_texts() == ["Si", "GaAs"]
     assert "disordered_structure" in found.page.inner_text("#hs-batch .hs-failures")
     found.page.fill("#hs-batch [data-role=filter]", "gaas")
@@ -366,7 +377,9 @@ def test_from_click_to_picture_in_a_second(visit: Open) -> None:
     times = []
     for structure in (SILICON, PEROVSKITE, SILICON, PEROVSKITE):
         paste(found, structure, DESCRIPTION)
-        found.page.evaluate("() => { window.took = null; document.querySelector('[data-drawn]')?.removeAttribute('data-drawn'); }")
+        found.page.evaluate(
+            "() => { window.took = null; document.querySelector('[data-drawn]')?.removeAttribute('data-drawn'); }"
+        )
         found.page.click("#hs-predict")
         found.page.wait_for_function("() => window.took !== null")
         times.append(found.page.evaluate("() => window.took") / 1000)

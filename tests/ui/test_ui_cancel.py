@@ -47,7 +47,9 @@ def describers(server: RunningServer) -> list[int]:
 
 
 @pytest.mark.parametrize("how", ["describe", "batch"])
-def test_cancelling_ends_the_work_itself(visit: Open, client: httpx.Client, server: RunningServer, tmp_path: Path, how: str) -> None:
+def test_cancelling_ends_the_work_itself(
+    visit: Open, client: httpx.Client, server: RunningServer, tmp_path: Path, how: str
+) -> None:
     assert client.post("/describe", json={"structure": SILICON}, timeout=300).status_code == 200
     [pid] = describers(server)
     os.kill(pid, signal.SIGSTOP)  # a description that would take for ever

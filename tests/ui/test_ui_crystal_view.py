@@ -19,7 +19,10 @@ def bonds_of(view: dict, atom: int) -> int:
 def test_atoms_on_faces_and_corners_are_drawn_on_all_of_them() -> None:
     view = scene(read(ROCK_SALT))["views"]["1"]
     symbols = read(ROCK_SALT).symbols
-    assert Counter(symbols[site] for site in view["sites"]) == {"Na": 14, "Cl": 13}  # 8 corners + 6 faces, 12 edges + centre
+    assert Counter(symbols[site] for site in view["sites"]) == {
+        "Na": 14,
+        "Cl": 13,
+    }  # 8 corners + 6 faces, 12 edges + centre
 
 
 def test_every_atom_inside_has_its_textbook_neighbours() -> None:
@@ -47,7 +50,9 @@ def test_the_same_crystal_is_drawn_whatever_cell_its_coordinates_name() -> None:
     crystal = read(PEROVSKITE)
     moved = Crystal(crystal.lattice, crystal.frac_coords + np.array([1, -2, 3]), crystal.atomic_numbers)
     one, other = scene(crystal)["views"]["1"], scene(moved)["views"]["1"]
-    assert sorted(map(tuple, np.round(one["positions"], 3).tolist())) == sorted(map(tuple, np.round(other["positions"], 3).tolist()))
+    assert sorted(map(tuple, np.round(one["positions"], 3).tolist())) == sorted(
+        map(tuple, np.round(other["positions"], 3).tolist())
+    )
 
 
 def test_an_atom_a_rounding_below_the_face_counts_as_on_it() -> None:

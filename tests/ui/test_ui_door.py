@@ -174,10 +174,18 @@ def everything_below(folder: Path) -> set[str]:
 def forms(path: str) -> list[Any]:
     """What a stranger may put in a field to name a file."""
     plain = {"path": path, "meta": META}
-    return [plain, {**plain, "is_stream": True}, [plain], {"value": [plain]}, {**plain, "url": path, "orig_name": "a.cif", "size": 1}]
+    return [
+        plain,
+        {**plain, "is_stream": True},
+        [plain],
+        {"value": [plain]},
+        {**plain, "url": path, "orig_name": "a.cif", "size": 1},
+    ]
 
 
-def test_no_function_of_the_page_touches_a_file_that_is_not_the_visitors_own(attacked: Attacked, victim: Victim) -> None:
+def test_no_function_of_the_page_touches_a_file_that_is_not_the_visitors_own(
+    attacked: Attacked, victim: Victim
+) -> None:
     with attacked.visitor() as stranger, attacked.visitor() as owner, listener() as (port, came):
         theirs = upload(owner, "theirs.cif", ROCK_SALT + "# another's\n")
         os.utime(theirs, (LONG_AGO + 10**9, LONG_AGO + 10**9))
@@ -196,7 +204,9 @@ def test_no_function_of_the_page_touches_a_file_that_is_not_the_visitors_own(att
                         data[place] = form
                         events.append(data)
                 for outcome, data in zip(
-                    outcomes(stranger, function["id"], events, session=f"s{function['id']}-{place}"), events, strict=True
+                    outcomes(stranger, function["id"], events, session=f"s{function['id']}-{place}"),
+                    events,
+                    strict=True,
                 ):
                     assert outcome["success"] is False, (function, data, outcome["output"])
                     asked += 1
@@ -220,7 +230,11 @@ def test_functions_called_directly_are_checked_as_well(attacked: Attacked, victi
 
 
 def test_an_upload_serves_its_own_visitor_and_is_not_deleted_by_an_event(attacked: Attacked) -> None:
-    with attacked.visitor() as owner, attacked.visitor() as other, httpx.Client(base_url=attacked.server.url, timeout=60) as nobody:
+    with (
+        attacked.visitor() as owner,
+        attacked.visitor() as other,
+        httpx.Client(base_url=attacked.server.url, timeout=60) as nobody,
+    ):
         path = upload(owner)
         [batch] = [function for function in functions(owner) if "file" in function["kinds"]]
         event = [[{"path": path, "orig_name": "../../shown.cif", "meta": META}], False]

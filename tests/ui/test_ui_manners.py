@@ -31,7 +31,9 @@ def answered(found: Visit) -> None:
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [360, 1400])
 def test_every_tab_fits_and_has_no_serious_accessibility_finding(visit, width: int, dark: bool) -> None:
-    from axe_playwright_python.sync_playwright import Axe  # without it this test fails: it must not be skipped where the browser is there
+    from axe_playwright_python.sync_playwright import (
+        Axe,
+    )  # without it this test fails: it must not be skipped where the browser is there
 
     axe = Axe()
     found = visit(width=width, dark=dark)
@@ -62,7 +64,15 @@ def test_the_keyboard_reaches_everything_in_the_order_of_the_page(visit) -> None
         )
         found.page.keyboard.press("Tab")
     seen = list(dict.fromkeys(name for name in order if name.startswith("hs-")))
-    wanted = ["hs-source", "hs-structure", "hs-format", "hs-description", "hs-describe", "hs-predict", "hs-predict-bare"]
+    wanted = [
+        "hs-source",
+        "hs-structure",
+        "hs-format",
+        "hs-description",
+        "hs-describe",
+        "hs-predict",
+        "hs-predict-bare",
+    ]
     assert [name for name in seen if name in wanted] == wanted
 
 

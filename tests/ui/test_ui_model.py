@@ -96,7 +96,9 @@ def test_only_pictures_of_the_manifest_are_shown(rich_artifact: Artifact) -> Non
 
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [360, 1400])
-def test_the_card_shows_its_pictures_and_long_tables_and_asks_nobody_else(visit, rich_server: RunningServer, width: int) -> None:
+def test_the_card_shows_its_pictures_and_long_tables_and_asks_nobody_else(
+    visit, rich_server: RunningServer, width: int
+) -> None:
     import httpx
 
     found = visit(width=width, alone=True, url=rich_server.url)
@@ -135,7 +137,9 @@ def test_a_calibrated_answer_draws_the_very_interval_of_the_api(visit, rich_serv
     assert high == pytest.approx(answer["gap_raw_ev"] + HALF_WIDTH_EV)
     assert f"{low:.2f} – {high:.2f} eV" in found.page.inner_text(".hs-interval-words")
     assert "90 % interval" in found.page.inner_text(".hs-interval-words")
-    track, drawn, mark = (found.page.locator(f"#hs-answer {name}").bounding_box() for name in (".hs-track", ".hs-interval", ".hs-mark"))
+    track, drawn, mark = (
+        found.page.locator(f"#hs-answer {name}").bounding_box() for name in (".hs-track", ".hs-interval", ".hs-mark")
+    )
     assert drawn["x"] == pytest.approx(track["x"], abs=2)
     assert drawn["width"] / track["width"] == pytest.approx(high / 10, abs=0.01)
     assert drawn["x"] <= mark["x"] + mark["width"] / 2 <= drawn["x"] + drawn["width"]
@@ -168,7 +172,9 @@ def test_no_interval_leaves_its_scale_and_no_two_names_collide(visit, width: int
     found = visit(width=width)
     for gap, interval, alone in DRAWN:
         text = Description(text="x", origin="given" if alone else "none")
-        made = answer_html(prediction(gap=gap, interval=interval, description=text), prediction(gap=alone) if alone else None)
+        made = answer_html(
+            prediction(gap=gap, interval=interval, description=text), prediction(gap=alone) if alone else None
+        )
         found.page.evaluate("(made) => { document.querySelector('#hs-answer').innerHTML = made; }", made)
         boxes = found.page.evaluate(
             """() => { const box = (e) => { const b = e.getBoundingClientRect(); return [b.left, b.right, b.top, b.bottom, e.innerText]; };
@@ -184,7 +190,12 @@ def test_no_interval_leaves_its_scale_and_no_two_names_collide(visit, width: int
                 assert one[0] >= -1, one
                 assert one[1] <= width + 1, one
                 for other in found_boxes[place + 1 :]:
-                    apart = one[1] <= other[0] + 1 or other[1] <= one[0] + 1 or one[3] <= other[2] + 1 or other[3] <= one[2] + 1
+                    apart = (
+                        one[1] <= other[0] + 1
+                        or other[1] <= one[0] + 1
+                        or one[3] <= other[2] + 1
+                        or other[3] <= one[2] + 1
+                    )
                     assert apart, (width, gap, one, other)
 
 

@@ -32,7 +32,8 @@ def test_a_plain_file_of_the_folder_is_opened(uploads: Uploads) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["link", "folder link", "upwards", "outside", "folder", "gone", "pipe", "zero", "relative", "itself", "prefix"]
+    "kind",
+    ["link", "folder link", "upwards", "outside", "folder", "gone", "pipe", "zero", "relative", "itself", "prefix"],
 )
 def test_nothing_else_is_opened(uploads: Uploads, tmp_path: Path, kind: str) -> None:
     folder = uploads.folder
@@ -87,7 +88,15 @@ def test_the_sweep_deletes_what_is_old_and_follows_no_link(uploads: Uploads, tmp
     (folder / "empty").write_text("")
     (folder / "link.cif").symlink_to(victim)
     (folder / "linked").symlink_to(tmp_path / "elsewhere")
-    for path in (victim, tmp_path / "elsewhere" / "b.cif", old / "a.cif", folder / "empty", folder / "link.cif", folder / "linked", old):
+    for path in (
+        victim,
+        tmp_path / "elsewhere" / "b.cif",
+        old / "a.cif",
+        folder / "empty",
+        folder / "link.cif",
+        folder / "linked",
+        old,
+    ):
         os.utime(path, (long_ago, long_ago), follow_symlinks=False)
     uploads.sweep()
     assert victim.read_text() == SILICON
@@ -101,8 +110,12 @@ def test_the_sweep_deletes_what_is_old_and_follows_no_link(uploads: Uploads, tmp
     assert not old.exists()
 
 
-@pytest.mark.parametrize("where", ["working folder", "temporary folder", "upload folder", "by Gradio's mark", "deep inside"])
-def test_no_function_of_a_page_can_give_a_file_out(uploads: Uploads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+@pytest.mark.parametrize(
+    "where", ["working folder", "temporary folder", "upload folder", "by Gradio's mark", "deep inside"]
+)
+def test_no_function_of_a_page_can_give_a_file_out(
+    uploads: Uploads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
     import gradio as gr
     from fastapi import FastAPI
 
@@ -111,11 +124,16 @@ def test_no_function_of_a_page_can_give_a_file_out(uploads: Uploads, tmp_path: P
     secret = tmp_path / "secret.cif"
     secret.write_text(SILICON)
     marked = {"path": str(secret), "meta": {"_type": "gradio.FileData"}}
-    path = {"working folder": "secret.cif", "upload folder": str(uploads.folder / "hash" / "a.cif")}.get(where, str(secret))
+    path = {"working folder": "secret.cif", "upload folder": str(uploads.folder / "hash" / "a.cif")}.get(
+        where, str(secret)
+    )
     with gr.Blocks() as blocks:
         shown = gr.JSON() if where in {"by Gradio's mark", "deep inside"} else gr.File()
         gr.Button().click(
-            lambda: {"by Gradio's mark": marked, "deep inside": {"a": [marked]}}.get(where, path), None, shown, api_name="give"
+            lambda: {"by Gradio's mark": marked, "deep inside": {"a": [marked]}}.get(where, path),
+            None,
+            shown,
+            api_name="give",
         )
     guard_events(blocks, uploads)
     assert blocks.has_launched
@@ -142,7 +160,16 @@ def test_files_are_found_however_deep(uploads: Uploads) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", ["", "hsegap_visitor=", "hsegap_visitor=../../x", "hsegap_visitor=short", "a=b; c", "\x00=\xff", f"hsegap_visitor={'a' * 44}"]
+    "header",
+    [
+        "",
+        "hsegap_visitor=",
+        "hsegap_visitor=../../x",
+        "hsegap_visitor=short",
+        "a=b; c",
+        "\x00=\xff",
+        f"hsegap_visitor={'a' * 44}",
+    ],
 )
 def test_a_cookie_that_is_none_names_nobody(header: str) -> None:
     assert visitor_of(header) is None

@@ -122,7 +122,9 @@ def test_a_small_spread_is_stretched_only_with_a_word() -> None:
 def test_the_table_of_atoms_is_the_prediction() -> None:
     given = prediction()
     table = atom_table(given, maps_of(given))
-    assert [row[:2] for row in table["rows"]] == [[0, "Ti"], [1, "O"], [2, "O"]], "numbered as in JSON and at the command line"
+    assert [row[:2] for row in table["rows"]] == [[0, "Ti"], [1, "O"], [2, "O"]], (
+        "numbered as in JSON and at the command line"
+    )
     rows = list(csv.DictReader(io.StringIO(table_csv(table))))
     assert [float(row["Gate, layer 2"]) for row in rows] == [entry.gate["layer_2"] for entry in given.atoms]
     assert [float(row["a"]) for row in rows] == [entry.frac_coords[0] for entry in given.atoms]
@@ -130,7 +132,9 @@ def test_the_table_of_atoms_is_the_prediction() -> None:
 
 def test_the_cif_with_maps_reads_back_with_every_value() -> None:
     crystal = read(PEROVSKITE)
-    given = prediction(atoms=[atom(index, symbol, gate=0.1 + 0.1 * index) for index, symbol in enumerate(crystal.symbols)])
+    given = prediction(
+        atoms=[atom(index, symbol, gate=0.1 + 0.1 * index) for index, symbol in enumerate(crystal.symbols)]
+    )
     made = cif_with_maps(crystal, given, maps_of(given))
     again = read(made)
     assert again.symbols == crystal.symbols

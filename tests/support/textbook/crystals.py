@@ -143,15 +143,22 @@ def verify(crystal: Crystal, rows: Sequence[dict[str, Any]]) -> list[str]:
     if crystal.row not in same:
         return [f"row {crystal.row!r} is not this structure; there are {sorted(same) or 'none'}"]
     row, ratio = same[crystal.row]
-    verifying = [name for name, (other, _) in same.items() if other["source"] in VERIFYING and other["label_confidence"] == "high"]
+    verifying = [
+        name
+        for name, (other, _) in same.items()
+        if other["source"] in VERIFYING and other["label_confidence"] == "high"
+    ]
     pbe = row["pbe_gap_ev"]
     checks = {
         f"its source is {row['source']}, confidence {row['label_confidence']}": verifying != [crystal.row],
         f"several rows: {verifying}": len(verifying) > 1,
-        f"the row's gap is {row['hse_gap_ev']}": row["hse_gap_ev"] != crystal.hse_gap_ev or row["source"] != crystal.source,
+        f"the row's gap is {row['hse_gap_ev']}": row["hse_gap_ev"] != crystal.hse_gap_ev
+        or row["source"] != crystal.source,
         f"the row's PBE gap is {pbe}": pbe != crystal.pbe_gap_ev,
         f"the row's volume is {ratio:.3f} of this": abs(ratio - 1) > VOLUME_TOLERANCE,
-        "the HSE gap is not above the PBE gap": crystal.hse_gap_ev > 0 and pbe is not None and crystal.hse_gap_ev <= pbe,
+        "the HSE gap is not above the PBE gap": crystal.hse_gap_ev > 0
+        and pbe is not None
+        and crystal.hse_gap_ev <= pbe,
         "another row of this structure has another gap": any(
             abs(other["hse_gap_ev"] - crystal.hse_gap_ev) > GAP_TOLERANCE for other, _ in same.values()
         ),

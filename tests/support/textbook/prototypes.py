@@ -96,7 +96,9 @@ PROTOTYPES: dict[str, Prototype] = {
     "delafossite": Prototype(166, _sites("A 0 0 0", "B 0 0 1/2", "C 0 0 z")),
     "stannite": Prototype(121, _sites("A 0 1/2 1/4", "B 0 0 0", "C 0 0 1/2", "D x x z")),
     "sulvanite": Prototype(215, _sites("A 1/2 0 0", "B 0 0 0", "C x x x")),
-    "lanthanum copper oxysulphide": Prototype(129, _sites("A 1/4 1/4 z", "B 3/4 1/4 1/2", "C 1/4 1/4 z2", "D 3/4 1/4 0")),
+    "lanthanum copper oxysulphide": Prototype(
+        129, _sites("A 1/4 1/4 z", "B 3/4 1/4 1/2", "C 1/4 1/4 z2", "D 3/4 1/4 0")
+    ),
     "calcite": Prototype(167, _sites("A 0 0 0", "B 0 0 1/4", "C x 0 1/4")),
     "scheelite": Prototype(88, _sites("A 0 1/4 5/8", "B 0 1/4 1/8", "C x y z")),
 }
