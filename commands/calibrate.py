@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     import numpy as np
 
     from hsegap.evaluation.calibration import Learned
-    from hsegap.evaluation.evaluate import Row
     from hsegap.evaluation.residuals import Residual
+    from hsegap.evaluation.rows import Row
     from hsegap.evaluation.seen import Seen
+    from hsegap.prediction.nearest import Known
     from hsegap.prediction.predictor import Predictor
 
 
@@ -67,7 +68,7 @@ def calibrate(
         ".cache"
     ),
 ) -> None:
-    """Give an artifact its intervals, warning limits and metal threshold.
+    """Give an artifact its intervals, warning limits, metal threshold, reference of contributions, and table of training crystals.
 
     Intervals are split-conformal. Validation rows of one half choose, those of the other calibrate; test rows have no
     place here. docs/uncertainty.md says how.
@@ -124,9 +125,10 @@ def run(
         Exit status: 0 if the artifact was written, else 1.
     """
     from hsegap.artifact.artifact import ArtifactError
-    from hsegap.evaluation.calibration import learn, observe
-    from hsegap.evaluation.evaluate import EvaluationError, read_rows
+    from hsegap.evaluation.calibration import embedding_of, learn, observe
+    from hsegap.evaluation.nearest_table import table_of
     from hsegap.evaluation.residuals import held_out, held_out_known, read_residuals
+    from hsegap.evaluation.rows import EvaluationError, read_rows
 
     try:
         validation = [row for path in rows for row in read_rows(path)]
@@ -170,8 +172,16 @@ def run(
                 known=stated,
                 known_residuals=fitted_known,
             )
+            task3 = bar.add_task("neighbours", total=len(known) - len(sample))
+            table = table_of(
+                known,
+                predictor,
+                embedding_of(learned),
+                observed=training,
+                advance=lambda: bar.advance(task3),
+            )
             folder = predictor.artifact.folder
-        written = write(folder, learned, out=out or folder)
+        written = write(folder, learned, table, out=out or folder)
     except (ArtifactError, EvaluationError) as error:
         output.note(f"hsegap: {error}")
         return 1
@@ -202,8 +212,8 @@ def _alike(seen: list[Seen], sample: list[Row], like: Path) -> tuple[list[Seen],
     """
     from hsegap.commands.predict import open_predictor
     from hsegap.evaluation.calibration import observe
-    from hsegap.evaluation.evaluate import EvaluationError
     from hsegap.evaluation.residuals import expected_alike
+    from hsegap.evaluation.rows import EvaluationError
     from hsegap.prediction.uncertainty import read_calibration
 
     with open_predictor(like, jobs=len(sample)) as predictor:
@@ -229,7 +239,7 @@ def _check_overlap(tables: dict[str, Residual], known: list[Row], *, wanted: boo
     Raises:
         EvaluationError: If none of the rows is there, or there are two sources.
     """
-    from hsegap.evaluation.evaluate import EvaluationError
+    from hsegap.evaluation.rows import EvaluationError
 
     if wanted and like is not None:
         raise EvaluationError(
@@ -272,12 +282,13 @@ def _facts(settings: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def write(folder: Path, learned: Learned, *, out: Path) -> Path:
+def write(folder: Path, learned: Learned, table: Known, *, out: Path) -> Path:
     """Write an artifact with its calibration; it appears whole or not at all.
 
     Args:
         folder: The artifact.
         learned: Its calibration.
+        table: Training crystals to name neighbours from.
         out: Folder to write, which may be the artifact itself.
 
     Raises:
@@ -286,6 +297,8 @@ def write(folder: Path, learned: Learned, *, out: Path) -> Path:
     from safetensors.numpy import save
 
     from hsegap.artifact.rewrite import rewrite
+    from hsegap.prediction.nearest import NEIGHBOURS_FILE
     from hsegap.prediction.scale import TENSORS
 
-    return rewrite(folder, out, files={TENSORS: save(learned.arrays)}, changes={"calibration": learned.settings})
+    files = {TENSORS: save(learned.arrays), NEIGHBOURS_FILE: save(table.arrays())}
+    return rewrite(folder, out, files=files, changes={"calibration": learned.settings})

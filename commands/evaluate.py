@@ -114,8 +114,9 @@ def run(
     from hsegap.artifact.artifact import Artifact, ArtifactError
     from hsegap.batch.texts import ScoringPredictor
     from hsegap.commands.tables import show_error, show_evaluation, show_figures
-    from hsegap.evaluation.evaluate import EvaluationError, ask, predictions_needed, read_rows, summarise
+    from hsegap.evaluation.evaluate import ask, predictions_needed, summarise
     from hsegap.evaluation.evaluation_report import report_of, write_report
+    from hsegap.evaluation.rows import EvaluationError, read_rows
 
     columns = (TextColumn("predicting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     texts = not without_text
@@ -182,7 +183,7 @@ def _together(answers: dict[str, Answers]) -> Answers:
 
 def _command(files: Sequence[Path], *, target: str, limit: int | None, variants: dict[str, Any]) -> list[str]:
     """The command as it can be typed again, files by name."""
-    from hsegap.evaluation.evaluate import TARGET
+    from hsegap.evaluation.rows import TARGET
 
     parts = ["hsegap evaluate", *(path.name for path in files)]
     parts += ["--without-text"] if not variants["with_text"] else []

@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from hsegap.evaluation.evaluate import EvaluationError
 from hsegap.evaluation.head import FIT_FOLDS, fit_head
+from hsegap.evaluation.rows import EvaluationError
 from hsegap.evaluation.seen import Seen
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.observed import Neighbours, Reference
-from hsegap.prediction.scale import head_features
+from hsegap.prediction.scale import REFERENCE, head_features
 from hsegap.prediction.schemas import Known, PredictRequest
 from hsegap.structures.subsets import in_second_half
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from hsegap.evaluation.evaluate import Row
+    from hsegap.evaluation.rows import Row
     from hsegap.prediction.predictor import Predictor
     from hsegap.prediction.scale import ErrorHead
 
@@ -166,7 +166,24 @@ def learn(
         settings["rows"] |= widths.pop("rows")
         settings["chosen"] |= widths
         arrays |= found
+    arrays |= _mean_point(training)
     return Learned(settings, {name: np.ascontiguousarray(values) for name, values in arrays.items()})
+
+
+def embedding_of(learned: Learned) -> Reference:
+    """Where embeddings of training crystals lie, as the artifact will hold it."""
+    parts = [np.asarray(learned.arrays[f"embedding_{part}"], dtype=np.float64) for part in ("mean", "whiten")]
+    return Reference(*parts, float(learned.settings["scaled"]["limits"]["embedding"]))
+
+
+def _mean_point(training: Sequence[Seen]) -> dict[str, np.ndarray]:
+    """The mean training crystal as the head reads it: what contributions are counted from; none where the artifact has no head."""
+    points = [item.observation.silent_point for item in training]
+    return {
+        f"{REFERENCE}{name}": np.mean([point[name] for point in points], axis=0)
+        for name in points[0]
+        if name != "shift"
+    }
 
 
 Modes = dict[bool, list[Seen]]
