@@ -113,7 +113,7 @@ def predict(
       hsegap predict examples/GaAs.cif --describe --json
       cat examples/GaAs.cif | hsegap predict - --json --no-atoms
     """
-    from hsegap.text.facts import MAX_GAP_EV
+    from hsegap.text.stated import MAX_GAP_EV
 
     check_stdin_once(files)
     if text is not None and describe:
