@@ -75,9 +75,8 @@ def calibrate(
     \b
     Examples:
       hsegap calibrate artifacts/mine --rows val.jsonl.gz,val_metals.jsonl.gz --train train.jsonl.gz
-      hsegap calibrate artifacts/mine --rows val.jsonl.gz --rows val_metals.jsonl.gz --train train.jsonl.gz --residuals
-      holdout.csv hsegap calibrate artifacts/mine --rows val.jsonl.gz,val_metals.jsonl.gz --train train.jsonl.gz --like
-      artifacts/hsegap-hse
+      hsegap calibrate artifacts/mine --rows val.jsonl.gz --train train.jsonl.gz --residuals holdout.csv
+      hsegap calibrate artifacts/mine --rows val.jsonl.gz --train train.jsonl.gz --like artifacts/hsegap-hse
     """
     status = run(
         artifact,
