@@ -135,7 +135,7 @@ def _refuse_contradictions(shown: Shown, *, text: str | None, describe: bool, pb
     Raises:
         typer.BadParameter: Naming the option.
     """
-    from hsegap.text.facts import MAX_GAP_EV
+    from hsegap.text.stated import MAX_GAP_EV
 
     if text is not None and describe:
         raise typer.BadParameter("give --text or --describe, not both", param_hint="--text")

@@ -24,7 +24,7 @@ from hsegap.training.options import OptionsError, TrainingOptions
 from hsegap.training.state import BEST, CONFIG, LAST, remove_leftovers, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from hsegap.models import FusionConfig
     from hsegap.text import TextEncoder
@@ -58,6 +58,7 @@ def run_training(
     check_device(options.device)
     if options.init_from and not Path(options.init_from).is_file():
         raise OptionsError(f"--init_from: there is no checkpoint {options.init_from}")
+    renamed = _renamed(options.init_rename)
     stopword_rewriter(options)
     check_source(options)
     folder = options.output_folder
@@ -86,7 +87,7 @@ def run_training(
     targets, weights = np.nan_to_num(sets["train"].targets), sets["train"].weights
     network = make_network(config, options, float(np.average(targets, weights=weights)))
     if options.init_from and last is None:
-        report(initialise(network, options.init_from))
+        report(initialise(network, options.init_from, renamed))
     about = facts(sets["train"], encoder)
     trainer = Trainer(
         network, options, train=sets["train"], val=sets["val"], folder=folder, facts=about, data=fingerprint
@@ -184,9 +185,28 @@ def make_network(config: FusionConfig, options: TrainingOptions, mean_target: fl
     return network
 
 
-def initialise(network: CrystalTextNetwork, path: str) -> str:
-    """Copy the weights of a checkpoint where names and shapes agree; says how many did."""
-    source = read_checkpoint(path).network.state_dict()
+def _renamed(pairs: str) -> list[tuple[str, str]]:
+    """What ``--init_rename`` says: pairs of old and new beginnings."""
+    parts = [part.strip().partition("=") for part in pairs.split(",") if part.strip()]
+    for old, sign, new in parts:
+        if not (old and sign):
+            raise OptionsError(f"--init_rename takes old=new, commas between, not {old + sign + new!r}")
+    return [(old, new) for old, _, new in parts]
+
+
+def initialise(network: CrystalTextNetwork, path: str, renamed: Sequence[tuple[str, str]] = ()) -> str:
+    """Copy the weights of a checkpoint where names and shapes agree; says how many did.
+
+    Args:
+        network: Receives them.
+        path: A checkpoint, or an artifact's ``weights.safetensors``.
+        renamed: Beginnings of names there and what they are here; the first that fits counts, an empty one leaves out.
+    """
+    source = {}
+    for name, value in read_checkpoint(path).network.state_dict().items():
+        old, new = next(((old, new) for old, new in renamed if name.startswith(old)), ("", " "))
+        if new:
+            source[new + name.removeprefix(old) if old else name] = value
     own = network.state_dict()
     fitting = {key: value for key, value in source.items() if key in own and own[key].shape == value.shape}
     network.load_state_dict({**own, **fitting})
