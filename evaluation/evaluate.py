@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
-from hsegap.evaluation.rows import TARGET, Row
+from hsegap.evaluation.rows import TARGET
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.schemas import PredictRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from hsegap.evaluation.rows import Row
     from hsegap.prediction.predictor import Predictor
     from hsegap.prediction.schemas import Prediction
 

@@ -1,4 +1,4 @@
-"""Labelled crystals: what a file of them holds and how it is read."""
+"""Files of labelled crystals: one JSON object a line, with a structure, a known gap and perhaps a description."""
 
 from __future__ import annotations
 
