@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from hsegap.models import CrystalTextNetwork, FusionConfig
 
 ONNX_FILE, SCRIPT_FILE = "head.onnx", "head.pt"
-#: Gauss-Legendre nodes of one line. Lines on which they are not enough (ReLU bends the gap) are halved by the caller.
-NODES = 16
+#: Gauss-Legendre nodes of one line, all in one run. Lines on which they are not enough (ReLU bends the gap) are halved by the caller.
+NODES = 128
 
 
 def head_inputs(config: FusionConfig) -> dict[str, int]:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 #: File of the artifact that holds the head; :mod:`hsegap.export.head` writes it.
 HEAD_FILE = "head.onnx"
 #: What the quadrature may leave of a gap, eV, before it is shared equally; and the most pieces a line is cut into.
-CLOSED_EV = 1e-4
-MOST_PIECES = 256
+CLOSED_EV = 1e-3
+MOST_PIECES = 64
 #: Atoms whose contributions differ by less are called equal, eV: single precision leaves about 1e-6.
 SAME_EV = 1e-5
 
