@@ -6,7 +6,7 @@ import asyncio
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from hsegap.ui import batch, skeletons, texts
+from hsegap.ui import batch, skeletons
 from hsegap.ui.answer import error_html
 from hsegap.ui.components import part
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from hsegap.ui.uploads import Uploads
 
 
-def build(core: Backend, uploads: Uploads) -> None:
+def build(core: Backend, uploads: Uploads, language: Any) -> None:
     """Lay out the tab inside the current ``gr.Blocks`` and wire it to the core."""
     import gradio as gr
 
     with gr.Column(elem_classes="hs-card"):
         gr.HTML(
-            f'<h2>Many crystals at once</h2><p class="hs-meaning">{escape(texts.BATCH_INTRO)}</p>',
+            f'<h2>Many crystals at once</h2><p class="hs-meaning">%%batch.intro%%</p>',
             apply_default_css=False,
         )
         files = gr.File(
@@ -35,7 +35,7 @@ def build(core: Backend, uploads: Uploads) -> None:
         )
         with gr.Row(elem_classes="hs-go"):
             go = gr.Button("Predict all", variant="primary", elem_id="hs-batch-go")
-            cancel = gr.Button(texts.CANCEL, visible=False, elem_id="hs-batch-cancel")
+            cancel = gr.Button("%%cancel%%", visible=False, elem_id="hs-batch-cancel")
             describe = gr.Checkbox(
                 label="Generate descriptions (seconds each)", container=False, elem_id="hs-batch-describe"
             )

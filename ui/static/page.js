@@ -3,19 +3,23 @@ import { mountCrystal } from "./crystal.js";
 import { mountSource } from "./source.js";
 import { mountStrain } from "./strain.js";
 import { mountBatch } from "./batch.js";
+import { fieldsChanged, mountGate } from "./gate.js";
 import { startCard } from "./card.js";
 import { startSharing } from "./share.js";
 import { startTheme } from "./theme.js";
+import { startLanguage } from "./words.js";
 import { loadPlotly } from "./plot.js";
 
-const parts = { source: mountSource, crystal: mountCrystal, strain: mountStrain, batch: mountBatch };
+const parts = { source: mountSource, gate: mountGate, crystal: mountCrystal, strain: mountStrain, batch: mountBatch };
 
 window.hsegap = {
   mount(name, element, props, trigger, watch, events) {
     parts[name](element, { props, trigger, watch, events });
   },
+  fields: fieldsChanged,
 };
 startTheme();
+startLanguage();
 startSharing();
 startCard();
 window.dispatchEvent(new Event("hsegap-ready"));

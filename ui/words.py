@@ -1,0 +1,114 @@
+"""The words of the page: one catalogue per language in ``catalogue/``, and the choice of a language by cookie, then by the browser.
+
+Gradio's own ``I18n`` follows the browser's language alone, offers no switch and does not reach what the server or the
+page's scripts write. So Gradio is built with marks (``%%tab.batch%%``), which become words when the page is sent; the
+answers are written in the visitor's language; and the scripts get the same catalogue.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import lru_cache
+from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FOLDER = Path(__file__).resolve().parent / "catalogue"
+#: Languages there is a catalogue of; the first is taken where a visitor wants none of them.
+LANGUAGES = ("en", "zh")
+#: What a browser calls each, as an attribute of the page.
+TAGS = {"en": "en", "zh": "zh-CN"}
+#: Where the switch leaves the visitor's choice.
+COOKIE = "hsegap_language"
+_MARK = re.compile(r"%%([a-z0-9_.]+)%%")
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def catalogue(language: str) -> dict[str, str]:
+    """All words of a language, by key."""
+    found: dict[str, str] = json.loads((FOLDER / f"{language}.json").read_text(encoding="utf-8"))
+    return found
+
+
+class Words:
+    """The words of one language: ``words("answer.raw", gap="-0.10")``.
+
+    Args:
+        language: One of :data:`LANGUAGES`; anything else, a stranger's word included, gives the first of them.
+    """
+
+    def __init__(self, language: str = LANGUAGES[0]) -> None:
+        self.language = language if language in LANGUAGES else LANGUAGES[0]
+        self._catalogue = catalogue(self.language)
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The words under a key, its ``{names}`` filled in.
+
+        Raises:
+            KeyError: If there is no such key, or a name in the words has no value.
+        """
+        words = self._catalogue[key]
+        return words.format(**values) if values else words
+
+    def find(self, key: str) -> str | None:
+        """The words under a key that need not be there, such as those of a warning's code."""
+        return self._catalogue.get(key)
+
+    @property
+    def is_english(self) -> bool:
+        """Whether messages of the server, which are English, are in this language already."""
+        return self.language == "en"
+
+
+class Marks(Words):
+    """Gives marks in place of words, for what is built once and sent to every visitor: :func:`with_words` puts the words in."""
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The mark of a key."""
+        if key not in self._catalogue or values:
+            raise KeyError(key)
+        return f"%%{key}%%"
+
+
+def with_words(page: str, language: str) -> str:
+    """A text with each mark replaced by the words of a language. Catalogues hold nothing that HTML or JSON would read as its own."""
+    words = Words(language)
+    return _MARK.sub(lambda found: words.find(found[1]) or found[0], page)
+
+
+def language_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The language of a request: that of the switch's cookie, else the first of ``Accept-Language`` that there is, else English.
+
+    Args:
+        headers: As ASGI has them, names in lower case.
+    """
+    cookies, accepted = [], []
+    for name, value in headers:
+        if name == b"cookie":
+            cookies.append(value.decode("latin-1"))
+        elif name == b"accept-language":
+            accepted.append(value.decode("latin-1"))
+    try:
+        chosen = SimpleCookie("; ".join(cookies)).get(COOKIE)
+    except CookieError:
+        chosen = None
+    if chosen is not None and chosen.value in LANGUAGES:
+        return chosen.value
+    return _preferred(",".join(accepted)[:1000])
+
+
+def _preferred(accepted: str) -> str:
+    """The best liked of our languages in an ``Accept-Language`` header."""
+    best, liked = LANGUAGES[0], 0.0
+    for entry in accepted.split(","):
+        tag, _, rest = entry.strip().lower().partition(";")
+        weight = re.fullmatch(r"\s*q=([01](?:\.\d{0,3})?)\s*", rest)
+        quality = float(weight[1]) if weight else 0.0 if rest.strip() else 1.0
+        language = tag.partition("-")[0]
+        if language in LANGUAGES and quality > liked:
+            best, liked = language, quality
+    return best
