@@ -3,8 +3,7 @@
     python benchmarks/textbook.py                              # the shipped artifact, all parts; some minutes
     python benchmarks/textbook.py --parts crystals             # the crystals alone: half a minute
     python benchmarks/textbook.py --artifact FOLDER --json figures.json
-    python benchmarks/textbook.py --pbe                        # the PBE gap given as a known fact where the table has
-    one
+    python benchmarks/textbook.py --pbe                        # the PBE gap given where the table has one
 
 Four parts: the crystals themselves, the test rows of ../shared/data with their lattice changed by 1 and 2 %, the slope
 of the gap with the lattice constant beside deformation potentials, and the fit of the training rows that are well

@@ -1,7 +1,7 @@
 """Which worker processes for what: the server's (`predict_iter`), the scorer's pool, and pebble's, on the same crystals.
 
-    python benchmarks/workers.py                 # rates and processor time by number of workers; about two minutes on
-    two idle cores python benchmarks/workers.py --rounds 1 --count 64
+    python benchmarks/workers.py                 # rates and processor time; about two minutes on two idle cores
+    python benchmarks/workers.py --rounds 1 --count 64
 
 Each contender runs in a process of its own, once over one crystal and once over all; the difference is what is printed,
 so that starting counts nowhere. pebble (`pip install pebble`) is left out where it is not installed. The crystals are

@@ -57,8 +57,7 @@ def transfer(
     \b
     Examples:
       hsegap transfer pbe.jsonl.gz --learn train.jsonl.gz -o estimated.jsonl.gz
-      hsegap transfer pbe.jsonl.gz --learn train.jsonl.gz --measure val.jsonl.gz --source mf --one-metal-in 4 -o
-      out.jsonl.gz
+      hsegap transfer pbe.jsonl.gz --learn train.jsonl.gz --measure val.jsonl.gz --source mf -o out.jsonl.gz
     """
     status = run(
         files,

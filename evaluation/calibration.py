@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from hsegap.evaluation.evaluate import EvaluationError
 from hsegap.evaluation.head import FIT_FOLDS, fit_head
+from hsegap.evaluation.rows import EvaluationError
 from hsegap.evaluation.seen import Seen
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.observed import Neighbours, Reference
@@ -26,7 +26,7 @@ from hsegap.structures.subsets import in_second_half
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from hsegap.evaluation.evaluate import Row
+    from hsegap.evaluation.rows import Row
     from hsegap.prediction.predictor import Predictor
     from hsegap.prediction.scale import ErrorHead
 
@@ -122,10 +122,7 @@ def learn(
 
     space = Space(embedding, fingerprint, coverage)
     quantiles = {mode: space.factor(head, items) for mode, items in second.items()}
-    plain = {
-        mode: conformal_quantile(np.array([item.error_ev for item in items]), coverage)
-        for mode, items in second.items()
-    }
+    plain = {mode: conformal_quantile(_errors_ev(items), coverage) for mode, items in second.items()}
     threshold, accuracy = metal_threshold(first[True] + first[False])
     settings: dict[str, Any] = {
         "method": "split conformal, scaled per crystal by a log-linear model of the error",
@@ -134,14 +131,7 @@ def learn(
         "half_width_ev": plain[True],
         "half_width_no_text_ev": plain[False],
         "metal_below_ev": threshold,
-        "scaled": {
-            "components": head.components,
-            "bias": head.bias,
-            "bounds": list(head.bounds),
-            "quantile": quantiles[True],
-            "quantile_no_text": quantiles[False],
-            "limits": limits,
-        },
+        "scaled": _widths(head, quantiles) | {"limits": limits},
         "rows": {
             "error model": f"{len(rows)} predictions of {len({item.id for item in rows})} crystals, "
             + (origin if residuals else "first half of validation"),
@@ -159,7 +149,7 @@ def learn(
         for part in ("mean", "whiten")
     }
     arrays |= {"fingerprint_vectors": neighbours.vectors.astype(np.float32), "fingerprint_spread": neighbours.spread}
-    arrays |= {"head_centre": head.centre, "head_spread": head.spread, "head_weights": head.weights}
+    arrays |= _head_arrays("head", head)
     if known:
         widths, found = learn_known(known, known_residuals, space)
         settings["scaled"]["known"] = widths.pop("scaled")
@@ -167,6 +157,22 @@ def learn(
         settings["chosen"] |= widths
         arrays |= found
     return Learned(settings, {name: np.ascontiguousarray(values) for name, values in arrays.items()})
+
+
+def _widths(head: ErrorHead, quantiles: dict[bool, float]) -> dict[str, Any]:
+    """A model of the error and its conformal factors, with a text (True) and without, for the manifest."""
+    return {
+        "components": head.components,
+        "bias": head.bias,
+        "bounds": list(head.bounds),
+        "quantile": quantiles[True],
+        "quantile_no_text": quantiles[False],
+    }
+
+
+def _head_arrays(name: str, head: ErrorHead) -> dict[str, np.ndarray]:
+    """A model of the error for the file of arrays."""
+    return {f"{name}_{part}": getattr(head, part) for part in ("centre", "spread", "weights")}
 
 
 Modes = dict[bool, list[Seen]]
@@ -228,7 +234,7 @@ class Space(NamedTuple):
                 for item in items
             ]
         )
-        return conformal_quantile(np.array([item.error_ev for item in items]) / head.sigma(features), self.coverage)
+        return conformal_quantile(_errors_ev(items) / head.sigma(features), self.coverage)
 
 
 def learn_known(
@@ -255,20 +261,14 @@ def learn_known(
         )
     rows = list(residuals) or first
     head, chosen = fit_head(rows, embedding=space.embedding, fingerprint=space.fingerprint, coverage=space.coverage)
-    scaled = {
-        "components": head.components,
-        "bias": head.bias,
-        "bounds": list(head.bounds),
-        "quantile": space.factor(head, by_text[True]),
-        "quantile_no_text": space.factor(head, by_text[False]),
-    }
+    scaled = _widths(head, {mode: space.factor(head, items) for mode, items in by_text.items()})
     counts = {
         "error model, PBE gap stated": f"{len(rows)} predictions, "
         + ("held out of training" if residuals else "first half of validation"),
         "conformal factor, PBE gap stated": f"{len(by_text[True])} with text, {len(by_text[False])} without: second half of validation",
     }
-    arrays = {"known_centre": head.centre, "known_spread": head.spread, "known_weights": head.weights}
-    return {"scaled": scaled, "rows": counts, "mean width ev, PBE gap stated": chosen["mean width ev"]}, arrays
+    found = {"scaled": scaled, "rows": counts, "mean width ev, PBE gap stated": chosen["mean width ev"]}
+    return found, _head_arrays("known", head)
 
 
 def reference_of(vectors: np.ndarray, *, components: int) -> Reference:
@@ -305,6 +305,10 @@ def distance_limits(
         if either.sum() <= allowed:
             break
     return limits | {"text": float(np.sort(texts)[-max(1, int(WARN_SHARE * len(texts))) - 1])}
+
+
+def _errors_ev(items: Sequence[Seen]) -> np.ndarray:
+    return np.array([item.error_ev for item in items])
 
 
 def conformal_quantile(scores: np.ndarray, coverage: float) -> float:

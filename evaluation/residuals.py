@@ -6,8 +6,8 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from hsegap.evaluation.evaluate import EvaluationError
 from hsegap.evaluation.head import FLOOR_EV
+from hsegap.evaluation.rows import EvaluationError
 from hsegap.evaluation.seen import Seen
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from hsegap.commands import (
     report,
     score,
     serve,
+    teacher,
     train,
     transfer,
     verify,
@@ -73,6 +74,7 @@ app.command()(ablate.ablate)
 app.command()(calibrate.calibrate)
 app.command()(card.card)
 app.command()(data.data)
+app.command()(teacher.teacher)
 app.command()(transfer.transfer)
 
 if __name__ == "__main__":

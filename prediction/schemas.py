@@ -18,7 +18,7 @@ from pydantic import (
 
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.limits import MAX_DESCRIPTION_CHARS, MAX_ITEMS, MAX_STRUCTURE_CHARS
-from hsegap.text.facts import MAX_GAP_EV
+from hsegap.text.stated import MAX_GAP_EV
 
 #: A gap below this is reported as a metal before an artifact is calibrated; calibration chooses a threshold on
 #: validation rows. A semilocal or hybrid calculation on a finite k-mesh resolves no smaller gap.

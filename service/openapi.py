@@ -81,9 +81,33 @@ def openapi_document(settings: Settings) -> dict[str, Any]:
     Args:
         settings: Tell whether a token is asked for.
     """
-    secured = settings.secured
+    paths = _paths()
+    document: dict[str, Any] = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "hsegap",
+            "version": "1",
+            "summary": "HSE06 band gaps of crystals, from a structure and an optional description.",
+            "description": "Structures and texts travel as JSON strings. Every error has one shape: see `Failure`.",
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {"schemas": _schemas()},
+    }
+    if settings.secured:
+        for path in paths.values():
+            for operation in path.values():
+                if operation.get("security") != []:
+                    operation["responses"].update(_errors(("unauthorized",)))
+        document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"token": []}]
+    return document
+
+
+def _paths() -> dict[str, Any]:
+    """Every route, as if no token were asked for."""
     one = {"structure": SILICON, "format": "cif", "description": None, "describe": False, "known": None, "atoms": True}
-    paths: dict[str, Any] = {
+    posts = {
         "/predict": _post(
             "predict",
             "Predict the band gap of one crystal.",
@@ -94,7 +118,8 @@ def openapi_document(settings: Settings) -> dict[str, Any]:
         ),
         "/predict_batch": _post(
             "predict_batch",
-            "Predict many crystals. The answer holds one prediction or error per item, in order; a bad item costs its neighbours nothing.",
+            "Predict many crystals. The answer holds one prediction or error per item, in order; "
+            "a bad item costs its neighbours nothing.",
             takes=BatchRequest,
             gives=BatchResponse,
             example={"items": [one]},
@@ -108,44 +133,18 @@ def openapi_document(settings: Settings) -> dict[str, Any]:
             example={"structure": SILICON, "format": "cif"},
             codes=(*STRUCTURE_CODES, *DESCRIBE_CODES, *WORK_CODES),
         ),
-        "/model": _get(
-            "model", "What is known about the artifact that answers.", _json(ModelInfo), ("forbidden", "not_ready")
-        ),
-        "/docs.json": _get(
-            "docs", "This document.", {"application/json": {"schema": {"type": "object"}}}, ("forbidden",)
-        ),
+    }
+    about, closed = _json(ModelInfo), ("forbidden",)
+    document = {"application/json": {"schema": {"type": "object"}}}
+    ready = "200 once the artifact is verified, until the server stops."
+    return posts | {
+        "/model": _get("model", "What is known about the artifact that answers.", about, ("forbidden", "not_ready")),
+        "/docs.json": _get("docs", "This document.", document, closed),
         "/livez": _get("livez", "200 while the process lives.", _text(), (), open_to_all=True),
         "/healthz": _get("healthz", "The same as /livez.", _text(), (), open_to_all=True),
-        "/readyz": _get(
-            "readyz",
-            "200 once the artifact is verified, until the server stops.",
-            _text(),
-            ("not_ready",),
-            open_to_all=True,
-        ),
-        "/metrics": _get("metrics", "Prometheus metrics.", _text(), ("forbidden",)),
+        "/readyz": _get("readyz", ready, _text(), ("not_ready",), open_to_all=True),
+        "/metrics": _get("metrics", "Prometheus metrics.", _text(), closed),
     }
-    if secured:
-        for path in paths.values():
-            for operation in path.values():
-                if operation.get("security") != []:
-                    operation["responses"].update(_errors(("unauthorized",)))
-    document: dict[str, Any] = {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "hsegap",
-            "version": "1",
-            "summary": "HSE06 band gaps of crystals, from a structure and an optional description.",
-            "description": "Structures and texts travel as JSON strings. Every error has one shape: see `Failure`.",
-        },
-        "servers": [{"url": "/"}],
-        "paths": paths,
-        "components": {"schemas": _schemas()},
-    }
-    if secured:
-        document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-        document["security"] = [{"token": []}]
-    return document
 
 
 def _schemas() -> dict[str, Any]:

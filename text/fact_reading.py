@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hsegap.text.fact_pairing import MIXED, Mark, marks_of, pair
 from hsegap.text.fact_vocabulary import EXPERIMENT, HSE, OTHER, PBE, PBE_LIKE, UNNAMED, tokens
+from hsegap.text.stated import MAX_GAP_EV
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from hsegap.text.fact_values import Quantity
     from hsegap.text.fact_vocabulary import Token
 
-#: Gaps that can be: solid neon and helium reach 20 eV.
-MAX_GAP_EV = 30.0
 #: A range or an uncertainty wider than this does not tell a gap; the networks are trained on facts with an error of 0.1
 #: eV.
 MAX_WIDTH_EV = 0.2

@@ -9,14 +9,15 @@ and a fact moves an answer only by the way that facts have into the network.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from hsegap.text.fact_reading import MAX_GAP_EV, Context, Statement, context_of, read_statements
+from hsegap.text.fact_reading import Context, Statement, context_of, read_statements
 from hsegap.text.fact_tables import read_table
 from hsegap.text.fact_vocabulary import PBE, may_state_a_gap
 from hsegap.text.folding import fold
 from hsegap.text.sentences import split_sentences
+from hsegap.text.stated import SAME_EV, Fact, FactReading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,54 +25,8 @@ if TYPE_CHECKING:
     from hsegap.text.folding import Folded
     from hsegap.text.sentences import Sentence
 
-#: Values that lie closer are one fact stated twice, perhaps rounded or by two programs.
-SAME_EV = 0.1
 #: Longest heading that is read for what stands under it.
 _MAX_HEADING = 400
-
-__all__ = ["MAX_GAP_EV", "SAME_EV", "Fact", "FactReading", "extract_facts"]
-
-Code = Literal["", "fact_not_used", "fact_not_taken", "fact_conflict"]
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """One fact that somebody states about a crystal.
-
-    Attributes:
-        name: ``pbe_gap_ev``, ``hse_gap_ev``, ``experimental_gap_ev`` or ``other_gap_ev``.
-        value: In ``unit``; None where a sentence states none ("no PBE gap is known").
-        unit: ``eV``.
-        origin: ``text`` or ``request``.
-        span: First character and end of the sentence in the text as given; None for a fact of the request.
-        used: Whether the network may get it.
-        reason: Why it is not used, as the end of a sentence; empty where it is.
-        code: Kind of the warning it is worth (``fact_not_taken``: the network has no input for it); empty where it is
-            used or only repeats a fact.
-    """
-
-    name: str
-    value: float | None
-    unit: str
-    origin: Literal["text", "request"]
-    span: tuple[int, int] | None
-    used: bool
-    reason: str = ""
-    code: Code = ""
-
-
-@dataclass(frozen=True, slots=True)
-class FactReading:
-    """What was read from a description.
-
-    Attributes:
-        facts: All facts, in the order of the text.
-        text: What is left to be encoded, the sentences of the facts cut; the very text where there are none, None where
-            nothing is left.
-    """
-
-    facts: tuple[Fact, ...]
-    text: str | None
 
 
 def extract_facts(description: str | None) -> FactReading:

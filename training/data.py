@@ -89,7 +89,7 @@ def load_splits(options: TrainingOptions) -> Splits:
         if options.only_described:
             rows = _described(rows)
         train, val, test = _split(rows, options)
-    train, held_out = _hold_out(train, options)
+    train, held_out = _hold_out(_without_excluded(train, options.exclude, skipped), options)
     if options.val_half != "both":
         val = [row for row in val if in_second_half(row.id) == (options.val_half == "second")]
     if not train or not val:
@@ -107,6 +107,19 @@ def _hold_out(rows: list[Row], options: TrainingOptions) -> tuple[list[Row], lis
     return [row for row in rows if fold_of(row.id, folds) != fold], [
         row for row in rows if fold_of(row.id, folds) == fold
     ]
+
+
+def _without_excluded(rows: list[Row], files: str, skipped: list[tuple[str, str]]) -> list[Row]:
+    """The rows whose ids no file names."""
+    excluded: dict[str, str] = {}
+    for name in filter(None, (part.strip() for part in files.split(","))):
+        try:
+            lines = Path(name).read_text(encoding="utf-8").splitlines()
+        except OSError as error:
+            raise DataError(f"--exclude {name}: {error.strerror}") from error
+        excluded |= {identifier: name for line in lines if (identifier := line.partition("#")[0].strip())}
+    skipped.extend((row.id, f"excluded by {excluded[row.id]}") for row in rows if row.id in excluded)
+    return [row for row in rows if row.id not in excluded]
 
 
 def _described(rows: list[Row]) -> list[Row]:

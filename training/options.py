@@ -128,7 +128,7 @@ class TrainingOptions(BaseModel):
     val_file: str = _added("select on these .jsonl.gz files", default="")
     test_file: str = _added("report on these .jsonl.gz files", default="")
     target: str = _added(
-        "field of the .jsonl.gz rows to learn; several separated by commas are tried in order", default="hse_gap_ev"
+        "field of the rows to learn; of several, comma-separated, the first there", default="hse_gap_ev"
     )
     only_described: bool = _added("use rows with a description only", default=False)
     text_encoder: str = _added(
@@ -159,9 +159,7 @@ class TrainingOptions(BaseModel):
         "width of the convolutions on the line graph (none: that of the hidden features)", default=None
     )
     element_vectors: bool = _added("learn a vector per element beside its CGCNN features", default=False)
-    middle_fusion_gcn_layers: str = _added(
-        "zero-based GCN layers after which text and facts enter, for instance 2", default=""
-    )
+    middle_fusion_gcn_layers: str = _added("zero-based GCN layers after which text and facts enter", default="")
     facts: str = _added(
         "facts the network can be told, from the rows' fields of the same names: pbe_gap_ev", default=""
     )
@@ -173,9 +171,7 @@ class TrainingOptions(BaseModel):
         default="none",
     )
     pbe_weight: float = _added("weight of the second head's loss", default=1.0, ge=0)
-    repeat: int = _added(
-        "times a row with the target is drawn in an epoch, where others are drawn once", default=1, ge=1
-    )
+    repeat: int = _added("times a row with the target is drawn in an epoch, others once", default=1, ge=1)
     repeat_small: int = _added("times a crystal of at most six atoms is drawn on top of that", default=1, ge=1)
     censored: bool = _added("an answer below zero is right where the gap is zero", default=False)
     teacher: str = _added(
@@ -189,6 +185,10 @@ class TrainingOptions(BaseModel):
         "start from the weights of this checkpoint (or an artifact's weights.safetensors) where names and shapes agree",
         default="",
     )
+    init_rename: str = _added(
+        "beginnings of names in --init_from: old=new, commas between; old= leaves out", default=""
+    )
+    exclude: str = _added("files of ids not to train on, one a line, commas between; # begins a comment", default="")
     coordinate_noise: float = _added(
         "move atoms at random in training, with this standard deviation in Å along each axis (0: as they are)",
         default=0.0,

@@ -24,7 +24,7 @@ from hsegap.training.options import OptionsError, TrainingOptions
 from hsegap.training.state import BEST, CONFIG, LAST, remove_leftovers, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from hsegap.models import FusionConfig
     from hsegap.text import TextEncoder
@@ -58,6 +58,7 @@ def run_training(
     check_device(options.device)
     if options.init_from and not Path(options.init_from).is_file():
         raise OptionsError(f"--init_from: there is no checkpoint {options.init_from}")
+    renamed = _renamed(options.init_rename)
     stopword_rewriter(options)
     check_source(options)
     folder = options.output_folder
@@ -86,36 +87,46 @@ def run_training(
     targets, weights = np.nan_to_num(sets["train"].targets), sets["train"].weights
     network = make_network(config, options, float(np.average(targets, weights=weights)))
     if options.init_from and last is None:
-        report(initialise(network, options.init_from))
+        report(initialise(network, options.init_from, renamed))
     about = facts(sets["train"], encoder)
     trainer = Trainer(
         network, options, train=sets["train"], val=sets["val"], folder=folder, facts=about, data=fingerprint
     )
-    precision = "bfloat16" if trainer.mixed else "float32"
-    size = sum(p.numel() for p in network.parameters())
-    report(
-        f"{size:,} parameters, {trainer.steps_per_epoch} steps per epoch on {options.device}, matrix products in {precision}"
-    )
-    if last is not None:
-        trainer.restore(last)
-        done = trainer.state.epoch >= options.epochs
-        report(
-            "already trained to the last epoch"
-            if done
-            else f"resumed at epoch {trainer.state.epoch + 1}, step {trainer.state.step}"
-        )
-    else:
-        # Were this run killed before its first checkpoint, an older run's would be taken for it.
-        (folder / LAST).unlink(missing_ok=True)
-        write_json(
-            {"options": options.model_dump(mode="json"), "config": config.model_dump(mode="json")}, folder / CONFIG
-        )
+    _begin(trainer, options, config, last, report)
     state = trainer.run(report)
     report(f"best validation score {state.best:.5g} in epoch {state.best_epoch + 1}")
     for name in ("test", "holdout"):
         if len(sets[name]):
             _test(folder, name, sets[name], options, report)
     return folder
+
+
+def _begin(
+    trainer: Trainer,
+    options: TrainingOptions,
+    config: FusionConfig,
+    last: dict[str, Any] | None,
+    report: Callable[[str], None],
+) -> None:
+    """Say what will be trained; go on where the last checkpoint stands, or clear the folder for a new run."""
+    size = sum(p.numel() for p in trainer.network.parameters())
+    precision = "bfloat16" if trainer.mixed else "float32"
+    report(
+        f"{size:,} parameters, {trainer.steps_per_epoch} steps per epoch on {options.device}, "
+        f"matrix products in {precision}"
+    )
+    if last is not None:
+        trainer.restore(last)
+        if trainer.state.epoch >= options.epochs:
+            report("already trained to the last epoch")
+        else:
+            report(f"resumed at epoch {trainer.state.epoch + 1}, step {trainer.state.step}")
+        return
+    # Were this run killed before its first checkpoint, an older run's would be taken for it.
+    (trainer.folder / LAST).unlink(missing_ok=True)
+    write_json(
+        {"options": options.model_dump(mode="json"), "config": config.model_dump(mode="json")}, trainer.folder / CONFIG
+    )
 
 
 def check_device(name: str) -> None:
@@ -174,9 +185,28 @@ def make_network(config: FusionConfig, options: TrainingOptions, mean_target: fl
     return network
 
 
-def initialise(network: CrystalTextNetwork, path: str) -> str:
-    """Copy the weights of a checkpoint where names and shapes agree; says how many did."""
-    source = read_checkpoint(path).network.state_dict()
+def _renamed(pairs: str) -> list[tuple[str, str]]:
+    """What ``--init_rename`` says: pairs of old and new beginnings."""
+    parts = [part.strip().partition("=") for part in pairs.split(",") if part.strip()]
+    for old, sign, new in parts:
+        if not (old and sign):
+            raise OptionsError(f"--init_rename takes old=new, commas between, not {old + sign + new!r}")
+    return [(old, new) for old, _, new in parts]
+
+
+def initialise(network: CrystalTextNetwork, path: str, renamed: Sequence[tuple[str, str]] = ()) -> str:
+    """Copy the weights of a checkpoint where names and shapes agree; says how many did.
+
+    Args:
+        network: Receives them.
+        path: A checkpoint, or an artifact's ``weights.safetensors``.
+        renamed: Beginnings of names there and what they are here; the first that fits counts, an empty one leaves out.
+    """
+    source = {}
+    for name, value in read_checkpoint(path).network.state_dict().items():
+        old, new = next(((old, new) for old, new in renamed if name.startswith(old)), ("", " "))
+        if new:
+            source[new + name.removeprefix(old) if old else name] = value
     own = network.state_dict()
     fitting = {key: value for key, value in source.items() if key in own and own[key].shape == value.shape}
     network.load_state_dict({**own, **fitting})

@@ -19,9 +19,9 @@ import pytest
 from hsegap.artifact.artifact import Artifact
 from hsegap.artifact.manifest import Manifest
 from hsegap.evaluation.calibration import conformal_quantile, metal_threshold, reference_of
-from hsegap.evaluation.evaluate import EvaluationError
 from hsegap.evaluation.figures import family
 from hsegap.evaluation.residuals import read_residuals
+from hsegap.evaluation.rows import EvaluationError
 from hsegap.evaluation.seen import Seen
 from hsegap.prediction.observed import Neighbours, Observation
 from hsegap.prediction.predictor import Predictor

@@ -1,0 +1,40 @@
+"""`hsegap teacher`: features per atom of an interatomic potential, for training to learn from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hsegap.commands import output
+
+
+def teacher(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE", help="Rows with id and cif: .jsonl or .jsonl.gz.", show_default=False),
+    ],
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where they go.", show_default=False)],
+    max_atoms: Annotated[int, typer.Option(metavar="N", min=1, help="Leave out larger crystals.")] = 60,
+) -> None:
+    """Write down what CHGNet knows of each atom, for `hsegap train` with `teacher: FOLDER`.
+
+    Needs the package chgnet, which wants an environment of its own (docs/training.md). A run that was stopped goes on.
+
+    \b
+    Examples:
+      hsegap teacher train.jsonl.gz -o features
+    """
+    if output.training_is_missing("a teacher's features"):
+        raise typer.Exit(1)
+    from hsegap.training.errors import DataError
+    from hsegap.training.teacher_features import write_features
+
+    try:
+        written = write_features(files, out, max_atoms=max_atoms)
+    except DataError as error:
+        typer.echo(f"hsegap: {error}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(f"{written} crystals written to {out}", err=True)
