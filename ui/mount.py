@@ -153,7 +153,7 @@ class _Polish:
 
 
 def polished(page: bytes, language: str) -> bytes:
-    """Gradio's page (or its configuration) in a visitor's language, with our title, icon, styles and script, and without its own link previews."""
+    """Gradio's page (or its configuration) in a visitor's language, with our head, and without Gradio's link previews."""
     text = OTHERS_HEAD.sub("", page.decode("utf-8"))
     text = text.replace("</head>", head_html() + "</head>", 1)
     text = re.sub(r'<html([^>]*?)\slang="[^"]*"', rf'<html\1 lang="{TAGS[language]}"', text, count=1)

@@ -9,7 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hsegap.prediction.errors import Failure
-from hsegap.text.facts import MAX_GAP_EV
+from hsegap.text.stated import MAX_GAP_EV
 from hsegap.ui import actions, skeletons
 from hsegap.ui.answer import answer_html, empty_html, error_html
 from hsegap.ui.components import part
@@ -222,7 +222,7 @@ def build(core: Backend, language: Any, *, answers_at_once: int) -> None:
     stopped = put.cancel.click(None, cancels=[described], queue=False, api_visibility="private")
     stopped.then(tab.cancelled, language, messages, queue=False, api_visibility="private", show_progress="hidden")
     strain.ask(tab.strain, fields, strain, **quiet)
-    _wire_scripts(put, gate, answer, maps, strain, described)
+    _wire_scripts(put, gate, (answer, maps, put.error, strain), described)
     put.source.pick(None, put.source, [*fields, put.error, *messages], js=_FILL, cancels=[described]).then(
         tab.run, asked, gate, **seen
     )
@@ -232,8 +232,15 @@ def build(core: Backend, language: Any, *, answers_at_once: int) -> None:
 _FILL = f"(v) => [v.structure, v.format, v.description, v.known, '', '', {READY}, {HIDDEN}]"
 
 
-def _wire_scripts(put: _Inputs, gate: Any, answer: Any, maps: Any, strain: Any, described: Any) -> None:
-    """Events that never leave the browser: fields are watched, what passes the gate is shown."""
+def _wire_scripts(put: _Inputs, gate: Any, shown: tuple[Any, ...], described: Any) -> None:
+    """Events that never leave the browser: fields are watched, what passes the gate is shown.
+
+    Args:
+        put: The left column.
+        gate: Where answers come in.
+        shown: Answer, maps, error and strain.
+        described: What ends when another crystal is picked.
+    """
     import gradio as gr
 
     fields = [put.structure, put.format_, put.description, put.known]
@@ -242,9 +249,7 @@ def _wire_scripts(put: _Inputs, gate: Any, answer: Any, maps: Any, strain: Any, 
     put.source.fill(
         None, put.source, [*fields, put.error, put.status, put.describe, put.cancel], js=_FILL, cancels=[described]
     )
-    gate.answer(
-        None, gate, [answer, maps, put.error, strain], js="(v) => [v.answer, v.payload, v.error, null]", **local
-    )
+    gate.answer(None, gate, list(shown), js="(v) => [v.answer, v.payload, v.error, null]", **local)
     gate.described(
         None,
         [gate, put.description],

@@ -92,15 +92,17 @@ STRAIN = """
 
 BATCH = """
 <div class="hs-batch" data-role="all" hidden>
-  <div class="hs-maps-head"><h2>Results</h2>
+  <div class="hs-maps-head"><h2>%%batch.results%%</h2>
     <div class="hs-toolbar">
-      <label class="hs-field">Filter <input type="search" data-role="filter" placeholder="formula, file, kind"></label>
+      <label class="hs-field">%%batch.filter%% <input type="search" data-role="filter" placeholder="%%batch.filter_example%%"></label>
       <button type="button" class="hs-button" data-role="csv">CSV</button>
       <button type="button" class="hs-button" data-role="json">JSON</button>
     </div></div>
+  <p class="hs-meaning">%%batch.help%%</p>
+  <p class="hs-note" data-role="said" role="status"></p>
   <div data-role="table"></div>
   <div data-role="failures"></div>
-  <div class="hs-plots"><div class="hs-plot" data-role="histogram" role="img" aria-label="Histogram of the gaps"></div>
-    <div class="hs-plot" data-role="scatter" role="img" aria-label="Gap against mean electronegativity"></div></div>
+  <div class="hs-plots"><div class="hs-plot" data-role="histogram" role="img" aria-label="%%plot.histogram%%"></div>
+    <div class="hs-plot" data-role="scatter" role="img" aria-label="%%plot.scatter%%"></div></div>
 </div>
 """

@@ -24,7 +24,7 @@ LANGUAGES = ("en", "zh")
 TAGS = {"en": "en", "zh": "zh-CN"}
 #: Where the switch leaves the visitor's choice.
 COOKIE = "hsegap_language"
-_MARK = re.compile(r"%%([a-z0-9_.]+)%%")
+_MARK = re.compile(r"%%([a-z0-9_.]+)((?:\|[a-z_]+=[^|%]*)*)%%")
 
 
 @lru_cache(maxsize=len(LANGUAGES))
@@ -68,16 +68,29 @@ class Marks(Words):
     """Gives marks in place of words, for what is built once and sent to every visitor: :func:`with_words` puts the words in."""
 
     def __call__(self, key: str, **values: object) -> str:
-        """The mark of a key."""
-        if key not in self._catalogue or values:
-            raise KeyError(key)
-        return f"%%{key}%%"
+        """The mark of a key and of the values that belong into its words."""
+        super().__call__(key, **values)  # a key or a name that there is not is noticed here, not by a visitor
+        given = "".join(f"|{name}={value}" for name, value in values.items())
+        made = f"%%{key}{given}%%"
+        if not _MARK.fullmatch(made):
+            raise ValueError(f"the values of {key} cannot stand in a mark")
+        return made
+
+    def find(self, key: str) -> str | None:
+        """The mark of a key that need not be there."""
+        return f"%%{key}%%" if key in self._catalogue else None
 
 
 def with_words(page: str, language: str) -> str:
     """A text with each mark replaced by the words of a language. Catalogues hold nothing that HTML or JSON would read as its own."""
     words = Words(language)
-    return _MARK.sub(lambda found: words.find(found[1]) or found[0], page)
+
+    def worded(found: re.Match[str]) -> str:
+        if words.find(found[1]) is None:
+            return found[0]
+        return words(found[1], **dict(pair.split("=", 1) for pair in found[2].split("|")[1:]))
+
+    return _MARK.sub(worded, page)
 
 
 def language_of(headers: Iterable[tuple[bytes, bytes]]) -> str:

@@ -26,6 +26,7 @@ class CrystalView {
     this.find("views").addEventListener("click", (event) => event.target.dataset?.view && this.look(event.target.dataset.view));
     this.zoom = 1;
     this.find("layer").addEventListener("change", (event) => this.choose(this.map.name, event.target.value));
+    window.addEventListener("hsegap-want-map", ({ detail }) => this.want(...detail.split("/")));
     onTheme(() => this.payload && this.draw());
     new ResizeObserver(() => {
       const picture = this.find("picture");
@@ -120,7 +121,10 @@ class CrystalView {
   choose(name, layer, { remember = true } = {}) {
     const layers = this.all.filter((map) => map.name === name);
     this.map = layers.find((map) => map.layer === layer) ?? layers[0];
-    if (remember) this.wanted = { name: this.map.name, layer: this.map.layer };
+    if (remember) {
+      this.wanted = { name: this.map.name, layer: this.map.layer };
+      window.dispatchEvent(new CustomEvent("hsegap-map", { detail: `${this.map.name}/${this.map.layer}` }));
+    }
     for (const radio of this.find("maps").querySelectorAll("input")) radio.checked = radio.value === name;
     const select = this.find("layer");
     select.replaceChildren(...layers.map((map) => new Option(layerTitle(map.layer), map.layer, false, map === this.map)));
@@ -129,6 +133,12 @@ class CrystalView {
     this.find("meaning").textContent = this.map.meaning;
     this.table.draw();
     this.draw();
+  }
+
+  // A map that the address names: shown now or with the next answer that has it.
+  want(name, layer) {
+    this.wanted = { name, layer };
+    if (this.payload && this.all.some((map) => map.name === name && map.layer === layer)) this.choose(name, layer, { remember: false });
   }
 
   // Colour limits: the crystal's own range; 0 to 1 where the visitor asks for it or nothing but rounding would be coloured.

@@ -6,6 +6,7 @@ import { mountBatch } from "./batch.js";
 import { fieldsChanged, mountGate } from "./gate.js";
 import { startCard } from "./card.js";
 import { startSharing } from "./share.js";
+import { startState } from "./state.js";
 import { startTheme } from "./theme.js";
 import { startLanguage } from "./words.js";
 import { loadPlotly } from "./plot.js";
@@ -22,6 +23,7 @@ startTheme();
 startLanguage();
 startSharing();
 startCard();
+startState();
 window.dispatchEvent(new Event("hsegap-ready"));
 // Half of the first answer's time would be this library; it comes while the visitor is choosing a crystal.
 (window.requestIdleCallback ?? ((f) => setTimeout(f, 300)))(() => loadPlotly());
