@@ -131,7 +131,7 @@ class _Tab:
             return {**head, "answer": empty_html(words), "payload": None, "error": error_html(result, words)}
         return {**head, "answer": answer_html(result.prediction, words), "payload": result.payload, "error": ""}
 
-    async def describe(
+    async def describe_it(
         self, structure: str, format_name: str, language: str
     ) -> AsyncIterator[tuple[Any, str, str, Any, Any]]:
         """Describe the crystal; a sign of life every half second, the text at the end."""
@@ -165,7 +165,7 @@ class _Tab:
             gate |= {"text": result.description.text, "error": "", "status": _done(done)}
         yield gate, "", "", gr.update(interactive=True), gr.update(visible=False)
 
-    async def strain(self, structure: str, format_name: str, text: str, known: float | None) -> dict[str, Any]:
+    async def strain_it(self, structure: str, format_name: str, text: str, known: float | None) -> dict[str, Any]:
         """The gap along a strain."""
         result = await actions.strain_curve(self._core, actions.make_request(structure, format_name, text, known))
         return {"error": result.model_dump(mode="json")["error"]} if isinstance(result, Failure) else result
@@ -217,11 +217,11 @@ def build(core: Backend, language: Any, *, answers_at_once: int) -> None:
     put.bare.click(tab.run_bare, asked, gate, **seen)
     waiting: dict[str, Any] = {**quiet, "concurrency_limit": 4, "concurrency_id": "describe", "trigger_mode": "once"}
     messages = [put.status, put.describe, put.cancel]
-    described = put.describe.click(tab.describe, [*fields[:2], language], [gate, put.error, *messages], **waiting)
+    described = put.describe.click(tab.describe_it, [*fields[:2], language], [gate, put.error, *messages], **waiting)
     # First stop, then say so: the other way round a last sign of life would overwrite the words.
     stopped = put.cancel.click(None, cancels=[described], queue=False, api_visibility="private")
     stopped.then(tab.cancelled, language, messages, queue=False, api_visibility="private", show_progress="hidden")
-    strain.ask(tab.strain, fields, strain, **quiet)
+    strain.ask(tab.strain_it, fields, strain, **quiet)
     _wire_scripts(put, gate, (answer, maps, put.error, strain), described)
     put.source.pick(None, put.source, [*fields, put.error, *messages], js=_FILL, cancels=[described]).then(
         tab.run, asked, gate, **seen
