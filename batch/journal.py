@@ -368,7 +368,10 @@ def _clear(target: Target, folder: Path, *, atoms: bool) -> None:
 
 
 def _changed() -> ScoringError:
-    message = "The inputs that have their rows already are not those of the earlier run: one was changed, removed, added or renamed."
+    message = (
+        "The inputs that have their rows already are not those of the earlier run: "
+        "one was changed, removed, added or renamed."
+    )
     return ScoringError(
         "inputs_changed", message, "Start over with --force, or keep the rows and go on with --resume --force."
     )

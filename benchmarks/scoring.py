@@ -177,7 +177,8 @@ def memory(folder: Path, n: int) -> None:
         part = [mb for at, mb in used if share * seconds / 10 <= at < (share + 1) * seconds / 10]
         if part:
             print(
-                f"{10 * share:3d}–{10 * share + 10:3d} %  mean {sum(part) / len(part):6.1f} MB  peak {max(part):6.1f} MB"
+                f"{10 * share:3d}–{10 * share + 10:3d} %  mean {sum(part) / len(part):6.1f} MB  peak "
+                f"{max(part):6.1f} MB"
             )
     # A straight line through what was seen after the start: how much the whole run would have grown by.
     later = [(at, mb) for at, mb in used if at > 0.05 * seconds]
@@ -264,7 +265,8 @@ def writer(folder: Path, n: int) -> None:
     for suffix in ("csv", "jsonl", "parquet"):
         score(folder, "cifs", "-o", f"a.{suffix}", "--atoms")
         print(
-            f"{suffix:8} with --atoms {(folder / f'a.atoms.{suffix}').stat().st_size / len(rows):.0f} bytes a crystal more"
+            f"{suffix:8} with --atoms {(folder / f'a.atoms.{suffix}').stat().st_size / len(rows):.0f} bytes a "
+            "crystal more"
         )
 
 

@@ -141,7 +141,8 @@ def flood(options: argparse.Namespace) -> bool:
             time.sleep(0.1)
         back_s = time.monotonic() - begun
     print(
-        f"statuses {codes} · differing {wrong} · idle {1e3 * idle:.0f} ms, after the flood {1e3 * latest:.0f} ms within {back_s:.1f} s"
+        f"statuses {codes} · differing {wrong} · idle {1e3 * idle:.0f} ms, after the flood {1e3 * latest:.0f} ms "
+        f"within {back_s:.1f} s"
     )
     return not wrong and set(codes) <= {200, 429, 503} and back_s < 5
 

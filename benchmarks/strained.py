@@ -51,12 +51,14 @@ DEFORMATIONS = (
     Deformation(
         "gallium arsenide",
         3 * (-7.17 - 1.16),
-        "a_c = -7.17, a_v = -1.16 eV per unit of volume; Vurgaftman, Meyer and Ram-Mohan, J. Appl. Phys. 89, 5815 (2001)",
+        "a_c = -7.17, a_v = -1.16 eV per unit of volume; Vurgaftman, Meyer and Ram-Mohan, J. Appl. Phys. "
+        "89, 5815 (2001)",
     ),
     Deformation(
         "diamond",
         -443 * 0.006 * 3,
-        "6 meV/GPa, indirect gap, with a bulk modulus of 443 GPa; Madelung, Semiconductors: Data Handbook (Springer 2004); "
+        "6 meV/GPa, indirect gap, with a bulk modulus of 443 GPa; Madelung, Semiconductors: "
+        "Data Handbook (Springer 2004); "
         "PBE computed with GPAW 24.6 at 3.53 and 3.60 Å (8 x 8 x 8 k-points, 500 eV): -6.5 eV",
     ),
     Deformation(

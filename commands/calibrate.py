@@ -49,7 +49,8 @@ def calibrate(
         Path | None,
         typer.Option(
             metavar="ARTIFACT",
-            help="Without held-out predictions: expect the errors that this artifact, trained on the same rows, expects.",
+            help="Without held-out predictions: expect the errors that this artifact, trained on the same rows, "
+            "expects.",
             show_default=False,
         ),
     ] = None,

@@ -88,7 +88,8 @@ def training_is_missing(doing: str) -> bool:
         import torch  # noqa: F401  # only asked for
     except ImportError:
         note(
-            f"hsegap: {doing} needs torch and transformers. Install them with: pip install -c constraints.txt -e '.[train]'"
+            f"hsegap: {doing} needs torch and transformers. Install them with: "
+            "pip install -c constraints.txt -e '.[train]'"
         )
         return True
     return False

@@ -38,7 +38,8 @@ Inputs = Annotated[
     list[str],
     typer.Argument(
         metavar="INPUT",
-        help="Files, patterns, folders (searched through), .zip and .tar archives, .csv/.jsonl/.parquet tables, ASE .db files, "
+        help="Files, patterns, folders (searched through), .zip and .tar archives, .csv/.jsonl/.parquet tables, ASE "
+        ".db files, "
         "addresses such as s3://bucket/folder; - reads a list of paths on standard input.",
         show_default=False,
     ),

@@ -248,7 +248,10 @@ def show_figures(figures: Mapping[str, Any], *, out: TextIO) -> None:
             grid.add_row(label, told)
     for variant in ("without", "known"):
         for label, entry in together.get(variant, {}).get("slices", {}).items():
-            told = f"MAE {entry['errors']['mae']:.3f} eV ({entry['errors']['n']} rows), {entry['false_metals']} called metals"
+            told = (
+                f"MAE {entry['errors']['mae']:.3f} eV ({entry['errors']['n']} rows), {entry['false_metals']} "
+                "called metals"
+            )
             grid.add_row(f"{label}, {SAID[variant]}", told)
     told = main["has_gap"]
     if told["metals"] and told["metals"] < told["n"]:

@@ -135,7 +135,8 @@ def learn(
         "rows": {
             "error model": f"{len(rows)} predictions of {len({item.id for item in rows})} crystals, "
             + (origin if residuals else "first half of validation"),
-            "conformal factor": f"{len(second[True])} with text, {len(second[False])} without: second half of validation",
+            "conformal factor": f"{len(second[True])} with text, {len(second[False])} without: "
+            "second half of validation",
             "metal threshold": f"{len(first[True]) + len(first[False])} predictions: first half of validation",
             "training crystals": len(training),
             "training texts": len(texts),
@@ -194,7 +195,8 @@ def _halves(validation: Sequence[Seen]) -> tuple[Modes, Modes, Modes]:
     )
     if min(len(second[True]), len(second[False])) < LEAST_ROWS:
         raise EvaluationError(
-            f"The second half of the validation rows has {len(second[True])} described and {len(second[False])} rows in all.",
+            f"The second half of the validation rows has {len(second[True])} described and {len(second[False])} rows "
+            "in all.",
             f"Calibration takes at least {LEAST_ROWS} of each; give more rows.",
         )
     return modes, first, second
@@ -265,7 +267,8 @@ def learn_known(
     counts = {
         "error model, PBE gap stated": f"{len(rows)} predictions, "
         + ("held out of training" if residuals else "first half of validation"),
-        "conformal factor, PBE gap stated": f"{len(by_text[True])} with text, {len(by_text[False])} without: second half of validation",
+        "conformal factor, PBE gap stated": f"{len(by_text[True])} with text, {len(by_text[False])} without: "
+        "second half of validation",
     }
     found = {"scaled": scaled, "rows": counts, "mean width ev, PBE gap stated": chosen["mean width ev"]}
     return found, _head_arrays("known", head)

@@ -126,7 +126,10 @@ def _calibration(calibration: dict[str, Any] | None) -> str:
     if calibration is None:
         return "None yet: this version answers without an interval."
     lines = [
-        f"Made to hold {calibration['coverage']:.0%} of the gaps. {calibration.get('method', 'split conformal').capitalize()}."
+        (
+            f"Made to hold {calibration['coverage']:.0%} of the gaps. "
+            f"{calibration.get('method', 'split conformal').capitalize()}."
+        )
     ]
     lines += [f"- {name}: {value}" for name, value in (calibration.get("rows") or {}).items()]
     scaled = calibration.get("scaled")

@@ -55,7 +55,10 @@ def _errors_row(name: str, found: dict[str, Any], spans: dict[str, Any] | None) 
 
 
 def _table(first: str, rows: list[str]) -> str:
-    head = f"| {first} | crystals | MAE, eV | median, eV | RMSE, eV | off by > 1 eV | inside the interval | its mean width, eV |"
+    head = (
+        f"| {first} | crystals | MAE, eV | median, eV | RMSE, eV | off by > 1 eV | inside the interval | its mean "
+        "width, eV |"
+    )
     return "\n".join([head, "|---|---|---|---|---|---|---|---|", *rows])
 
 
@@ -158,7 +161,8 @@ def _warnings(files: dict[str, Any]) -> str:
 def _own(files: dict[str, Any]) -> str:
     name, variants = next(iter(files.items()))
     rows = [
-        f"| **this model**, {VARIANTS[key]} | **{entry['errors']['mae']:.3f}** | {name}, {entry['errors']['n']} crystals |"
+        f"| **this model**, {VARIANTS[key]} | **{entry['errors']['mae']:.3f}** | {name}, {entry['errors']['n']} "
+        "crystals |"
         for key, entry in _ordered(variants)
         if key != "shuffled" and entry.get("errors")
     ]

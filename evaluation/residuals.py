@@ -57,7 +57,10 @@ def read_residuals(paths: Iterable[Path]) -> dict[str, Residual]:
         except OSError as error:
             raise EvaluationError(f"{path} could not be read: {error}.", "Check the path.") from None
         except (KeyError, ValueError, TypeError) as error:
-            hint = "The columns are id, target, prediction and prediction_without_text, as training writes them for a held-out fold."
+            hint = (
+                "The columns are id, target, prediction and prediction_without_text, as training writes them for "
+                "a held-out fold."
+            )
             raise EvaluationError(f"{path} is not a table of held-out predictions ({error}).", hint) from None
     return found
 

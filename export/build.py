@@ -135,7 +135,8 @@ def _check_encoder(network: CrystalTextNetwork, encoder: TextEncoder, content: d
     width = network.config.text_features
     if network.config.use_text and encoder.width != width:
         raise ValueError(
-            f"the network reads texts of width {width}, {encoder.name} gives {encoder.width}: name the encoder it was trained with"
+            f"the network reads texts of width {width}, {encoder.name} gives {encoder.width}: "
+            "name the encoder it was trained with"
         )
     trained = (content.get("facts") or {}).get("text_encoder") or {}
     for key in ("pooling", "max_tokens", "lowercase", "quantised"):

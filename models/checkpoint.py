@@ -102,7 +102,8 @@ def read_weights_only(path: str | Path) -> dict[str, Any]:
     except pickle.UnpicklingError as error:
         reason = str(error).split("\n", maxsplit=1)[0]
         raise CheckpointError(
-            f"{path} was refused: it holds more than tensors and plain values, and loading it could run code ({reason}). "
+            f"{path} was refused: it holds more than tensors and plain values, and loading it could run code "
+            f"({reason}). "
             "Save it again with torch.save({'model': network.state_dict(), 'config': plain_dict}, path)."
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:

@@ -122,7 +122,8 @@ def far_from_estimate(told: Told, estimate_ev: float | None) -> Warn | None:
     if stated is None or estimate_ev is None or abs(stated - estimate_ev) <= FAR_FROM_ESTIMATE_EV:
         return None
     message = (
-        f"The PBE gap stated, {stated:.2f} eV, lies far from the {max(0.0, estimate_ev):.2f} eV that the structure lets expect: "
+        f"The PBE gap stated, {stated:.2f} eV, lies far from the {max(0.0, estimate_ev):.2f} eV that the structure "
+        "lets expect: "
         "check that it belongs to this crystal, and whether spin or +U changed it."
     )
     return Warn(code="fact_far_from_estimate", message=message)

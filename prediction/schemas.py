@@ -52,7 +52,8 @@ class Known(_Strict):
         ge=0,
         le=MAX_GAP_EV,
         allow_inf_nan=False,
-        description="Band gap in eV by PBE or a functional like it (GGA), not by PBE+U, LDA, a meta-GGA or a hybrid; 0 for a metal.",
+        description="Band gap in eV by PBE or a functional like it (GGA), not by PBE+U, LDA, a meta-GGA or a hybrid; "
+        "0 for a metal.",
     )
 
 
@@ -69,7 +70,8 @@ class PredictRequest(_Strict):
     description: str | None = Field(
         default=None,
         max_length=MAX_DESCRIPTION_CHARS,
-        description="A description of the crystal in robocrystallographer's wording; null predicts without text (unless `describe`).",
+        description="A description of the crystal in robocrystallographer's wording; "
+        "null predicts without text (unless `describe`).",
     )
     describe: bool = Field(default=False, description="Generate a description (seconds) when none is given.")
     known: Known | None = Field(default=None, description="What is known beside the structure, such as the PBE gap.")
@@ -91,7 +93,8 @@ class Description(BaseModel):
     """The text a prediction used and where it came from."""
 
     text: str | None = Field(
-        description="The description before normalisation, sentences that state facts included (they are not encoded); null without text."
+        description="The description before normalisation, sentences that state facts included (they are not "
+        "encoded); null without text."
     )
     origin: Literal["given", "generated", "none"]
 
@@ -187,7 +190,8 @@ class Prediction(BaseModel):
         description="Share of crystals whose true gap the interval is built to contain; null without an interval."
     )
     kind: Kind = Field(
-        description="metal below the threshold of `kinds` in `GET /model`, insulator from 4 eV on, semiconductor between."
+        description="metal below the threshold of `kinds` in `GET /model`, insulator from 4 eV on, semiconductor "
+        "between."
     )
     description: Description
     facts: list[FactReport] = Field(

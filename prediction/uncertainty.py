@@ -146,7 +146,10 @@ def applicability_warnings(
         warnings.append(Warn(code="element_not_in_training", message=message))
     largest: Any = manifest.training.get("max_atoms")
     if isinstance(largest, int | float) and len(seen.symbols) > largest:
-        message = f"The cell has {len(seen.symbols)} atoms; the largest in the training set has {largest:g}. Try the primitive cell."
+        message = (
+            f"The cell has {len(seen.symbols)} atoms; the largest in the training set has {largest:g}. "
+            "Try the primitive cell."
+        )
         warnings.append(Warn(code="larger_than_training", message=message))
     if calibration is not None and (reason := calibration.unlike(seen)):
         warnings.append(
@@ -156,6 +159,9 @@ def applicability_warnings(
         message = f"The text {reason}; check that it belongs to this crystal, or predict without text."
         warnings.append(Warn(code="text_contradicts_crystal", message=message))
     if calibration is not None and seen.text_vector is not None and calibration.far_text(seen.text_vector):
-        message = "The text is unlike the descriptions of the training set; generate one, or predict without text, and compare."
+        message = (
+            "The text is unlike the descriptions of the training set; "
+            "generate one, or predict without text, and compare."
+        )
         warnings.append(Warn(code="text_unlike_training", message=message))
     return warnings

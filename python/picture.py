@@ -61,7 +61,8 @@ def picture_svg(symbols: Sequence[str], frac_coords: np.ndarray, lattice: np.nda
     width, height = (high - low) * scale + 2 * MARGIN
     return (
         f'<svg width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" role="img" '
-        f'aria-label="Cell with {len(symbols)} atoms">{lines}{"".join(mark for _, mark in sorted(parts, key=lambda part: part[0]))}</svg>'
+        f'aria-label="Cell with {len(symbols)} '
+        f'atoms">{lines}{"".join(mark for _, mark in sorted(parts, key=lambda part: part[0]))}</svg>'
     )
 
 
@@ -80,7 +81,8 @@ def _rotation(lattice: np.ndarray) -> np.ndarray:
 
 def _ball(at: np.ndarray, radius: float, symbol: str) -> str:
     return (
-        f'<circle cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="{radius:.1f}" fill="{element_colour(symbol)}" stroke="#000" stroke-opacity=".45">'
+        f'<circle cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="{radius:.1f}" fill="{element_colour(symbol)}" stroke="#000" '
+        'stroke-opacity=".45">'
         f"<title>{symbol}</title></circle>"
     )
 

@@ -184,7 +184,10 @@ def _overlap(
         message = (
             f"Two symmetry images of the site {sites.labels[first][:20]}, {named}, are only {distance:.3f} Å apart."
         )
-        hint = "Check its coordinates, and whether symmetry and setting (origin, axes) are those that the coordinates were given for."
+        hint = (
+            "Check its coordinates, and whether symmetry and setting (origin, axes) are those that the "
+            "coordinates were given for."
+        )
     else:
         labels = f"{sites.labels[first][:20]} and {sites.labels[second][:20]}"
         message = f"The sites {labels}, {named}, are only {distance:.3f} Å apart."

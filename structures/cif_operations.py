@@ -173,7 +173,10 @@ def _operation(text: str, row: int) -> gemmi.Op:
     import gemmi
 
     plain = "".join(text.strip("'\"").lower().split()).rstrip(";,")
-    hint = "A symmetry operation reads like '-x, y+1/2, -z'. Correct that row, or leave the list out and name the space group."
+    hint = (
+        "A symmetry operation reads like '-x, y+1/2, -z'. "
+        "Correct that row, or leave the list out and name the space group."
+    )
     try:
         operation = gemmi.Op(plain if len(text) <= LONGEST_OPERATION else "")
     except (RuntimeError, ValueError):

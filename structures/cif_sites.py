@@ -316,7 +316,10 @@ def _occupancies(labels: Sequence[str], column: Sequence[str], rows: Rows) -> li
     values = []
     for row, label, text, value in zip(rows.kept, labels, column, numbers_in(column), strict=True):
         if value is None and not is_unknown(text):
-            message = f"The occupancy of the site {label[:20]} is no number (_atom_site_occupancy of row {row + 1} is {text[:20]!r})."
+            message = (
+                f"The occupancy of the site {label[:20]} is no number (_atom_site_occupancy of row {row + 1} "
+                f"is {text[:20]!r})."
+            )
             raise unreadable(message, "Check _atom_site_occupancy.")
         occupancy = 1.0 if value is None else value
         if occupancy > 1 + OCCUPANCY_TOLERANCE or occupancy < 0:
@@ -338,7 +341,10 @@ def _tell_hydrogens(rows: Rows, sites: Sites, water: Sequence[str], notices: lis
     column = rows.column("_atom_site_attached_hydrogens")
     implied = column is not None and any((number_of(value) or 0) > 0 for value in column)
     if water and "H" not in sites.symbols and "D" not in sites.symbols:
-        message = f"{', '.join(label[:20] for label in water[:5])} stand for oxygen with hydrogen atoms that have no positions"
+        message = (
+            f"{', '.join(label[:20] for label in water[:5])} stand for oxygen with hydrogen atoms that have no "
+            "positions"
+        )
         notices.append(
             Notice(
                 "implicit_hydrogens", f"{message}; they were read as O, and the hydrogen is missing in the prediction."

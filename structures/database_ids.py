@@ -68,7 +68,10 @@ def explain_id(name: str) -> Problem | None:
     plain = name.strip()
     for database in _DATABASES:
         if match := database.pattern.fullmatch(plain):
-            message = f"{plain} is an identifier of {database.title}, and looking it up needs the network, which hsegap does not use."
+            message = (
+                f"{plain} is an identifier of {database.title}, and looking it up needs the network, which "
+                "hsegap does not use."
+            )
             return Problem(
                 "unreadable_structure",
                 message,

@@ -18,7 +18,10 @@ from hsegap.structures.parsed import Parsed, recorded_warnings, unreadable
 if TYPE_CHECKING:
     from hsegap.structures.errors import StructureError
 
-_HINT = "A POSCAR has a comment, a scale factor, three cell vectors, element symbols, their counts, Direct or Cartesian, and the positions."
+_HINT = (
+    "A POSCAR has a comment, a scale factor, three cell vectors, element symbols, their counts, Direct or "
+    "Cartesian, and the positions."
+)
 
 
 def parse_poscar(text: str, *, max_atoms: int | None) -> Parsed:

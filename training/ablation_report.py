@@ -118,7 +118,10 @@ def _rounded(value: Any) -> Any:
 def markdown(rows: Sequence[Summary]) -> str:
     """The table for people: mean ± standard deviation over seeds, changes against the baseline of the same seed."""
     lines = [
-        "| variant | seeds | validation MAE, eV | change | guide expects | without text, eV | test MAE, eV | parameters | CPU s/epoch |",
+        (
+            "| variant | seeds | validation MAE, eV | change | guide expects | without text, eV | test MAE, eV | "
+            "parameters | CPU s/epoch |"
+        ),
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:

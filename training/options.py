@@ -132,7 +132,8 @@ class TrainingOptions(BaseModel):
     )
     only_described: bool = _added("use rows with a description only", default=False)
     text_encoder: str = _added(
-        "text encoder: all-MiniLM-L6-v2 (the default, offline), a transformers folder or hub name, or a folder with text_encoder.onnx",
+        "text encoder: all-MiniLM-L6-v2 (the default, offline), a transformers folder or hub name, or a folder with "
+        "text_encoder.onnx",
         default="all-MiniLM-L6-v2",
     )
     text_pooling: Literal["auto", "mean", "cls"] = _added(
@@ -167,7 +168,8 @@ class TrainingOptions(BaseModel):
     fact_jitter: float = _added("standard deviation of the noise on a fact in training, eV", default=0.1, ge=0)
     fact_wrong: float = _added("share of stated facts that are another crystal's in training", default=0.03, ge=0, le=1)
     pbe_head: Literal["none", "free", "base"] = _added(
-        "a second head for the rows' pbe_gap_ev (base: the gap is its estimate plus a correction); rows without the target count too",
+        "a second head for the rows' pbe_gap_ev (base: the gap is its estimate plus a correction); "
+        "rows without the target count too",
         default="none",
     )
     pbe_weight: float = _added("weight of the second head's loss", default=1.0, ge=0)
@@ -196,7 +198,8 @@ class TrainingOptions(BaseModel):
         le=0.5,
     )
     lattice_noise: float = _added(
-        "make lattices larger or smaller at random in training, with this standard deviation of the relative change (0: as they are)",
+        "make lattices larger or smaller at random in training, with this standard deviation of the relative change "
+        "(0: as they are)",
         default=0.0,
         ge=0,
         le=0.02,
@@ -312,7 +315,8 @@ def build_parser() -> argparse.ArgumentParser:
         prog="train_with_cross_modal_attention.py",
         usage="%(prog)s [--FLAG VALUE]...",
         description="Train the crystal-text network.",
-        epilog="Example: python train_with_cross_modal_attention.py --root_dir ./data --property hse_bandgap-2 --use_middle_fusion True "
+        epilog="Example: python train_with_cross_modal_attention.py --root_dir ./data --property hse_bandgap-2 "
+        "--use_middle_fusion True "
         "--use_improved_middle_fusion True --epochs 100. Booleans are words: True/False, yes/no, 1/0.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
