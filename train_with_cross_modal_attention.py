@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Train the crystal-text network: flags in, ``training/`` does the work. ``--help`` lists every flag and its default."""
+"""Train the crystal-text network: flags in, ``training/`` does the work.
+
+``--help`` lists every flag and its default.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What `hsegap score` takes: rate and memory by number of workers, memory over many inputs, repeated kills, and the cost of the journal.
+"""What `hsegap score` takes.
+
+Rate and memory by number of workers, memory over many inputs, repeated kills, and the cost of the journal.
 
 python benchmarks/scoring.py workers   1 000 real crystals with 1 and 2 workers, and on Ray: rate, peak memory
 python benchmarks/scoring.py parts     processor time of reading, graph and network
@@ -108,7 +110,10 @@ def score(folder: Path, *arguments: object, every_s: float = 0.5) -> Run:
 
 
 def compare(folder: Path, name: str, n: int, *arguments: object) -> None:
-    """Run over all inputs and over one, and print what each further one took: starting takes seconds whatever their number."""
+    """Run over all inputs and over one, and print what each further one took.
+
+    Starting takes seconds whatever their number.
+    """
     whole = score(folder, *arguments, every_s=0.25)
     start = score(
         folder, *(argument if argument != "o.csv" else "s.csv" for argument in arguments), "--limit", 1, every_s=0.05

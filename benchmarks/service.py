@@ -1,4 +1,6 @@
-"""How a running server bears load, time and mutated files. Needs `hsegap serve` started beside it; only point it at a server of your own.
+"""How a running server bears load, time and mutated files.
+
+Needs `hsegap serve` started beside it; only point it at a server of your own.
 
     python benchmarks/service.py load --url http://127.0.0.1:3000    # 64 clients, 60 s, each answer against its single one
     python benchmarks/service.py flood --url http://127.0.0.1:3000   # 256 clients, then the latency when they have gone

@@ -1,4 +1,7 @@
-"""How an answered gap follows the lattice constant: the test rows strained, and slopes beside deformation potentials."""
+"""How an answered gap follows the lattice constant.
+
+The test rows strained, and slopes beside deformation potentials.
+"""
 
 from __future__ import annotations
 

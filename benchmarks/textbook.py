@@ -1,4 +1,6 @@
-"""How an artifact answers the crystals of tests/support/textbook: what everybody tries first, and never trained on as written there.
+"""How an artifact answers the crystals of tests/support/textbook.
+
+What everybody tries first, and never trained on as written there.
 
     python benchmarks/textbook.py                              # the shipped artifact, all parts; some minutes
     python benchmarks/textbook.py --parts crystals             # the crystals alone: half a minute

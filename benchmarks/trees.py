@@ -1,4 +1,6 @@
-"""What boosted trees reach on formula and PBE gap alone, without a structure: it stands beside every figure with a known PBE gap.
+"""What boosted trees reach on formula and PBE gap alone, without a structure.
+
+It stands beside every figure with a known PBE gap.
 
     python benchmarks/trees.py                 # a minute
     python benchmarks/trees.py --seeds 5 --json trees.json

@@ -202,7 +202,10 @@ def _learned(given: Given, predictor: Predictor, texts: np.ndarray, bar: Progres
 
 
 def _stated(validation: list[Row], predictor: Predictor) -> list[Seen]:
-    """Validation rows with their PBE gaps stated, without and with their texts; none where the network takes no such fact."""
+    """Validation rows with their PBE gaps stated, without and with their texts.
+
+    None where the network takes no such fact.
+    """
     from hsegap.evaluation.calibration import observe
 
     if "pbe_gap_ev" not in predictor.network().facts:

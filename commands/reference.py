@@ -1,4 +1,7 @@
-"""docs/cli.md from the commands' own help, so that the page cannot say anything else: `python -m hsegap.commands.reference docs/cli.md`."""
+"""docs/cli.md from the commands' own help, so that the page cannot say anything else.
+
+`python -m hsegap.commands.reference docs/cli.md`.
+"""
 
 from __future__ import annotations
 

@@ -284,7 +284,10 @@ def _show_top(name: str, top: int, *, out: TextIO) -> None:
 
 @contextlib.contextmanager
 def _stoppable() -> Iterator[list[int]]:
-    """Let SIGTERM and SIGINT end a run the way an error does, workers included; yields the list that the signal will stand in."""
+    """Let SIGTERM and SIGINT end a run the way an error does, workers included.
+
+    Yields the list that the signal will stand in.
+    """
     caught: list[int] = []
 
     def stop(number: int, _: FrameType | None) -> None:

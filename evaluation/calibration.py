@@ -1,4 +1,6 @@
-"""What validation rows teach about an artifact's errors: widths of intervals, limits of distances, the threshold between metal and gap.
+"""What validation rows teach about an artifact's errors.
+
+Widths of intervals, limits of distances, the threshold between metal and gap.
 
 Three sets of rows with three uses, never mixed: held-out residuals (or, without them, the first half of the validation
 rows) fit the model of the error; the second half gives the conformal factor; the first half chooses the metal
@@ -275,7 +277,9 @@ def learn_known(
 
 
 def reference_of(vectors: np.ndarray, *, components: int) -> Reference:
-    """Mean and whitening of vectors ``[rows, width]``, largest variance first, the covariance shrunk towards a multiple of one.
+    """Mean and whitening of vectors ``[rows, width]``, largest variance first.
+
+    The covariance is shrunk towards a multiple of one.
 
     Columns are brought to one spread first: an Ångström and a share are not to be compared.
     """
@@ -290,7 +294,10 @@ def reference_of(vectors: np.ndarray, *, components: int) -> Reference:
 def distance_limits(
     references: dict[str, Reference], neighbours: Neighbours, bare: Sequence[Seen], described: Sequence[Seen]
 ) -> dict[str, float]:
-    """Limits beyond which one in a hundred validation crystals (by either distance), and one in a hundred texts, lies."""
+    """Limits beyond which one in a hundred validation crystals, and one in a hundred texts, lies.
+
+    A crystal counts as beyond by either of its two distances.
+    """
     distances = {
         "embedding": np.array([references["embedding"].distance(item.observation.graph_embedding) for item in bare]),
         "fingerprint": np.array([neighbours.distance(item.observation.fingerprint) for item in bare]),
@@ -315,7 +322,9 @@ def _errors_ev(items: Sequence[Seen]) -> np.ndarray:
 
 
 def conformal_quantile(scores: np.ndarray, coverage: float) -> float:
-    """The ⌈(n + 1) coverage⌉-th smallest of ``n`` scores: with it, a new score lies below with at least that probability.
+    """The ⌈(n + 1) coverage⌉-th smallest of ``n`` scores.
+
+    With it, a new score lies below with at least that probability.
 
     Raises:
         EvaluationError: If there are too few scores for that.
@@ -329,7 +338,10 @@ def conformal_quantile(scores: np.ndarray, coverage: float) -> float:
 
 
 def metal_threshold(items: Sequence[Seen]) -> tuple[float, float]:
-    """Predicted gap that best divides metals (known gap 0) from the rest, by the mean of the two shares recognised; and that mean."""
+    """Predicted gap that best divides metals (known gap 0) from the rest, and how well.
+
+    It is judged by the mean of the two shares recognised, which comes second.
+    """
     gaps = np.array([max(0.0, item.observation.gap_raw_ev) for item in items])
     metal = np.array([item.gap_ev <= 0 for item in items])
     if not metal.any() or metal.all():

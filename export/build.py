@@ -1,4 +1,7 @@
-"""A checkpoint becomes an artifact: three forms of the network, the text encoder, golden values, manifest, model card."""
+"""A checkpoint becomes an artifact.
+
+Three forms of the network, the text encoder, golden values, manifest, model card.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What is known of a crystal beside its structure: facts of the request and of its text brought together, and what the network is told.
+"""What is known of a crystal beside its structure.
+
+Facts of the request and of its text brought together, and what the network is told.
 
 The sentences of a text that state a fact are cut before it is encoded, whether the fact is used or not
 (:mod:`hsegap.text.facts`). A fact of the request counts before one of the text. What a network has no input for is

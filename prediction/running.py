@@ -1,4 +1,7 @@
-"""The second part of a prediction: the network's numbers, and what is observed on the way for the estimate of its error."""
+"""The second part of a prediction.
+
+The network's numbers, and what is observed on the way for the estimate of its error.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ class Ran(NamedTuple):
 
 
 class _Numbers(NamedTuple):
-    """Answers to one crystal: with all that was told, its gap and embedding with nothing told, and its gap without each fact."""
+    """Answers to one crystal.
+
+    Its gap and embedding with all that was told and with nothing told, and its gap without each fact.
+    """
 
     result: NetworkResult
     gap_without: float

@@ -1,4 +1,7 @@
-"""The shapes that travel: one request, one prediction, and their batches. The same names in JSON, CSV columns and on the page."""
+"""The shapes that travel: one request, one prediction, and their batches.
+
+The same names in JSON, CSV columns and on the page.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,10 @@ class _Strict(BaseModel):
 
 
 class Known(_Strict):
-    """What is known of a crystal beside its structure. A fact stated here counts before the same fact in the description."""
+    """What is known of a crystal beside its structure.
+
+    A fact stated here counts before the same fact in the description.
+    """
 
     pbe_gap_ev: float | None = Field(
         default=None,
@@ -154,7 +160,10 @@ class ModelName(BaseModel):
 
 
 class Timings(BaseModel):
-    """Milliseconds per stage; 0 for a stage that did not run. The total holds the waiting between the stages as well."""
+    """Milliseconds per stage; 0 for a stage that did not run.
+
+    The total holds the waiting between the stages as well.
+    """
 
     read: float = 0.0
     graph: float = 0.0

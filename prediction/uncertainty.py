@@ -1,4 +1,6 @@
-"""What a calibrated artifact adds to a prediction: an interval, and warnings where a crystal or a text lies far from training.
+"""What a calibrated artifact adds to a prediction.
+
+An interval, and warnings where a crystal or a text lies far from training.
 
 An artifact without calibration (``manifest.calibration`` null) gets no interval, which is better than an invented one,
 and only those warnings that need none. Calibrations with one width for every crystal (artifact 0.1.0) stay readable

@@ -67,7 +67,10 @@ def picture_svg(symbols: Sequence[str], frac_coords: np.ndarray, lattice: np.nda
 
 
 def _rotation(lattice: np.ndarray) -> np.ndarray:
-    """The turn after which c points up and a to the reader's right front; the third coordinate is the depth, larger is nearer."""
+    """The turn after which c points up and a to the reader's right front.
+
+    The third coordinate is the depth, larger is nearer.
+    """
     up = lattice[2] / np.linalg.norm(lattice[2])
     right = lattice[0] - lattice[0] @ up * up
     right /= np.linalg.norm(right)

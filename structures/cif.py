@@ -111,7 +111,9 @@ def _cell(block: Block, readings: Sequence[Reading], notices: list[Notice]) -> n
 
 
 def _completed(values: Sequence[float | None], readings: Sequence[Reading], notices: list[Notice]) -> list[float]:
-    """Lengths and angles that the file leaves to the crystal system; angles are 90° by the CIF dictionary if nothing else.
+    """Lengths and angles that the file leaves to the crystal system.
+
+    Angles are 90° by the CIF dictionary if nothing else.
 
     Raises:
         StructureError: ``unreadable_structure`` for a length that follows from nothing.

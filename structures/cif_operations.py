@@ -1,4 +1,7 @@
-"""Symmetry operations as integer arrays: listed ones and those of a table's setting, whether they form a group and fit a cell."""
+"""Symmetry operations as integer arrays.
+
+Listed ones and those of a table's setting, whether they form a group and fit a cell.
+"""
 
 from __future__ import annotations
 

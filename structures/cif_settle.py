@@ -1,4 +1,7 @@
-"""Which of the settings that a CIF allows is the crystal: contradictions are found here, and decided only by what the file states."""
+"""Which of the settings that a CIF allows is the crystal.
+
+Contradictions are found here, and decided only by what the file states.
+"""
 
 from __future__ import annotations
 
@@ -241,7 +244,10 @@ def _decided(reading: Reading, settings: Sequence[Symmetry], case: Case, notices
 
 
 def _with_bonds(left: list[int], trials: Sequence[Expanded], case: Case) -> list[int]:
-    """Of several settings the one with the distances of a crystal, if those of all others are impossible; else all of them."""
+    """Of several settings the one with the distances of a crystal, if those of all others are impossible.
+
+    Else all of them.
+    """
     bonds = {index: shortest_bond(trials[index], case) for index in left}
     possible = [index for index in left if bonds[index] >= SHORTEST_BOND]
     impossible = [index for index in left if bonds[index] < IMPOSSIBLE_BOND]
@@ -256,7 +262,10 @@ def _with_bonds(left: list[int], trials: Sequence[Expanded], case: Case) -> list
 
 
 def shortest_bond(expanded: Expanded, case: Case) -> float:
-    """Shortest distance between two atoms over the sum of their covalent radii; infinite where all are farther than 3.5 Å apart."""
+    """Shortest distance between two atoms over the sum of their covalent radii.
+
+    Infinite where all are farther than 3.5 Å apart.
+    """
     if len(expanded.site) > MOST_IMAGES // MOST_OPERATIONS * 20:
         return 0.0
     import gemmi

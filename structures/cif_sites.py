@@ -71,7 +71,10 @@ class Sites:
 
 
 def number_of(value: str) -> float | None:
-    """A CIF number, with its uncertainty in brackets taken off, or a fraction such as 1/3; None for ``.``, ``?`` and anything else."""
+    """A CIF number, with its uncertainty in brackets taken off, or a fraction such as 1/3.
+
+    None for ``.``, ``?`` and anything else.
+    """
     found = _NUMBER.fullmatch(value)
     if found:
         number = float(found[1])
@@ -255,7 +258,10 @@ def _check_groups(rows: Rows, labels: Sequence[str]) -> None:
 
 
 def _keep_full(rows: Rows, sites: Sites, notices: list[Notice]) -> None:
-    """Drop empty sites, join rows of one element that share a site, and refuse partial occupancy and two atoms in one place."""
+    """Drop empty sites and join rows of one element that share a site.
+
+    Partial occupancy and two atoms in one place are refused.
+    """
     column = rows.column("_atom_site_occupancy")
     if column is None:
         return

@@ -1,4 +1,7 @@
-"""What a CIF says about its symmetry, statement by statement: listed operations, Hall symbol, Hermann-Mauguin symbol, number."""
+"""What a CIF says about its symmetry, statement by statement.
+
+Listed operations, Hall symbol, Hermann-Mauguin symbol, number.
+"""
 
 from __future__ import annotations
 
@@ -210,7 +213,9 @@ def _symmetries(settings: Iterable[gemmi.SpaceGroup]) -> tuple[Symmetry, ...]:
 
 
 def fitting(reading: Reading, lattice: np.ndarray) -> tuple[Symmetry, ...]:
-    """The settings of a reading that the shape of the cell leaves; of monoclinic ones those of the first unique axis that it allows.
+    """The settings of a reading that the shape of the cell leaves.
+
+    Of monoclinic ones those of the first unique axis that it allows.
 
     Raises:
         StructureError: ``unreadable_structure`` if it leaves none.

@@ -1,4 +1,7 @@
-"""Identifiers of structure databases, given where a file is meant: no network is asked, but everybody is told the way to the file."""
+"""Identifiers of structure databases, given where a file is meant.
+
+No network is asked, but everybody is told the way to the file.
+"""
 
 from __future__ import annotations
 

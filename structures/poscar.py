@@ -90,7 +90,9 @@ def _damaged(lines: list[str], first_position: int, n_atoms: int) -> StructureEr
 
 
 def _cell(lines: list[str]) -> np.ndarray:
-    """Cell vectors, scaled, Å. A negative scale factor (the cell's volume) is replaced in ``lines`` by the factor meant.
+    """Cell vectors, scaled, Å.
+
+    A negative scale factor (the cell's volume) is replaced in ``lines`` by the factor meant.
 
     Raises:
         StructureError: ``unreadable_structure``.

@@ -1,4 +1,7 @@
-"""What one sentence states about band gaps: every energy or "metallic" in it, by which method, and whether it may be used as a PBE gap."""
+"""What one sentence states about band gaps.
+
+Every energy or "metallic" in it, by which method, and whether it may be used as a PBE gap.
+"""
 
 from __future__ import annotations
 
@@ -188,7 +191,10 @@ def _is_of_a_symbol(sentence: str, found: Sequence[Token], index: int) -> bool:
 
 
 class _Owners:
-    """Which quantity a number belongs to: the nearest one named before it, or one that follows at once ("520 eV cutoff")."""
+    """Which quantity a number belongs to.
+
+    The nearest one named before it, or one that follows at once ("520 eV cutoff").
+    """
 
     def __init__(self, sentence: str) -> None:
         self._sentence = sentence
@@ -222,7 +228,9 @@ class _Owners:
 
 
 def _unit(sentence: str, found: Sequence[Token], index: int, *, gap: bool) -> str | None:
-    """Unit of a number: written, shared with its list, from a heading such as "gap (eV)", or eV behind "gap ="; None if it is no energy.
+    """Unit of a number: written, shared with its list, from a heading such as "gap (eV)", or eV behind "gap =".
+
+    None if it is no energy.
 
     Empty where it stands for a gap and a strange unit follows.
     """
@@ -252,7 +260,10 @@ def _unit(sentence: str, found: Sequence[Token], index: int, *, gap: bool) -> st
 
 
 def _listed_unit(sentence: str, found: Sequence[Token], index: int, step: int) -> str | None:
-    """Unit of a number's neighbours in a list, such as "0.6 (PBE) and 1.2 eV (HSE06)"; ``step`` is the direction in which to look."""
+    """Unit of a number's neighbours in a list, such as "0.6 (PBE) and 1.2 eV (HSE06)".
+
+    ``step`` is the direction in which to look.
+    """
     edge = found[index].end if step > 0 else found[index].start
     for token in found[index + 1 : index + 9] if step > 0 else reversed(found[max(0, index - 8) : index]):
         between = sentence[edge : token.start] if step > 0 else sentence[token.end : edge]
@@ -314,7 +325,10 @@ def _doubt(sentence: str, found: Sequence[Token], index: int, owner: str) -> str
 
 
 def _clause(found: Sequence[Token], index: int) -> Sequence[Token]:
-    """Tokens before a number or "metallic" in its clause; a list of numbers is one clause. Looks back over 40 tokens at most."""
+    """Tokens before a number or "metallic" in its clause; a list of numbers is one clause.
+
+    Looks back over 40 tokens at most.
+    """
     spoken = False
     for place in range(index - 1, max(-1, index - 41), -1):
         kind = found[place].kind

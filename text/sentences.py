@@ -1,4 +1,6 @@
-"""Where the sentences of a description begin and end: prose, bullets, ``key: value`` lines, headings and rows of tables.
+"""Where the sentences of a description begin and end.
+
+A description may be prose, bullets, lines of ``key: value``, headings and rows of tables.
 
 A sentence is what is cut when it states a fact, so that two errors count differently: one cut too long loses a little
 of the description, one cut too short leaves a number behind that the encoder would read. Where a line break is in

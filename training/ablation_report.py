@@ -20,7 +20,9 @@ BASELINE = "baseline"
 
 @dataclass(frozen=True)
 class Summary:
-    """One variant over its seeds. Errors in eV; ``None`` where it takes more than one seed, a test set or a baseline to say.
+    """One variant over its seeds. Errors in eV.
+
+    ``None`` where it takes more than one seed, a test set or a baseline to say.
 
     Attributes:
         variant: Its name.

@@ -147,7 +147,10 @@ def from_dgl(atoms: Any, lines: Any = None, *, keep_self_pairs: bool = False) ->
 
 
 def unbatch_dgl(atoms: Any, lines: Any = None, *, keep_self_pairs: bool = False) -> list[CrystalGraph]:
-    """The crystals of a batched atom graph (and its line graph), one by one. Arguments and errors as in :func:`from_dgl`."""
+    """The crystals of a batched atom graph (and its line graph), one by one.
+
+    Arguments and errors as in :func:`from_dgl`.
+    """
     dgl = import_dgl()
     singles = dgl.unbatch(atoms)
     line_singles = [None] * len(singles) if lines is None else dgl.unbatch(lines)

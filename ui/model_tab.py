@@ -82,7 +82,10 @@ def _table(title: str, pairs: list[tuple[str, str]]) -> str:
 
 
 def _measured(metrics: dict[str, Any]) -> str:
-    """Errors by data set: one line each, one column per figure. Breakdowns inside a set (errors by chemistry) are folded away."""
+    """Errors by data set: one line each, one column per figure.
+
+    Breakdowns inside a set (errors by chemistry) are folded away.
+    """
     title = "How wrong it is"
     sets = {name: figures for name, figures in metrics.items() if isinstance(figures, dict)}
     plain = {

@@ -154,7 +154,10 @@ def polished(page: bytes) -> bytes:
 
 @lru_cache(maxsize=1)
 def head_html() -> str:
-    """What goes into the page's head: title, icon, styles, and the module that starts everything once Gradio knows its own address."""
+    """What goes into the page's head.
+
+    Title, icon, styles, and the module that starts everything once Gradio knows its own address.
+    """
     icon = base64.b64encode(static_text("icon.svg").encode()).decode()
     address = f"{STATIC_ROUTE}/{static_version()}/page.js"
     loader = f"import(new URL(window.gradio_config?.root || '.', window.location.href).pathname.replace(/\\/$/, '') + '{address}');"
@@ -179,7 +182,9 @@ def _warm_up() -> None:
 
 
 async def _first_visit(app: FastAPI, core: Backend) -> None:
-    """Open the page, predict a crystal with a description and have a script predict it too: what is loaded late is loaded then.
+    """Open the page, predict a crystal with a description and have a script predict it too.
+
+    What is loaded late is loaded then.
 
     Measured: without it the first visitor's first answer took a second longer than every later one.
     """
@@ -207,7 +212,10 @@ async def _first_visit(app: FastAPI, core: Backend) -> None:
 
 
 async def _prepare_for_visitors(app: FastAPI, core: Backend) -> None:
-    """Everything a first visitor would wait for, beside the server's own start; a failure costs nothing but that wait."""
+    """Everything a first visitor would wait for, beside the server's own start.
+
+    A failure costs nothing but that wait.
+    """
     try:
         await asyncio.to_thread(_warm_up)
         await _first_visit(app, core)

@@ -1,4 +1,7 @@
-"""The gap drawn on a scale beside materials everybody knows, as HTML that stretches with the page and needs no script."""
+"""The gap drawn on a scale beside materials everybody knows.
+
+It is HTML that stretches with the page and needs no script.
+"""
 
 from __future__ import annotations
 

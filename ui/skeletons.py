@@ -1,4 +1,7 @@
-"""Fixed HTML of the page's own parts. No braces in pairs, dollars or backticks: Gradio reads these strings as templates."""
+"""Fixed HTML of the page's own parts.
+
+No braces in pairs, dollars or backticks: Gradio reads these strings as templates.
+"""
 
 from __future__ import annotations
 
