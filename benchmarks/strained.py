@@ -68,7 +68,7 @@ DEFORMATIONS = (
         "magnesium oxide",
         -28.0,
         "PBE gaps 4.77 eV at 4.212 and 4.45 eV at 4.261 Å, often published; "
-        "about -9.4 eV per unit of volume in Schleife et al., Phys. Rev. B 73, 245212 (2006), quoted, not verified here",
+        "about -9.4 eV per unit of volume in Schleife et al., Phys. Rev. B 73, 245212 (2006), quoted, not verified",
     ),
     Deformation(
         "strontium titanate",

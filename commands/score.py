@@ -143,9 +143,10 @@ RayAddressOption = Annotated[
 
 HELP = """Score any number of crystals, one row each.
 
-Rows come in the order of the inputs, with status ok or error; a broken file costs its own row. Killed at any moment, the same
-command with --resume goes on where it was and gives the same file.
-Exit status: 0 if every row is ok, 1 if some are errors or the run could not start or go on, 2 for a command that cannot be understood.
+Rows come in the order of the inputs, with status ok or error; a broken file costs its own row. Killed at any moment,
+the same command with --resume goes on where it was and gives the same file.
+Exit status: 0 if every row is ok, 1 if some are errors or the run could not start or go on, 2 for a command that cannot
+be understood.
 
 \b
 Examples:

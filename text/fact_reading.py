@@ -36,8 +36,8 @@ _CHANGE_AFTER = re.compile(
     re.IGNORECASE,
 )
 _CONNECTED = re.compile(
-    r"[\s\"'):\]=~|^_>-]{0,24}(?:(?:is|was|are|of|equals?|equal to|about|ca\.?|approx\.?|approximately|around|roughly|gives?|yields?"
-    r"|predicts?|shows?|at|to be"
+    r"[\s\"'):\]=~|^_>-]{0,24}(?:(?:is|was|are|of|equals?|equal to|about|ca\.?|approx\.?|approximately|around"
+    r"|roughly|gives?|yields?|predicts?|shows?|at|to be"
     r"|value|level|functional|calculations?|a|gap|ev|\u4e3a|\u7ea6|\u662f|\u7ea6\u4e3a|\u4e0b|\u6cdb\u51fd)[\s\"':=~)]{0,8}){0,5}\Z",
     re.IGNORECASE,
 )
@@ -59,14 +59,16 @@ _IS_BEFORE = re.compile(
 )
 _SENTENCE_FLAGS = {
     "hypothesis": "the sentence supposes or asks, it does not state",
-    "condition": "the gap is that of a changed calculation or crystal (strain, pressure, spin-orbit coupling, +U, doping)",
+    "condition": "the gap is that of a changed calculation or crystal (strain, pressure, spin-orbit coupling, +U, "
+    "doping)",
     "spin": "the gap is that of one spin channel",
     "compare": "the sentence compares and may speak of another crystal",
 }
 _METHOD_REASONS = {
     HSE: "an HSE gap is what is predicted here, never an input",
     EXPERIMENT: "an experimental gap is no PBE gap",
-    OTHER: "only gaps of PBE and similar functionals (GGA) are used, not of LDA, meta-GGA, DFT+U, spin-orbit coupling, other hybrids or GW",
+    OTHER: "only gaps of PBE and similar functionals (GGA) are used, not of LDA, meta-GGA, DFT+U, spin-orbit "
+    "coupling, other hybrids or GW",
     UNNAMED: "the sentence names no functional",
     MIXED: "the sentence names several methods and does not say clearly whose gap it is",
     "": "the sentence names no functional",

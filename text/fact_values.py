@@ -50,7 +50,10 @@ _DETAIL = re.compile(
     re.IGNORECASE,
 )
 _PARTS = re.compile(
-    r"(?P<sign>[+-]?)(?P<digits>[\d., ']+)(?:\((?P<last>\d+)\))?(?:e(?P<e>[+-]?\d+)|\s?[x\u00b7]\s?10\s?\^?\s?(?P<ten>[+-]?\s?\d+))?\Z",
+    (
+        r"(?P<sign>[+-]?)(?P<digits>[\d., ']+)(?:\((?P<last>\d+)\))?(?:e(?P<e>[+-]?\d+)"
+        r"|\s?[x\u00b7]\s?10\s?\^?\s?(?P<ten>[+-]?\s?\d+))?\Z"
+    ),
     re.IGNORECASE,
 )
 #: Longer ones are no measured number.

@@ -36,9 +36,9 @@ logger = logging.getLogger("hsegap.page")
 #: The browser itself is told to ask no other host for anything. Gradio builds its templates from strings, hence
 #: unsafe-eval.
 POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-    "font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; "
-    "form-action 'self'; frame-ancestors 'self'"
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
 )
 HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 #: Gradio's link preview, manifest and title.
@@ -160,7 +160,10 @@ def head_html() -> str:
     """
     icon = base64.b64encode(static_text("icon.svg").encode()).decode()
     address = f"{STATIC_ROUTE}/{static_version()}/page.js"
-    loader = f"import(new URL(window.gradio_config?.root || '.', window.location.href).pathname.replace(/\\/$/, '') + '{address}');"
+    loader = (
+        "import(new URL(window.gradio_config?.root || '.', window.location.href).pathname.replace(/\\/$/, "
+        f"'') + '{address}');"
+    )
     return (
         f"<title>{texts.PAGE_TITLE}</title>"
         f'<meta name="description" content="{texts.TAGLINE}"><link rel="icon" href="data:image/svg+xml;base64,{icon}">'
