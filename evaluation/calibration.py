@@ -21,7 +21,7 @@ from hsegap.evaluation.rows import EvaluationError
 from hsegap.evaluation.seen import Seen
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.observed import Neighbours, Reference
-from hsegap.prediction.scale import head_features
+from hsegap.prediction.scale import REFERENCE, head_features
 from hsegap.prediction.schemas import Known, PredictRequest
 from hsegap.structures.subsets import in_second_half
 
@@ -159,6 +159,7 @@ def learn(
         settings["rows"] |= widths.pop("rows")
         settings["chosen"] |= widths
         arrays |= found
+    arrays |= _mean_point(training)
     return Learned(settings, {name: np.ascontiguousarray(values) for name, values in arrays.items()})
 
 
@@ -176,6 +177,25 @@ def _widths(head: ErrorHead, quantiles: dict[bool, float]) -> dict[str, Any]:
 def _head_arrays(name: str, head: ErrorHead) -> dict[str, np.ndarray]:
     """A model of the error for the file of arrays."""
     return {f"{name}_{part}": getattr(head, part) for part in ("centre", "spread", "weights")}
+
+
+def embedding_of(learned: Learned) -> Reference:
+    """Where embeddings of training crystals lie, as the artifact will hold it."""
+    parts = [np.asarray(learned.arrays[f"embedding_{part}"], dtype=np.float64) for part in ("mean", "whiten")]
+    return Reference(*parts, float(learned.settings["scaled"]["limits"]["embedding"]))
+
+
+def _mean_point(training: Sequence[Seen]) -> dict[str, np.ndarray]:
+    """The mean training crystal as the head reads it: what contributions are counted from.
+
+    None where the artifact has no head.
+    """
+    points = [item.observation.silent_point for item in training]
+    return {
+        f"{REFERENCE}{name}": np.mean([point[name] for point in points], axis=0)
+        for name in points[0]
+        if name != "shift"
+    }
 
 
 Modes = dict[bool, list[Seen]]

@@ -41,6 +41,8 @@ class Row(NamedTuple):
         gap_ev: Known HSE gap.
         pbe_gap_ev: Known PBE gap, or None.
         slices: Groups that it is counted in beside chemistry and gap: :data:`SLICES`.
+        formula: Reduced formula, or None.
+        space_group: Its number, or None.
     """
 
     id: str
@@ -49,6 +51,8 @@ class Row(NamedTuple):
     gap_ev: float
     pbe_gap_ev: float | None = None
     slices: tuple[str, ...] = ()
+    formula: str | None = None
+    space_group: int | None = None
 
     def cut(self, limit: int) -> Row:
         """The same with a description of at most so many characters.
@@ -90,11 +94,20 @@ def read_rows(path: Path, *, target: str = TARGET, limit: int | None = None) -> 
                 float(gap),
                 _pbe_gap(data),
                 slices,
+                *_named(data),
             )
         )
     if not rows:
         raise EvaluationError(f"{path} holds no row with {target}.", "Name a file of labelled crystals.")
     return rows
+
+
+def _named(data: dict[str, Any]) -> tuple[str | None, int | None]:
+    """A line's formula and the number of its space group, where they are what they should be."""
+    formula, group = data.get("formula"), data.get("spacegroup")
+    # A line feed would part the words of the table that formulas are stored in.
+    plain = formula if isinstance(formula, str) and formula.isprintable() else None
+    return plain, group if isinstance(group, int) and 1 <= group <= 230 else None
 
 
 def _pbe_gap(data: dict[str, Any]) -> float | None:

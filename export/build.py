@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from hsegap.artifact.manifest import SCHEMA_VERSION, write_manifest
 from hsegap.evaluation.card import model_card
 from hsegap.export.golden import GoldenInput, golden_cases
+from hsegap.export.head import export_head
 from hsegap.export.onnx import export_onnx
-from hsegap.export.parity import compare_forms, require_parity
+from hsegap.export.parity import compare_forms, compare_heads, require_parity
 from hsegap.export.torchscript import export_torchscript
 from hsegap.models.checkpoint import read_checkpoint, read_weights_only
 from hsegap.text import TextEncoder
@@ -114,10 +115,11 @@ def _write_forms(network: CrystalTextNetwork, folder: Path, report: Callable[[st
     report("exporting to ONNX and TorchScript")
     export_onnx(network, folder / "network.onnx")
     export_torchscript(network, folder / "network.pt")
+    export_head(network, folder)
     save_file(
         {key: value.contiguous() for key, value in network.state_dict().items()}, str(folder / "weights.safetensors")
     )
-    worst = require_parity(compare_forms(network, folder))
+    worst = require_parity([*compare_forms(network, folder), *compare_heads(network, folder)])
     report(f"exported forms agree with the network within {worst:.1e}")
 
 

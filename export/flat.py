@@ -36,7 +36,18 @@ def output_names(config: FusionConfig) -> tuple[str, ...]:
     """
     without = ("gap_without", "embedding_without") if config.facts else ()
     pbe = ("pbe_gap",) if config.pbe_head != "none" else ()
-    return (*OUTPUT_NAMES, *without, *pbe)
+    return (*OUTPUT_NAMES, *without, *pbe, *vector_names(config))
+
+
+def vector_names(config: FusionConfig) -> tuple[str, ...]:
+    """Outputs that hold what the gap is read from.
+
+    The atoms' vectors and that of what is told, see :mod:`hsegap.export.head`.
+    """
+    text = ("text_vector",) if config.use_text else ()
+    without = ("fused_atoms_without", "text_vector_without") if config.facts else ()
+    structure = ("structure_atoms",) if config.pbe_head == "base" else ()
+    return ("fused_atoms", *text, *without, *structure)
 
 
 class FlatNetwork(nn.Module):

@@ -10,6 +10,14 @@ import torch
 
 from hsegap.errors import OneKindError
 from hsegap.export.flat import FlatNetwork, example_crystals, example_inputs, graphs_for, input_names, output_names
+from hsegap.export.head import (
+    ONNX_FILE,
+    SCRIPT_FILE,
+    HeadLine,
+    example_line,
+    head_inputs,
+    head_outputs,
+)
 from hsegap.export.torchscript import load_torchscript
 from hsegap.structures import Crystal, CrystalGraph
 
@@ -21,7 +29,17 @@ if TYPE_CHECKING:
 
 #: Largest difference of any output, in its own units (eV for the gap), that an export may show.
 TOLERANCE = 1e-4
-EMBEDDINGS = frozenset({"graph_embedding", "embedding_without"})
+EMBEDDINGS = frozenset(
+    {
+        "graph_embedding",
+        "embedding_without",
+        "fused_atoms",
+        "fused_atoms_without",
+        "structure_atoms",
+        "text_vector",
+        "text_vector_without",
+    }
+)
 
 
 class ParityError(OneKindError, RuntimeError):
@@ -99,6 +117,39 @@ def compare_forms(
                 differences.append(
                     _difference("torchscript", case, outputs, [tensor.numpy() for tensor in script(*inputs)], expected)
                 )
+    return differences
+
+
+def compare_heads(network: CrystalTextNetwork, folder: Path, *, lines: int = 4) -> list[Difference]:
+    """Run ``head.onnx`` and ``head.pt`` beside the eager head on random lines.
+
+    Gradients are compared in eV, as they enter contributions: times the way from end to end, summed over the vector.
+    """
+    import onnxruntime
+
+    module = HeadLine(network.eval())
+    session = onnxruntime.InferenceSession(str(folder / ONNX_FILE), providers=["CPUExecutionProvider"])
+    script = load_torchscript(folder / SCRIPT_FILE)
+    differences = []
+    for seed in range(1, lines + 1):
+        ends = example_line(network.config, seed=seed)
+        forms = {
+            "eager": [part.detach().numpy() for part in module(*ends)],
+            "head.onnx": session.run(
+                list(head_outputs(network.config)), onnx_feeds(session, list(head_inputs(network.config)), ends)
+            ),
+            "head.pt": [part.numpy() for part in script(*ends)],
+        }
+        ways = [(end[1] - end[0]).numpy() for end in ends]
+        in_ev = {
+            form: [gap, *((gradient * way).sum() for gradient, way in zip(gradients, ways, strict=True))]
+            for form, (gap, *gradients) in forms.items()
+        }
+        expected = in_ev.pop("eager")
+        differences += [
+            _difference(form, f"line {seed}", head_outputs(network.config), got, expected)
+            for form, got in in_ev.items()
+        ]
     return differences
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
+from hsegap.prediction.contributions import HEAD_FILE, Head
+from hsegap.prediction.nearest import NEIGHBOURS_FILE, Known
 from hsegap.prediction.network import Network
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ class Loaded:
         self.threads = threads
         self._network: Network | None = None
         self._encoder: TextEncoder | None = None
+        self._head: Head | None = None
+        self._known: Known | None = None
         self._loading = threading.Lock()
         # ONNX Runtime keeps scratch memory for every thread that ever ran it (20 to 50 MB each): only these do, whoever
         # asks.
@@ -71,6 +75,24 @@ class Loaded:
                 settings = {key: value for key, value in known.items() if key in TextEncoderSettings.model_fields}
                 self._encoder = TextEncoder.load(self.artifact.folder, settings=settings)
             return self._encoder
+
+    def head(self) -> Head | None:
+        """The end of the network alone, loaded once; None in artifacts exported without it."""
+        if HEAD_FILE not in self.artifact.manifest.files:
+            return None
+        with self._loading:
+            if self._head is None:
+                self._head = Head(self.artifact)
+            return self._head
+
+    def known(self) -> Known | None:
+        """The table of training crystals, loaded once; None in artifacts calibrated without it."""
+        if NEIGHBOURS_FILE not in self.artifact.manifest.files:
+            return None
+        with self._loading:
+            if self._known is None:
+                self._known = Known.load(self.artifact.path(NEIGHBOURS_FILE))
+            return self._known
 
     def compute(self, work: Callable[[], Result]) -> Result:
         """Do some work in one of the computing threads and wait for it."""

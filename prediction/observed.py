@@ -48,6 +48,8 @@ class Observation(NamedTuple):
         facts: Known facts that the network was told, eV.
         pbe_estimate_ev: PBE gap that the network estimates from the structure alone, eV; None where it makes no
             estimate.
+        silent_point: What the head reads of the crystal with nothing told, by the names of its inputs
+            (:mod:`hsegap.prediction.contributions`); empty where the artifact does not give it.
     """
 
     symbols: list[str]
@@ -59,6 +61,7 @@ class Observation(NamedTuple):
     text_vector: np.ndarray | None
     facts: Mapping[str, float] = MappingProxyType({})
     pbe_estimate_ev: float | None = None
+    silent_point: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
 class Reference(NamedTuple):

@@ -20,6 +20,7 @@ from hsegap.prediction.preparing import Preparer
 from hsegap.prediction.reporting import Reporter
 from hsegap.prediction.running import run_network
 from hsegap.prediction.schemas import DescribeRequest, GeneratedDescription, Prediction, PredictRequest
+from hsegap.prediction.sentences import sentence_effects
 from hsegap.prediction.workers import WorkerPool
 
 if TYPE_CHECKING:
@@ -168,8 +169,15 @@ class Predictor:
         """Run the network on a prepared crystal and report."""
         calibration = self._reporter.calibration
         compare = calibration is not None and calibration.model is not None
-        ran = run_network(item, self.loaded, expires_at=expires_at, compare=compare)
-        return ran if isinstance(ran, Failure) else self._reporter.report(item, ran)
+        ran = run_network(item, self.loaded, expires_at=expires_at, compare=compare, reference=self._reporter.reference)
+        if isinstance(ran, Failure):
+            return ran
+        sentences = None
+        if item.explain:
+            sentences = sentence_effects(item, self.loaded, gap_raw_ev=ran.result.gap, expires_at=expires_at)
+            if isinstance(sentences, Failure):
+                return sentences
+        return self._reporter.report(item, ran, sentences=sentences, known=self.loaded.known())
 
     def observe(self, request: PredictRequest) -> Observation | Failure:
         """What is seen of a crystal on the way to its prediction: what calibration is fitted to. Never raises."""

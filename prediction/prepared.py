@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from hsegap.prediction.known import Told
     from hsegap.prediction.network import NetworkInput
     from hsegap.prediction.schemas import Description, Timings, Warn
+    from hsegap.structures.graph import CrystalGraph
 
 
 @dataclass
@@ -30,6 +31,9 @@ class Prepared:
     timings: Timings
     want_atoms: bool
     started: float
+    explain: bool = False
+    asked_strains: bool = False
+    strained: tuple[CrystalGraph, ...] = ()
 
 
 def configured_layers(config: dict[str, Any]) -> list[str]:

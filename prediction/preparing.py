@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from hsegap.prediction.loaded import Loaded
     from hsegap.prediction.workers import WorkerPool
 
+#: Strains of the lattice between which the sensitivity of a gap is reported.
+SENSITIVITY_STRAINS = (-0.01, 0.01)
+
 
 class Preparer:
     """Makes requests ready for the network, and describes crystals.
@@ -93,6 +96,9 @@ class Preparer:
             timings=timings,
             want_atoms=request.atoms,
             started=started,
+            explain=request.explain,
+            asked_strains=request.sensitivity,
+            strained=read.strained,
         )
 
     def describe(
@@ -128,6 +134,9 @@ class Preparer:
             graph={"flavour": graph.flavour, "cutoff": graph.cutoff, "max_neighbors": graph.max_neighbors},
             max_atoms=manifest.limits.max_atoms,
             max_edges=manifest.limits.max_edges,
+            strains=SENSITIVITY_STRAINS
+            if job == "read" and isinstance(request, PredictRequest) and request.sensitivity
+            else (),
         )
 
 

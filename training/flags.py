@@ -29,7 +29,8 @@ def build_parser() -> argparse.ArgumentParser:
         usage="%(prog)s [--FLAG VALUE]...",
         description="Train the crystal-text network.",
         epilog="Example: python train_with_cross_modal_attention.py --root_dir ./data --property hse_bandgap-2 "
-        "--use_middle_fusion True --use_improved_middle_fusion True --epochs 100. Booleans are words: True/False, yes/no, 1/0.",
+        "--use_middle_fusion True --use_improved_middle_fusion True --epochs 100. "
+        "Booleans are words: True/False, yes/no, 1/0.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )

@@ -44,7 +44,9 @@ def test_the_answer_is_as_documented(predictor: Predictor, artifact: Artifact) -
     data = json.loads(answer.model_dump_json())
     assert list(data) == [
         *("index", "formula", "n_atoms", "gap_ev", "gap_raw_ev", "gap_without_text_ev", "pbe_gap_estimate_ev"),
+        *("reference_ev", "shared_ev", "told_effect_ev", "text_effect_ev", "sentences", "sensitivity_ev", "neighbours"),
         *(
+            "absent",
             "interval_ev",
             "coverage",
             "kind",

@@ -63,6 +63,7 @@ def test_a_request_that_is_not_as_documented_is_refused_by_name(body: str, code:
 def test_defaults_are_those_of_the_contract() -> None:
     request = PredictRequest(structure="x")
     defaults = {"format": None, "description": None, "describe": False, "known": None, "atoms": True}
+    defaults |= {"explain": False, "sensitivity": False}
     assert request.model_dump() == {"structure": "x", **defaults}
 
 

@@ -63,7 +63,7 @@ def test_contrastive_loss():
 
     random = torch.Generator().manual_seed(0)
     graph, text = torch.randn(6, 64, generator=random, requires_grad=True), torch.randn(6, 64, generator=random)
-    output = NetworkOutput(torch.zeros(6), *[torch.zeros(0)] * 5, graph, text, *[torch.zeros(0)] * 4)
+    output = NetworkOutput(torch.zeros(6), *[torch.zeros(0)] * 5, graph, text, *[torch.zeros(0)] * 7)
     every = torch.ones(6, dtype=torch.bool)
     loss = contrastive_loss(output, every, 0.1)
     assert float(loss.detach()) == pytest.approx(
