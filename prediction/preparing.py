@@ -1,4 +1,7 @@
-"""The first part of a prediction: a structure is read in a process that may be killed, its text found or made and encoded."""
+"""The first part of a prediction.
+
+A structure is read in a process that may be killed, its text found or made and encoded.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The ASGI side of the service: what BentoML's own routes cannot do (GET, redirects, the page, the OpenAPI document)."""
+"""The ASGI side of the service.
+
+What BentoML's own routes cannot do: GET, redirects, the page, the OpenAPI document.
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from hsegap.prediction.errors import Failure, internal_error
 from hsegap.service.access import Keys
 from hsegap.service.answers import Outgoing, answer, header, is_page, plain
 from hsegap.service.body import BodyError, ClientGoneError, Pending, Replayed, Streamed, discard, read_json
-from hsegap.service.budgets import OverloadedError
+from hsegap.service.budgets import OverloadedError, kind_of_prediction
 from hsegap.service.cors import Cors
 from hsegap.service.hosts import Hosts, bare_path
 from hsegap.service.json_limits import MAX_VALUES, parsed
@@ -257,9 +257,14 @@ class Guard:
 
 
 def _kind(path: str, value: Any) -> Kind:
-    """The budget of a request; a prediction that has its description generated costs one."""
-    wants_text = isinstance(value, dict) and value.get("describe") is True and not value.get("description")
-    return "describe" if path == "/predict" and wants_text else WORK_ROUTES[path]
+    """The budget of a request; a prediction that has its description generated, or its sentences tried, costs more."""
+    if path != "/predict" or not isinstance(value, dict):
+        return WORK_ROUTES[path]
+    return kind_of_prediction(
+        explain=value.get("explain") is True,
+        describe=value.get("describe") is True,
+        description=value.get("description"),
+    )
 
 
 def _has_body(scope: Scope) -> bool:

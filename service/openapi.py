@@ -107,6 +107,7 @@ def openapi_document(settings: Settings) -> dict[str, Any]:
 def _paths() -> dict[str, Any]:
     """Every route, as if no token were asked for."""
     one = {"structure": SILICON, "format": "cif", "description": None, "describe": False, "known": None, "atoms": True}
+    one |= {"explain": False, "sensitivity": False}
     posts = {
         "/predict": _post(
             "predict",

@@ -73,7 +73,9 @@ async def ask(core: Backend, request: PredictRequest | Failure) -> Prediction | 
 
 
 def crystal_of(prediction: Prediction) -> Crystal:
-    """The crystal that was predicted, as a process that may be killed has read it: a stranger's file is never parsed here.
+    """The crystal that was predicted, as a process that may be killed has read it.
+
+    A stranger's file is never parsed here.
 
     Raises:
         ValueError: If the prediction carries no atoms or no cell.
@@ -119,7 +121,10 @@ async def _predict(core: Backend, request: PredictRequest) -> Answer | Failure:
 
 
 def _shown(request: PredictRequest, prediction: Prediction) -> tuple[Summary, dict[str, Any]]:
-    """What was read, and what the browser gets beside the answer's HTML: the picture, the maps, the table and the files to take away."""
+    """What was read, and what the browser gets beside the answer's HTML.
+
+    The picture, the maps, the table and the files to take away.
+    """
     from hsegap.structures import summary_of
 
     crystal = crystal_of(prediction)

@@ -48,7 +48,8 @@ def _interval(prediction: Prediction) -> str:
     share = f"{100 * prediction.coverage:.0f} %" if prediction.coverage else "Calibrated"
     return (
         f'<p class="hs-interval-words"><strong>{low:.2f} – {high:.2f} eV</strong> '
-        f'<span title="Of crystals like those of the calibration set, this share has its true HSE06 gap inside such an interval.">'
+        '<span title="Of crystals like those of the calibration set, this share has its true HSE06 gap inside '
+        'such an interval.">'
         f"{share} interval</span></p>"
     )
 
@@ -76,9 +77,11 @@ def _modalities(prediction: Prediction) -> str:
         return ""
     share = 100 * graph / total
     return (
-        f'<div class="hs-modal" role="img" aria-label="{texts.WEIGHTS}: structure {share:.0f}, text {100 - share:.0f} percent.">'
+        f'<div class="hs-modal" role="img" aria-label="{texts.WEIGHTS}: structure {share:.0f}, text '
+        f'{100 - share:.0f} percent.">'
         f'<div class="hs-modal-bar" aria-hidden="true"><span style="width:{share:.1f}%"></span></div>'
-        f'<div class="hs-modal-words" aria-hidden="true"><span>structure {share:.0f} %</span><span>{texts.WEIGHTS}</span>'
+        f'<div class="hs-modal-words" aria-hidden="true"><span>structure {share:.0f} %</span>'
+        f"<span>{texts.WEIGHTS}</span>"
         f"<span>text {100 - share:.0f} %</span></div></div>"
     )
 
@@ -87,7 +90,8 @@ def _warnings(prediction: Prediction) -> str:
     if not prediction.warnings:
         return ""
     items = "".join(
-        f'<li><span>{escape(warning.message)}</span> <code title="name of the warning">{escape(warning.code)}</code></li>'
+        f"<li><span>{escape(warning.message)}</span> "
+        f'<code title="name of the warning">{escape(warning.code)}</code></li>'
         for warning in prediction.warnings
     )
     return f'<div class="hs-warnings" role="note"><h3>Read the gap with care</h3><ul>{items}</ul></div>'
@@ -134,7 +138,10 @@ def _read(summary: Summary | None) -> str:
         f"α {cell.alpha:.1f} β {cell.beta:.1f} γ {cell.gamma:.1f}°",
         f"{summary.density:.2f} g/cm³",
     ]
-    return f'<p class="hs-read" title="{escape(texts.READ_TITLE)}"><span>As read</span> {escape(" · ".join(filter(None, parts)))}</p>'
+    return (
+        f'<p class="hs-read" title="{escape(texts.READ_TITLE)}">'
+        f"<span>As read</span> {escape(' · '.join(filter(None, parts)))}</p>"
+    )
 
 
 def answer_html(prediction: Prediction, alone: Prediction | None = None, read: Summary | None = None) -> str:
@@ -157,10 +164,14 @@ def answer_html(prediction: Prediction, alone: Prediction | None = None, read: S
         '<article class="hs-answer" aria-label="Answer">'
         f"<header><h2>{formula_html(prediction.formula)}</h2>"
         f'<span class="hs-kind hs-kind-{prediction.kind}" title="{escape(why)}">{kind}</span>'
-        f'<span class="hs-from">{atoms} · from {texts.ORIGINS[prediction.description.origin]}</span></header>{_read(read)}'
-        f'<div class="hs-gap-row"><p class="hs-gap" data-gap="{prediction.gap_ev:.6f}"><span>{prediction.gap_ev:.2f}</span> eV</p>'
+        f'<span class="hs-from">{atoms} · from {texts.ORIGINS[prediction.description.origin]}</span>'
+        f"</header>{_read(read)}"
+        f'<div class="hs-gap-row"><p class="hs-gap" data-gap="{prediction.gap_ev:.6f}">'
+        f"<span>{prediction.gap_ev:.2f}</span> eV</p>"
         f'<div class="hs-gap-side">{_interval(prediction)}'
-        f'<p class="hs-edge" title="{escape(texts.HINT_EDGE_TITLE)}"><span>{texts.HINT_EDGE}</span> {edge}</p></div></div>'
+        f'<p class="hs-edge" title="{escape(texts.HINT_EDGE_TITLE)}"><span>{texts.HINT_EDGE}</span> {edge}</p>'
+        "</div></div>"
         f"{raw}{scale_html(prediction.gap_ev, prediction.interval_ev, without_text_ev=alone.gap_ev if alone else None)}"
-        f"{_compared(prediction, alone)}{_modalities(prediction)}{_warnings(prediction)}{_share()}{_timings(prediction)}</article>"
+        f"{_compared(prediction, alone)}{_modalities(prediction)}{_warnings(prediction)}"
+        f"{_share()}{_timings(prediction)}</article>"
     )

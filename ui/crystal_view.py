@@ -1,4 +1,7 @@
-"""What the 3D picture draws: atoms with their images on the cell's faces, bonds, and the cell itself. The browser only colours it."""
+"""What the 3D picture draws: atoms with their images on the cell's faces, bonds, and the cell itself.
+
+The browser only colours it.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,10 @@ def drawn_atoms(frac_coords: np.ndarray, lattice: np.ndarray, *, repeat: int) ->
 
 
 def _may_bond(symbols: list[str]) -> np.ndarray:
-    """Which pairs of sites may be joined: metals bond to each other only where nothing else is there. Shape ``[sites, sites]``."""
+    """Which pairs of sites may be joined: metals bond to each other only where nothing else is there.
+
+    Shape ``[sites, sites]``.
+    """
     from pymatgen.core import Element
 
     metal = np.array([Element(symbol).is_metal for symbol in symbols])

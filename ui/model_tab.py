@@ -82,7 +82,10 @@ def _table(title: str, pairs: list[tuple[str, str]]) -> str:
 
 
 def _measured(metrics: dict[str, Any]) -> str:
-    """Errors by data set: one line each, one column per figure. Breakdowns inside a set (errors by chemistry) are folded away."""
+    """Errors by data set: one line each, one column per figure.
+
+    Breakdowns inside a set (errors by chemistry) are folded away.
+    """
     title = "How wrong it is"
     sets = {name: figures for name, figures in metrics.items() if isinstance(figures, dict)}
     plain = {
@@ -127,7 +130,10 @@ def _figures_table(title: str, sets: dict[str, dict[str, Any]]) -> str:
     for name, figures in sets.items():
         cells = "".join(f"<td>{escape(_figure(figures.get(key)))}</td>" for key in columns)
         lines.append(f'<tr><th scope="row">{escape(str(name))}</th>{cells}</tr>')
-    table = f'<table class="hs-measured"><thead><tr><th scope="col">data</th>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
+    table = (
+        f'<table class="hs-measured"><thead><tr><th scope="col">data</th>{head}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table>"
+    )
     return f'<div class="hs-scroll-x" tabindex="0" role="region" aria-label="{escape(title)}">{table}</div>'
 
 
@@ -181,13 +187,15 @@ def facts_html(info: ModelInfo) -> str:
     ]
     return (
         f"<h2>{escape(info.name)} <small>{escape(info.version)}</small></h2>"
-        f'<p class="hs-meaning">Answers with the HSE06 gap in eV. Below {info.kinds["metal_below"]:g} eV a crystal is called a metal, from '
+        f'<p class="hs-meaning">Answers with the HSE06 gap in eV. Below {info.kinds["metal_below"]:g} eV a crystal '
+        "is called a metal, from "
         f"{info.kinds['insulator_from']:g} eV on an insulator.</p>"
         f"{_measured(info.metrics)}"
         f"{_table('Interval', short)}{_folded('How the interval was calibrated', inner)}"
         f"{_table('Network', fusion)}{_table('Training', training)}{_folded('Training options', options)}"
         f"{_table('Limits', list(_flat(info.limits)))}"
-        f'<h3>Elements seen in training ({len(info.elements)})</h3><p class="hs-elements">{escape(" ".join(info.elements))}</p>'
+        f"<h3>Elements seen in training ({len(info.elements)})</h3>"
+        f'<p class="hs-elements">{escape(" ".join(info.elements))}</p>'
         f'<h3>How to cite</h3><p class="hs-cite">{escape(citation(info))}</p>'
         f'<p class="hs-sha">SHA-256 <code>{escape(info.sha256)}</code></p>'
         '<p><a href="../docs.json" data-hs-link="docs.json">API document (OpenAPI)</a></p>'

@@ -36,9 +36,9 @@ logger = logging.getLogger("hsegap.page")
 #: The browser itself is told to ask no other host for anything. Gradio builds its templates from strings, hence
 #: unsafe-eval.
 POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-    "font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; "
-    "form-action 'self'; frame-ancestors 'self'"
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
 )
 HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 #: Gradio's link preview, manifest and title.
@@ -154,10 +154,16 @@ def polished(page: bytes) -> bytes:
 
 @lru_cache(maxsize=1)
 def head_html() -> str:
-    """What goes into the page's head: title, icon, styles, and the module that starts everything once Gradio knows its own address."""
+    """What goes into the page's head.
+
+    Title, icon, styles, and the module that starts everything once Gradio knows its own address.
+    """
     icon = base64.b64encode(static_text("icon.svg").encode()).decode()
     address = f"{STATIC_ROUTE}/{static_version()}/page.js"
-    loader = f"import(new URL(window.gradio_config?.root || '.', window.location.href).pathname.replace(/\\/$/, '') + '{address}');"
+    loader = (
+        "import(new URL(window.gradio_config?.root || '.', window.location.href).pathname.replace(/\\/$/, "
+        f"'') + '{address}');"
+    )
     return (
         f"<title>{texts.PAGE_TITLE}</title>"
         f'<meta name="description" content="{texts.TAGLINE}"><link rel="icon" href="data:image/svg+xml;base64,{icon}">'
@@ -179,7 +185,9 @@ def _warm_up() -> None:
 
 
 async def _first_visit(app: FastAPI, core: Backend) -> None:
-    """Open the page, predict a crystal with a description and have a script predict it too: what is loaded late is loaded then.
+    """Open the page, predict a crystal with a description and have a script predict it too.
+
+    What is loaded late is loaded then.
 
     Measured: without it the first visitor's first answer took a second longer than every later one.
     """
@@ -207,7 +215,10 @@ async def _first_visit(app: FastAPI, core: Backend) -> None:
 
 
 async def _prepare_for_visitors(app: FastAPI, core: Backend) -> None:
-    """Everything a first visitor would wait for, beside the server's own start; a failure costs nothing but that wait."""
+    """Everything a first visitor would wait for, beside the server's own start.
+
+    A failure costs nothing but that wait.
+    """
     try:
         await asyncio.to_thread(_warm_up)
         await _first_visit(app, core)

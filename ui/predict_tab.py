@@ -171,4 +171,7 @@ def build(core: Backend, *, answers_at_once: int) -> None:
 def progress_html(seconds: float) -> str:
     """What is shown while a description is being made."""
     slow = f" ({texts.DESCRIBE_SLOW})" if seconds > 2 else ""
-    return f'<p class="hs-busy" role="status"><span class="hs-spin" aria-hidden="true"></span>Describing… {seconds:.0f} s{escape(slow)}</p>'
+    return (
+        '<p class="hs-busy" role="status"><span class="hs-spin" aria-hidden="true">'
+        f"</span>Describing… {seconds:.0f} s{escape(slow)}</p>"
+    )

@@ -1,4 +1,7 @@
-"""The gap drawn on a scale beside materials everybody knows, as HTML that stretches with the page and needs no script."""
+"""The gap drawn on a scale beside materials everybody knows.
+
+It is HTML that stretches with the page and needs no script.
+"""
 
 from __future__ import annotations
 
@@ -103,7 +106,8 @@ def scale_html(gap_ev: float, interval_ev: tuple[float, float] | None, *, withou
     parts = []
     low, high = (EV_NM / nm for nm in reversed(VISIBLE_NM))
     parts.append(
-        f'<div class="hs-visible" style="left:{_percent(low, end)};width:{100 * (high - low) / end:.2f}%" title="visible light"></div>'
+        f'<div class="hs-visible" style="left:{_percent(low, end)};width:{100 * (high - low) / end:.2f}%" '
+        'title="visible light"></div>'
     )
     if interval_ev is not None:
         left, right = interval_ev

@@ -1,4 +1,7 @@
-"""Fixed HTML of the page's own parts. No braces in pairs, dollars or backticks: Gradio reads these strings as templates."""
+"""Fixed HTML of the page's own parts.
+
+No braces in pairs, dollars or backticks: Gradio reads these strings as templates.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,8 @@ CRYSTAL = """
   <div class="hs-maps-head"><h2 data-role="title">Atom by atom</h2>
     <div class="hs-toolbar">
       <div class="hs-seg" role="radiogroup" aria-label="Colour the atoms by" data-role="maps"></div>
-      <label class="hs-field" data-role="layer-field">Layer <select data-role="layer" aria-label="Fusion layer"></select></label>
+      <label class="hs-field" data-role="layer-field">Layer
+        <select data-role="layer" aria-label="Fusion layer"></select></label>
       <label class="hs-check"><input type="checkbox" data-role="supercell"> 2×2×2 cells</label>
       <label class="hs-check"><input type="checkbox" data-role="bonds" checked> bonds</label>
       <label class="hs-check" data-role="fixed-field"><input type="checkbox" data-role="fixed"> scale 0–1</label>
@@ -53,7 +57,8 @@ STRAIN = """
 <div class="hs-strain" data-role="all" hidden>
   <div class="hs-maps-head"><h2>What if the cell were strained?</h2>
     <button type="button" class="hs-button" data-role="ask">Strain by −3 … +3 %</button></div>
-  <p class="hs-meaning">All three cell vectors stretched alike, atoms at the same fractional places, the description kept as it is.</p>
+  <p class="hs-meaning">All three cell vectors stretched alike, atoms at the same fractional places, the description
+    kept as it is.</p>
   <p class="hs-note" data-role="note" role="status"></p>
   <div data-role="result" hidden>
     <label class="hs-slider">Strain <input type="range" min="-3" max="3" step="0.1" value="0" data-role="slider">

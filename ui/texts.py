@@ -30,7 +30,10 @@ PREDICT_WITHOUT = "Without text"
 DESCRIBE = "Describe this crystal"
 CANCEL = "Cancel"
 
-EMPTY_ANSWER = "Choose an example, drop a file or paste a structure: its gap, its place among known materials and its maps appear here."
+EMPTY_ANSWER = (
+    "Choose an example, drop a file or paste a structure: its gap, its place among known materials and "
+    "its maps appear here."
+)
 WEIGHTS = "weight in the last fusion"
 NO_INTERVAL = "No interval: this model has not been calibrated yet."
 HINT_EDGE = "Absorption edge"
@@ -62,4 +65,7 @@ BATCH_INTRO = (
 )
 
 #: Beside what was read from a file.
-READ_TITLE = "The space group is found from the atoms, whatever the file says. If this is not your crystal, the gap is not either."
+READ_TITLE = (
+    "The space group is found from the atoms, whatever the file says. If this is not your crystal, the "
+    "gap is not either."
+)

@@ -224,7 +224,7 @@ def test_bytes_of_all_bodies_are_bounded() -> None:
 
 
 def test_each_kind_of_work_has_its_own_budget() -> None:
-    guard, stub, runtime = guarded(max_concurrency=2, max_batches=1, max_describes=1)
+    guard, stub, runtime = guarded(max_concurrency=2, max_batches=1, max_describes=1, max_explains=1)
     stub.works_s = 0.6
 
     async def go() -> list[int]:
@@ -234,6 +234,7 @@ def test_each_kind_of_work_has_its_own_budget() -> None:
                 [("/describe", {})] * 3
                 + [("/predict_batch", {})] * 3
                 + [("/predict", {"describe": True})] * 2
+                + [("/predict", {"explain": True, "description": "x"})] * 2
                 + [("/predict", {})] * 3
             )
             answers = await asyncio.gather(*(http.post(path, json=body) for path, body in asked))
@@ -241,7 +242,7 @@ def test_each_kind_of_work_has_its_own_budget() -> None:
         return [answer.status_code for answer in answers]
 
     codes = in_own_loop(go())
-    assert codes == [200, 429, 429, 200, 429, 429, 429, 429, 200, 200, 429]
+    assert codes == [200, 429, 429, 200, 429, 429, 429, 429, 200, 429, 200, 200, 429]
     assert runtime.budgets.busy == 0
 
 
