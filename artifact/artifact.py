@@ -145,7 +145,10 @@ class Artifact:
         return self.folder / name
 
     def prediction_sha256(self) -> str:
-        """Fingerprint of all that decides what is predicted: the card and the metrics may change, figures still belong to it."""
+        """Fingerprint of all that decides what is predicted.
+
+        The card and the metrics may change, figures still belong to it.
+        """
         import json
 
         names = sorted(

@@ -69,16 +69,20 @@ RETRY_AFTER_S: dict[str, int] = {"overloaded": 1, "not_ready": 2}
 
 #: What to do next, used where the raiser gives no hint of its own.
 HINTS: dict[str, str] = {
-    "unreadable_structure": "Check that the whole file was sent and that it opens in a structure viewer; name its format.",
-    "unsupported_format": "Send a CIF, POSCAR/CONTCAR, extended XYZ, pymatgen JSON or JARVIS Atoms JSON, and name the format if in doubt.",
-    "disordered_structure": "Replace partial occupancies by an ordered cell (pymatgen's OrderDisorderedStructureTransformation makes one).",
+    "unreadable_structure": "Check that the whole file was sent and that it opens in a structure viewer; "
+    "name its format.",
+    "unsupported_format": "Send a CIF, POSCAR/CONTCAR, extended XYZ, pymatgen JSON or JARVIS Atoms JSON, and name "
+    "the format if in doubt.",
+    "disordered_structure": "Replace partial occupancies by an ordered cell (pymatgen's "
+    "OrderDisorderedStructureTransformation makes one).",
     "overlapping_atoms": "Remove duplicate atoms; check the space-group setting and the coordinates.",
     "degenerate_cell": "Check the lattice vectors: lengths in Å, angles in degrees, a cell with volume.",
     "unknown_element": "Use chemical element symbols from H to Lr; replace deuterium by H, remove dummy atoms.",
     "too_many_atoms": "Send the primitive cell: the prediction is the same for every cell of a crystal.",
     "too_many_edges": "Send the primitive cell: the prediction is the same for every cell of a crystal.",
     "not_describable": "Write a description yourself, or predict without text.",
-    "describe_unavailable": "Install the extra `describe` where the server runs, write a description yourself, or predict without text.",
+    "describe_unavailable": "Install the extra `describe` where the server runs, write a description yourself, or "
+    "predict without text.",
     "text_too_long": "Shorten the description; the first sentences carry what the model uses.",
     "too_many_items": "Split the batch, or use `hsegap score` for many files.",
     "invalid_request": "Compare the request with docs/api.md or with /docs.json.",
@@ -87,7 +91,8 @@ HINTS: dict[str, str] = {
     "payload_too_large": "Send fewer items or the primitive cell; `hsegap score` takes any number of files.",
     "unsupported_media_type": "Send JSON with the header `Content-Type: application/json`.",
     "overloaded": "Try again after the seconds named in the Retry-After header, or send batches to /predict_batch.",
-    "not_ready": "Try again after the seconds named in the Retry-After header; /readyz answers 200 when the server is ready.",
+    "not_ready": "Try again after the seconds named in the Retry-After header; "
+    "/readyz answers 200 when the server is ready.",
     "timeout": "Check the cell for a near-zero volume, send the primitive cell, or raise the deadline of the server.",
     "internal": "Try again; if it happens again, report it with the identifier in the message and the server's log.",
 }

@@ -99,7 +99,10 @@ class Loaded:
         return self._computing.submit(work).result()
 
     def encode(self, text: str | None) -> Encoded:
-        """A text as the network takes it; None for no text, which the network has learned a vector for or reads as an empty one."""
+        """A text as the network takes it.
+
+        None for no text, which the network has learned a vector for or reads as an empty one.
+        """
         manifest = self.artifact.manifest
         if text is None and manifest.config.get("no_text", "learned") == "learned":
             return Encoded(np.zeros((1, manifest.text_encoder.width), dtype=np.float32), None, truncated=False, ms=0.0)

@@ -105,7 +105,10 @@ class Predictor:
     def predict_iter(
         self, requests: Iterable[PredictRequest | Failure], *, ids: Iterable[str] | None = None
     ) -> Iterator[Prediction | Failure]:
-        """:meth:`predict` for any number of crystals: results come in order, each as soon as it and those before it are there."""
+        """:meth:`predict` for any number of crystals.
+
+        Results come in order, each as soon as it and those before it are there.
+        """
         names = iter(ids) if ids is not None else None
         numbered = not (isinstance(requests, list | tuple) and len(requests) == 1)
         with ThreadPoolExecutor(

@@ -37,7 +37,10 @@ class Prepared:
 
 
 def configured_layers(config: dict[str, Any]) -> list[str]:
-    """Names of the fusion layers of a configuration, ascending: ``layer_N``, GCN layers counted behind the ALIGNN layers."""
+    """Names of the fusion layers of a configuration, ascending.
+
+    ``layer_N``, GCN layers counted behind the ALIGNN layers.
+    """
     behind = (config.get("alignn_layers", 4) + layer for layer in config.get("middle_fusion_gcn_layers", ()))
     return [f"layer_{layer}" for layer in (*sorted(config.get("middle_fusion_layers", ())), *sorted(behind))]
 

@@ -1,4 +1,7 @@
-"""The second part of a prediction: the network's numbers, and what is observed on the way for the estimate of its error."""
+"""The second part of a prediction.
+
+The network's numbers, and what is observed on the way for the estimate of its error.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,10 @@ class Ran(NamedTuple):
 
 
 class _Numbers(NamedTuple):
-    """Answers to one crystal: with all that was told, with nothing told, without the text, without each fact, strained."""
+    """Answers to one crystal.
+
+    With all that was told, with nothing told, without the text, without each fact, and strained.
+    """
 
     result: NetworkResult
     gap_without: float

@@ -1,4 +1,6 @@
-"""What a calibrated artifact adds to a prediction: an interval, and warnings where a crystal or a text lies far from training.
+"""What a calibrated artifact adds to a prediction.
+
+An interval, and warnings where a crystal or a text lies far from training.
 
 An artifact without calibration (``manifest.calibration`` null) gets no interval, which is better than an invented one,
 and only those warnings that need none. Calibrations with one width for every crystal (artifact 0.1.0) stay readable
@@ -146,7 +148,10 @@ def applicability_warnings(
         warnings.append(Warn(code="element_not_in_training", message=message))
     largest: Any = manifest.training.get("max_atoms")
     if isinstance(largest, int | float) and len(seen.symbols) > largest:
-        message = f"The cell has {len(seen.symbols)} atoms; the largest in the training set has {largest:g}. Try the primitive cell."
+        message = (
+            f"The cell has {len(seen.symbols)} atoms; the largest in the training set has {largest:g}. "
+            "Try the primitive cell."
+        )
         warnings.append(Warn(code="larger_than_training", message=message))
     if calibration is not None and (reason := calibration.unlike(seen)):
         warnings.append(
@@ -156,6 +161,9 @@ def applicability_warnings(
         message = f"The text {reason}; check that it belongs to this crystal, or predict without text."
         warnings.append(Warn(code="text_contradicts_crystal", message=message))
     if calibration is not None and seen.text_vector is not None and calibration.far_text(seen.text_vector):
-        message = "The text is unlike the descriptions of the training set; generate one, or predict without text, and compare."
+        message = (
+            "The text is unlike the descriptions of the training set; "
+            "generate one, or predict without text, and compare."
+        )
         warnings.append(Warn(code="text_unlike_training", message=message))
     return warnings

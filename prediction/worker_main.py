@@ -82,7 +82,10 @@ def describe_job(job: Job) -> DescribeAnswer:
 
 
 def _read(job: Job) -> Crystal:
-    """Read the job's structure; a surprise inside a parser means that the file is unreadable, not that the service is broken."""
+    """Read the job's structure.
+
+    A surprise inside a parser means that the file is unreadable, not that the service is broken.
+    """
     from hsegap.structures import read
     from hsegap.structures.errors import StructureError
 

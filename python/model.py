@@ -1,4 +1,7 @@
-"""A model in a Python session: one crystal, a table of them, or a stream goes in; results, a frame or a stream comes out."""
+"""A model in a Python session: one crystal, a table of them, or a stream goes in.
+
+Results, a frame or a stream comes out.
+"""
 
 from __future__ import annotations
 

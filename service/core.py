@@ -195,7 +195,10 @@ class Core:
             raise
 
     async def describe_async(self, request: DescribeRequest) -> GeneratedDescription | Failure:
-        """Generate a description in robocrystallographer's wording, without blocking the event loop. The first takes some 15 s more."""
+        """Generate a description in robocrystallographer's wording, without blocking the event loop.
+
+        The first takes some 15 s more.
+        """
         if failure := self.not_ready():
             return failure
         expires_at = time.monotonic() + self.settings.request_timeout_s

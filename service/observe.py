@@ -1,4 +1,7 @@
-"""What a request leaves behind: an identifier, one structured line, and numbers for Prometheus. Never what was submitted."""
+"""What a request leaves behind: an identifier, one structured line, and numbers for Prometheus.
+
+Never what was submitted.
+"""
 
 from __future__ import annotations
 

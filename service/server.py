@@ -1,4 +1,6 @@
-"""One server process: BentoML's application under uvicorn. Started by :mod:`hsegap.service.launch` in a clean environment.
+"""One server process: BentoML's application under uvicorn.
+
+Started by :mod:`hsegap.service.launch` in a clean environment.
 
 ``bentoml serve`` runs the same application under circus. That supervisor costs a second process and a second or two,
 and it opens control ports on the loopback interface that ask nobody for a password; on a shared login node any user
@@ -68,7 +70,10 @@ def without_timers(app: Starlette) -> Starlette:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server with our life cycle: SIGTERM drains, SIGHUP loads the artifact again, and the exit status is 0."""
+    """uvicorn's server with our life cycle.
+
+    SIGTERM drains, SIGHUP loads the artifact again, and the exit status is 0.
+    """
 
     def __init__(self, config: uvicorn.Config, runtime: Runtime, early: EarlyAnswers) -> None:
         super().__init__(config)
@@ -78,7 +83,10 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Handle signals in the event loop. uvicorn's own way sends them again when it has finished, and dies of them."""
+        """Handle signals in the event loop.
+
+        Uvicorn's own way sends them again when it has finished, and dies of them.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)

@@ -73,7 +73,9 @@ async def ask(core: Backend, request: PredictRequest | Failure) -> Prediction | 
 
 
 def crystal_of(prediction: Prediction) -> Crystal:
-    """The crystal that was predicted, as a process that may be killed has read it: a stranger's file is never parsed here.
+    """The crystal that was predicted, as a process that may be killed has read it.
+
+    A stranger's file is never parsed here.
 
     Raises:
         ValueError: If the prediction carries no atoms or no cell.
@@ -111,7 +113,7 @@ async def predict(core: Backend, request: PredictRequest | Failure, words: Words
 
 
 def _payload(request: PredictRequest, prediction: Prediction, words: Words) -> dict[str, Any]:
-    """What the browser gets beside the answer's HTML: the picture, what was read, the maps, the table and the files to take away."""
+    """What the browser gets beside the answer's HTML: picture, what was read, maps, table, files to take away."""
     from hsegap.structures import summary_of
     from hsegap.ui.crystal_view import scene
     from hsegap.ui.read_panel import read_html

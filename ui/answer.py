@@ -151,8 +151,8 @@ def _timings(prediction: Prediction, words: Words) -> str:
 
 def _share(words: Words) -> str:
     made = [
-        f'<button type="button" class="hs-button" data-hs-share="{what}" title="{escape(words(f"share.{what}_title"))}">'
-        f"{escape(words(f'share.{what}'))}</button>"
+        f'<button type="button" class="hs-button" data-hs-share="{what}" '
+        f'title="{escape(words(f"share.{what}_title"))}">{escape(words(f"share.{what}"))}</button>'
         for what in SHARED
     ]
     said = '<span class="hs-said" role="status"></span>'
@@ -186,7 +186,8 @@ def answer_html(prediction: Prediction, words: Words | None = None) -> str:
         f'<article class="hs-answer{" hs-unsure" if unsure else ""}" aria-label="{escape(words("answer.label"))}">'
         f"<header><h2>{formula_html(prediction.formula)}</h2>{_badge(prediction, words, unsure=unsure)}"
         f'<span class="hs-from">{escape(f"{atoms} · {origin}")}</span></header>'
-        f'<div class="hs-gap-row"><p class="hs-gap" data-gap="{prediction.gap_ev:.6f}"><span>{prediction.gap_ev:.2f}</span> eV{sign}</p>'
+        f'<div class="hs-gap-row"><p class="hs-gap" data-gap="{prediction.gap_ev:.6f}">'
+        f"<span>{prediction.gap_ev:.2f}</span> eV{sign}</p>"
         f'<div class="hs-gap-side">{warnings_html(prediction, words)}{_interval(prediction, words, unsure=unsure)}'
         f"{_edge(prediction, words)}</div></div>"
         f"{raw}{scale_html(prediction.gap_ev, prediction.interval_ev, without_text_ev=alone, words=words)}"

@@ -268,7 +268,10 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def rows_csv(rows: Sequence[dict[str, Any]]) -> str:
-    """The results as `hsegap score` writes them, failures included. A cell that a spreadsheet would take for a formula is quoted as text."""
+    """The results as `hsegap score` writes them, failures included.
+
+    A cell that a spreadsheet would take for a formula is quoted as text.
+    """
     harmless = [{name: _harmless(value) for name, value in row.items()} for row in rows]
     return csv_head(COLUMNS) + csv_lines(harmless, COLUMNS)
 

@@ -1,4 +1,4 @@
-"""The Batch tab: files, archives or a table in, a table, two plots, the failures with their reasons, and downloads out."""
+"""The Batch tab: files, archives or a table in; a table, two plots, failures with reasons, and downloads out."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ ABOUT_GAP = UNSURE | {
     "text_truncated",
     "text_unlike_training",
     "text_contradicts_crystal",
+    "text_not_english",
     "fact_not_used",
     "fact_conflict",
     "fact_far_from_estimate",
@@ -44,8 +45,8 @@ def warning_item(warning: Warn, words: Words) -> str:
     code = f'<code title="{escape(words("care.code"))}">{escape(warning.code)}</code>'
     if words.is_english:
         return f"<li><span>{escape(warning.message)}</span> {code}</li>"
-    short = escape(in_short(warning.code, words))
-    return f'<li><span>{short}</span> <small lang="en">{escape(warning.message)}</small> {code}</li>'
+    said = escape(words.find(f"told.{warning.code}") or in_short(warning.code, words))
+    return f'<li><span>{said}</span> <small lang="en">{escape(warning.message)}</small> {code}</li>'
 
 
 def warnings_html(prediction: Prediction, words: Words) -> str:

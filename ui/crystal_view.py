@@ -1,4 +1,7 @@
-"""What the 3D picture draws: atoms with their images on the cell's faces, bonds, and the cell itself. The browser only colours it."""
+"""What the 3D picture draws: atoms with their images on the cell's faces, bonds, and the cell itself.
+
+The browser only colours it.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +87,10 @@ def drawn_atoms(frac_coords: np.ndarray, lattice: np.ndarray, *, repeat: int) ->
 
 
 def _may_bond(symbols: list[str]) -> np.ndarray:
-    """Which pairs of sites may be joined: metals bond to each other only where nothing else is there. Shape ``[sites, sites]``."""
+    """Which pairs of sites may be joined: metals bond to each other only where nothing else is there.
+
+    Shape ``[sites, sites]``.
+    """
     from pymatgen.core import Element
 
     metal = np.array([Element(symbol).is_metal for symbol in symbols])
@@ -117,7 +123,7 @@ def bonds_between(sites: np.ndarray, positions: np.ndarray, symbols: list[str]) 
 
 
 def polyhedra_of(cell: Cell, symbols: list[str], sites: np.ndarray, positions: np.ndarray) -> list[dict[str, Any]]:
-    """Coordination polyhedra: the hull of the neighbours around each drawn atom that is more electropositive than all of them.
+    """Coordination polyhedra: the hull of the neighbours around each drawn atom, for the more electropositive elements.
 
     Args:
         cell: The crystal.

@@ -180,7 +180,9 @@ def files_in(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def guard_events(blocks: gr.Blocks, uploads: Uploads) -> None:
-    """Check every event of a page before Gradio looks at its values, and every answer before Gradio looks for files in it.
+    """Check every event of a page and every answer.
+
+    Events before Gradio looks at their values, answers before Gradio looks for files in them.
 
     Args:
         blocks: The page.

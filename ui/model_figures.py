@@ -38,7 +38,7 @@ def _only_metals(ways: dict[str, dict[str, Any]]) -> bool:
 
 
 def main_figures(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Figures for one sentence: ``n``, ``mae`` and ``median_ae`` of the test crystals, ``metals_n`` and ``metals_mae`` of metals."""
+    """For one sentence: ``n``, ``mae``, ``median_ae`` of test crystals, ``metals_n``, ``metals_mae`` of metals."""
     made: dict[str, Any] = {}
     for ways in _sets(metrics).values():
         figures = next((ways[way] for way in WAYS if way in ways), next(iter(ways.values())))

@@ -37,7 +37,7 @@ def build(core: Backend) -> None:
 
 
 def sentences(info: ModelInfo, words: Words) -> list[str]:
-    """What the model predicts, how wrong it is on what, where not to trust it, what it learned from, and its licence."""
+    """What the model predicts, how wrong it is on what, where not to trust it, what it learned from, its licence."""
     told = words("model.what_pbe" if "pbe_gap_ev" in info.config.get("facts", ()) else "model.what")
     figures = main_figures(info.metrics)
     if figures.get("mae") is None:
@@ -118,7 +118,8 @@ def folds_html(info: ModelInfo, words: Words) -> str:
     plain = {key: value for key, value in info.training.items() if not isinstance(value, dict)}
     options = {key: value for key, value in info.training.items() if isinstance(value, dict)}
     cited = (
-        f'<p class="hs-cite">{escape(citation(info))}</p><p class="hs-sha">SHA-256 <code>{escape(info.sha256)}</code></p>'
+        f'<p class="hs-cite">{escape(citation(info))}</p>'
+        f'<p class="hs-sha">SHA-256 <code>{escape(info.sha256)}</code></p>'
         f'<p><a href="../docs.json" data-hs-link="docs.json">{escape(words("header.api"))} (OpenAPI)</a></p>'
     )
     calibration = facts(info.calibration) if info.calibration else f"<p>{escape(words('answer.no_interval'))}</p>"

@@ -38,8 +38,9 @@ logger = logging.getLogger("hsegap.page")
 #: The browser itself is told to ask no other host for anything. Gradio builds its templates from strings, hence
 #: unsafe-eval.
 POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-    "font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; "
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; "
+    "object-src 'none'; base-uri 'self'; "
     "form-action 'self'; frame-ancestors 'self'"
 )
 HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
@@ -112,7 +113,10 @@ def _add_static(app: FastAPI, artifact: Artifact) -> None:
 
 
 class _Polish:
-    """Adds :data:`HEADERS` to every answer, and our head and the visitor's words to the page itself; event streams pass through untouched."""
+    """Adds :data:`HEADERS` to every answer, and our head and the visitor's words to the page itself.
+
+    Event streams pass through untouched.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -153,7 +157,7 @@ class _Polish:
 
 
 def polished(page: bytes, language: str) -> bytes:
-    """Gradio's page (or its configuration) in a visitor's language, with our head, and without Gradio's link previews."""
+    """Gradio's page (or its configuration) in a visitor's language, with our head, without Gradio's link previews."""
     text = OTHERS_HEAD.sub("", page.decode("utf-8"))
     text = text.replace("</head>", head_html() + "</head>", 1)
     text = re.sub(r'<html([^>]*?)\slang="[^"]*"', rf'<html\1 lang="{TAGS[language]}"', text, count=1)
@@ -162,7 +166,10 @@ def polished(page: bytes, language: str) -> bytes:
 
 @lru_cache(maxsize=4)
 def _words_script(language: str) -> str:
-    """The catalogue for the page's scripts. Gradio's own words ("Drop file here") follow what the browser says of itself."""
+    """The catalogue for the page's scripts.
+
+    Gradio's own words ("Drop file here") follow what the browser says of itself.
+    """
     words = json.dumps(catalogue(language), ensure_ascii=False).replace("<", "\\u003c")
     tag = TAGS[language]
     return (
@@ -175,10 +182,14 @@ def _words_script(language: str) -> str:
 
 @lru_cache(maxsize=1)
 def head_html() -> str:
-    """What goes into the page's head: title, icon, styles, words, and the module that starts everything once Gradio knows its own address."""
+    """What goes into the page's head: title, icon, styles, words, and the module that starts everything.
+
+    It starts once Gradio knows its own address.
+    """
     icon = base64.b64encode(static_text("icon.svg").encode()).decode()
     address = f"{STATIC_ROUTE}/{static_version()}/page.js"
-    loader = f"import(new URL(window.gradio_config?.root || '.', window.location.href).pathname.replace(/\\/$/, '') + '{address}');"
+    root = "new URL(window.gradio_config?.root || '.', window.location.href).pathname"
+    loader = f"import({root}.replace(/\\/$/, '') + '{address}');"
     return (
         "<title>%%page.title%%</title>"
         f'<meta name="description" content="%%page.tagline%%"><link rel="icon" href="data:image/svg+xml;base64,{icon}">'
@@ -200,7 +211,7 @@ def _warm_up() -> None:
 
 
 async def _first_visit(app: FastAPI, core: Backend) -> None:
-    """Open the page, predict a crystal with a description and have a script predict it too: what is loaded late is loaded then.
+    """Open the page, predict a crystal with a description, have a script predict it too: late loads come then.
 
     Measured: without it the first visitor's first answer took a second longer than every later one.
     """
@@ -228,7 +239,7 @@ async def _first_visit(app: FastAPI, core: Backend) -> None:
 
 
 async def _prepare_for_visitors(app: FastAPI, core: Backend) -> None:
-    """Everything a first visitor would wait for, beside the server's own start; a failure costs nothing but that wait."""
+    """Everything a first visitor would wait for, beside the server's own start; a failure costs only that wait."""
     try:
         await asyncio.to_thread(_warm_up)
         await _first_visit(app, core)

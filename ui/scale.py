@@ -1,4 +1,4 @@
-"""The gap drawn on a scale beside materials everybody knows, as HTML that stretches with the page and needs no script."""
+"""The gap on a scale beside materials everybody knows, as HTML that stretches with the page and needs no script."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _length(wavelength: float) -> str:
 
 
 def edge_range(interval_ev: tuple[float, float], words: Words) -> str:
-    """The wavelengths at which the crystal begins to absorb, over an interval of its gap, and where in the spectrum they lie.
+    """The wavelengths at which a crystal begins to absorb, over an interval of its gap, and their part of the spectrum.
 
     Args:
         interval_ev: From, to; a single gap twice.
@@ -158,7 +158,8 @@ def scale_html(
         alone = words("scale.alone", gap=f"{without_text_ev:.2f}")
         spoken.append(alone + words("sentence.end"))
         parts.append(
-            f'<div class="hs-mark hs-mark-alone" style="left:{_percent(without_text_ev, end)}" title="{escape(alone)}"></div>'
+            f'<div class="hs-mark hs-mark-alone" style="left:{_percent(without_text_ev, end)}" '
+            f'title="{escape(alone)}"></div>'
         )
     predicted = escape(words("scale.predicted", gap=f"{gap_ev:.2f}"))
     parts.append(f'<div class="hs-mark" style="left:{_percent(gap_ev, end)}" title="{predicted}"></div>')

@@ -1,5 +1,6 @@
-"""Fixed HTML of the page's own parts. No braces in pairs, dollars or backticks: Gradio reads these strings as templates.
+"""Fixed HTML of the page's own parts.
 
+No braces in pairs, dollars or backticks: Gradio reads these strings as templates.
 Words between double percent signs are keys of the catalogues.
 """
 
@@ -13,7 +14,8 @@ HEADER = """
     <path d="M16 17.2V10.2m0 0l-3 3.2m3-3.2l3 3.2" class="hs-arrow"/></svg>
     <div><h1>hsegap</h1><p>%%page.tagline%%</p></div></div>
   <nav aria-label="%%header.elsewhere%%"><a href="../docs.json" data-hs-link="docs.json">%%header.api%%</a>
-    <button type="button" class="hs-button" data-hs-language="%%language.other_code%%" lang="%%language.other_tag%%">%%language.other%%</button>
+    <button type="button" class="hs-button" data-hs-language="%%language.other_code%%"
+      lang="%%language.other_tag%%">%%language.other%%</button>
     <button type="button" class="hs-button" data-hs-theme aria-label="%%header.colours%%">
       <span class="hs-in-light">%%header.dark%%</span><span class="hs-in-dark">%%header.light%%</span></button></nav>
 </header>
@@ -64,7 +66,8 @@ CRYSTAL = """
           <button type="button" class="hs-button" data-view="b" title="%%view.b%%" aria-label="%%view.b%%">b</button>
           <button type="button" class="hs-button" data-view="c" title="%%view.c%%" aria-label="%%view.c%%">c</button>
           <button type="button" class="hs-button" data-view="in" title="%%view.in%%" aria-label="%%view.in%%">+</button>
-          <button type="button" class="hs-button" data-view="out" title="%%view.out%%" aria-label="%%view.out%%">−</button>
+          <button type="button" class="hs-button" data-view="out" title="%%view.out%%"
+            aria-label="%%view.out%%">−</button>
           <button type="button" class="hs-button" data-view="reset" title="%%view.reset_title%%">%%view.reset%%</button>
         </div>
       </div>
@@ -83,7 +86,8 @@ STRAIN = """
   <p class="hs-meaning">%%strain.meaning%%</p>
   <p class="hs-note" data-role="note" role="status"></p>
   <div data-role="result" hidden>
-    <label class="hs-slider">%%strain.slider%% <input type="range" min="-3" max="3" step="0.1" value="0" data-role="slider">
+    <label class="hs-slider">%%strain.slider%%
+      <input type="range" min="-3" max="3" step="0.1" value="0" data-role="slider">
       <output data-role="value"></output></label>
     <div class="hs-plot" data-role="plot" role="img" aria-label="%%strain.plot%%"></div>
   </div>
@@ -94,7 +98,8 @@ BATCH = """
 <div class="hs-batch" data-role="all" hidden>
   <div class="hs-maps-head"><h2>%%batch.results%%</h2>
     <div class="hs-toolbar">
-      <label class="hs-field">%%batch.filter%% <input type="search" data-role="filter" placeholder="%%batch.filter_example%%"></label>
+      <label class="hs-field">%%batch.filter%%
+        <input type="search" data-role="filter" placeholder="%%batch.filter_example%%"></label>
       <button type="button" class="hs-button" data-role="csv">CSV</button>
       <button type="button" class="hs-button" data-role="json">JSON</button>
     </div></div>

@@ -36,7 +36,10 @@ _STEP = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class UploadError(ValueError):
-    """A file that is not an upload of this visitor, not one any more, or not a plain file; carries the named failure."""
+    """A file that is not an upload of this visitor, not one any more, or not a plain file.
+
+    Carries the named failure.
+    """
 
     def __init__(self) -> None:
         message = "One of the files is not among your uploads, or was uploaded more than ten minutes ago."
@@ -81,7 +84,10 @@ class Uploads:
                 self._size[visitor, path] = Path(path).lstat().st_size
 
     def has_room(self, visitor: str, size: int) -> bool:
-        """Whether an upload of so many bytes keeps within both quotas. Looks at the folder, so that broken-off uploads count too."""
+        """Whether an upload of so many bytes keeps within both quotas.
+
+        Looks at the folder, so that broken-off uploads count too.
+        """
         mine = [path for whose, path in self._until if whose == visitor]
         kept = sum(self._size.get((visitor, path), 0) for path in mine) + self._arriving.get(visitor, 0)
         files, everybody = self._measured()

@@ -1,4 +1,4 @@
-"""The words of the page: one catalogue per language in ``catalogue/``, and the choice of a language by cookie, then by the browser.
+"""The words of the page: a catalogue per language in ``catalogue/``, and which one a visitor gets.
 
 Gradio's own ``I18n`` follows the browser's language alone, offers no switch and does not reach what the server or the
 page's scripts write. So Gradio is built with marks (``%%tab.batch%%``), which become words when the page is sent; the
@@ -14,6 +14,9 @@ from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hsegap.prediction.chinese import HINTS_ZH, MESSAGES_ZH, WARNINGS_ZH
+from hsegap.prediction.language import preferred
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -24,6 +27,8 @@ LANGUAGES = ("en", "zh")
 TAGS = {"en": "en", "zh": "zh-CN"}
 #: Where the switch leaves the visitor's choice.
 COOKIE = "hsegap_language"
+#: What a language says of codes whose English sentences come with the case at hand, by the beginning of the key.
+_OF_CODES = {"zh": {"error.": MESSAGES_ZH, "hint.": HINTS_ZH, "told.": WARNINGS_ZH}}
 _MARK = re.compile(r"%%([a-z0-9_.]+)((?:\|[a-z_]+=[^|%]*)*)%%")
 
 
@@ -31,6 +36,8 @@ _MARK = re.compile(r"%%([a-z0-9_.]+)((?:\|[a-z_]+=[^|%]*)*)%%")
 def catalogue(language: str) -> dict[str, str]:
     """All words of a language, by key."""
     found: dict[str, str] = json.loads((FOLDER / f"{language}.json").read_text(encoding="utf-8"))
+    for beginning, words in _OF_CODES.get(language, {}).items():
+        found |= {beginning + code: said for code, said in words.items()}
     return found
 
 
@@ -65,7 +72,7 @@ class Words:
 
 
 class Marks(Words):
-    """Gives marks in place of words, for what is built once and sent to every visitor: :func:`with_words` puts the words in."""
+    """Gives marks in place of words, for what is built once for all; :func:`with_words` puts the words in."""
 
     def __call__(self, key: str, **values: object) -> str:
         """The mark of a key and of the values that belong into its words."""
@@ -82,7 +89,10 @@ class Marks(Words):
 
 
 def with_words(page: str, language: str) -> str:
-    """A text with each mark replaced by the words of a language. Catalogues hold nothing that HTML or JSON would read as its own."""
+    """A text with each mark replaced by the words of a language.
+
+    Catalogues hold nothing that HTML or JSON would read as its own.
+    """
     words = Words(language)
 
     def worded(found: re.Match[str]) -> str:
@@ -94,7 +104,7 @@ def with_words(page: str, language: str) -> str:
 
 
 def language_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """The language of a request: that of the switch's cookie, else the first of ``Accept-Language`` that there is, else English.
+    """The language of a request: that of the switch's cookie, else the one that ``Accept-Language`` likes best.
 
     Args:
         headers: As ASGI has them, names in lower case.
@@ -111,17 +121,4 @@ def language_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
         chosen = None
     if chosen is not None and chosen.value in LANGUAGES:
         return chosen.value
-    return _preferred(",".join(accepted)[:1000])
-
-
-def _preferred(accepted: str) -> str:
-    """The best liked of our languages in an ``Accept-Language`` header."""
-    best, liked = LANGUAGES[0], 0.0
-    for entry in accepted.split(","):
-        tag, _, rest = entry.strip().lower().partition(";")
-        weight = re.fullmatch(r"\s*q=([01](?:\.\d{0,3})?)\s*", rest)
-        quality = float(weight[1]) if weight else 0.0 if rest.strip() else 1.0
-        language = tag.partition("-")[0]
-        if language in LANGUAGES and quality > liked:
-            best, liked = language, quality
-    return best
+    return preferred(",".join(accepted))

@@ -19,7 +19,7 @@ from support.ui_samples import prediction
 UI = Path(__file__).resolve().parents[2] / "ui"
 DOCS = UI.parent / "docs"
 #: Named by codes: the server's own English sentences are shown in English.
-BY_CODE = ("error.", "hint.")
+BY_CODE = ("error.", "hint.", "told.")
 NAMES = re.compile(r"\{(\w+)\}")
 
 
