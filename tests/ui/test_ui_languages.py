@@ -46,7 +46,7 @@ def test_every_language_has_every_key_and_fills_in_the_same_names() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_words_hold_what_html_json_or_a_mark_would_read(language: str) -> None:
-    wrong = {key for key, words in catalogue(language).items() if re.search(r"""["\\\n`$]|%%|<[a-z/!]|&\w""", words)}
+    wrong = {key for key, words in plain(language).items() if re.search(r"""["\\\n`$]|%%|<[a-z/!]|&\w""", words)}
     assert not wrong
 
 
@@ -103,7 +103,7 @@ def test_an_answer_is_written_in_the_visitors_language() -> None:
     assert "吸收边" in made
     assert 'lang="en">The training set has no Ti.' in made
     failed = error_html(Failure.make("unreadable_structure", "Line 9 has no value.", "Look."), Words("zh"))
-    assert "无法读取该结构" in failed
+    assert "无法读取结构文件" in failed
     assert 'lang="en">Line 9 has no value. Look.' in failed
     assert "<code>unreadable_structure</code>" in failed
 
