@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 
 from hsegap.prediction.errors import Failure
+from hsegap.service.statuses import status_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,7 +29,7 @@ logger = logging.getLogger("hsegap.service")
 
 def json_answer(result: BaseModel) -> Response:
     """A prediction, description or failure as an HTTP answer."""
-    status = result.status if isinstance(result, Failure) else 200
+    status = status_of(result) if isinstance(result, Failure) else 200
     return Response(result.model_dump_json(), status_code=status, media_type="application/json")
 
 

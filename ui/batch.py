@@ -11,6 +11,7 @@ from lzma import LZMAError
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
+from hsegap.errors import HsegapError
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.limits import MAX_ITEMS
 from hsegap.ui.actions import make_request
@@ -49,12 +50,8 @@ class Item(NamedTuple):
     request: PredictRequest | Failure
 
 
-class BatchError(Exception):
-    """The batch as a whole cannot be taken; carries the named failure."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.error.message)
-        self.failure = failure
+class BatchError(HsegapError):
+    """The batch as a whole cannot be taken."""
 
 
 def format_of(name: str) -> str | None:
@@ -90,7 +87,7 @@ def _unpack(name: str, stream: BinaryIO, *, describe: bool, room: int) -> Iterab
         with zipfile.ZipFile(stream) as archive:
             members = [member for member in archive.infolist() if not member.is_dir() and not _hidden(member.filename)]
             if len(members) > room:
-                raise BatchError(_too_many())
+                raise _too_many()
             for member in members:
                 shown = _shown_name(member.filename)
                 if member.flag_bits & 0x1:
@@ -104,7 +101,7 @@ def _unpack(name: str, stream: BinaryIO, *, describe: bool, room: int) -> Iterab
                 total += len(content)
                 if total > MAX_UNPACKED_BYTES:
                     message = f"{name} unpacks to more than {MAX_UNPACKED_BYTES / 1e6:g} MB."
-                    raise BatchError(Failure.make("payload_too_large", message, "Split the archive."))
+                    raise BatchError("payload_too_large", message, "Split the archive.")
                 yield _item(shown, None if len(content) > MAX_FILE_BYTES else content, describe=describe)
     except (
         zipfile.BadZipFile,
@@ -118,7 +115,7 @@ def _unpack(name: str, stream: BinaryIO, *, describe: bool, room: int) -> Iterab
         struct.error,
     ) as error:
         message = f"{name} cannot be unpacked ({type(error).__name__})."
-        raise BatchError(Failure.make("unreadable_structure", message, "Pack it again as a plain zip.")) from error
+        raise BatchError("unreadable_structure", message, "Pack it again as a plain zip.") from error
 
 
 def _hidden(name: str) -> bool:
@@ -133,8 +130,8 @@ def _shown_name(name: str) -> str:
     return "/".join(parts)[-200:]
 
 
-def _too_many() -> Failure:
-    return Failure.make("too_many_items", f"The batch has more than {MAX_ITEMS} structures.")
+def _too_many() -> BatchError:
+    return BatchError("too_many_items", f"The batch has more than {MAX_ITEMS} structures.")
 
 
 def collect(paths: Sequence[str | Path], uploads: Uploads, *, describe: bool = False) -> list[Item]:
@@ -157,7 +154,7 @@ def collect(paths: Sequence[str | Path], uploads: Uploads, *, describe: bool = F
         try:
             stream = uploads.open(given)
         except UploadError as error:
-            raise BatchError(error.failure) from error
+            raise BatchError(*error.problem) from error
         with stream:
             if path.suffix.lower() == ".zip" or zipfile.is_zipfile(stream):
                 items.extend(_unpack(path.name, stream, describe=describe, room=MAX_ITEMS - len(items)))
@@ -166,14 +163,12 @@ def collect(paths: Sequence[str | Path], uploads: Uploads, *, describe: bool = F
                 content = stream.read(MAX_FILE_BYTES + 1)
                 items.append(_item(path.name, None if len(content) > MAX_FILE_BYTES else content, describe=describe))
         if len(items) > MAX_ITEMS:
-            raise BatchError(_too_many())
+            raise _too_many()
     if not items:
         raise BatchError(
-            Failure.make(
-                "invalid_request",
-                "There is no structure file in the batch.",
-                "Add CIF, POSCAR, XYZ or JSON files, or a zip of them.",
-            )
+            "invalid_request",
+            "There is no structure file in the batch.",
+            "Add CIF, POSCAR, XYZ or JSON files, or a zip of them.",
         )
     return items
 

@@ -6,6 +6,7 @@ import asyncio
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from hsegap.prediction.errors import Failure
 from hsegap.ui import batch, skeletons, texts
 from hsegap.ui.answer import error_html
 from hsegap.ui.components import part
@@ -48,7 +49,7 @@ def build(core: Backend, uploads: Uploads) -> None:
         try:
             items = await asyncio.to_thread(batch.collect, paths or [], uploads, describe=describing)
         except batch.BatchError as error:
-            yield None, error_html(error.failure), off, gr.skip()
+            yield None, error_html(Failure.of(error)), off, gr.skip()
             return
         rows: list[dict[str, Any]] = []
         answers: list[dict[str, Any]] = []
