@@ -15,6 +15,7 @@ from hsegap.prediction.messages import DescribeAnswer, Job, ReadAnswer
 from hsegap.prediction.network import NetworkInput
 from hsegap.prediction.prepared import Prepared
 from hsegap.prediction.schemas import DescribeRequest, Description, GeneratedDescription, PredictRequest, Timings, Warn
+from hsegap.text.language import is_english
 
 if TYPE_CHECKING:
     import threading
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from hsegap.prediction.loaded import Loaded
     from hsegap.prediction.workers import WorkerPool
 
+_NOT_ENGLISH = (
+    "The description is not in English, the one language that the text encoder was trained on: do not trust its effect."
+)
 #: Strains of the lattice between which the sensitivity of a gap is reported.
 SENSITIVITY_STRAINS = (-0.01, 0.01)
 
@@ -82,6 +86,8 @@ class Preparer:
             warnings.append(
                 Warn(code="text_truncated", message=f"The text has more than {most} tokens; its end was not read.")
             )
+        if description.origin == "given" and told.text is not None and not is_english(told.text):
+            warnings.append(Warn(code="text_not_english", message=_NOT_ENGLISH))
         return Prepared(
             index=index,
             formula=read.formula,

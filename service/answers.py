@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from hsegap.prediction.errors import Failure, internal_error
+from hsegap.service.language import told
 from hsegap.service.statuses import RETRY_AFTER_S, STATUS, status_of
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ async def answer(
         # A browser that opens the page gets its login box; a program gets the scheme it should use.
         wants_html = scope is not None and "text/html" in header(scope, b"accept")
         extra.append((b"www-authenticate", b'Basic realm="hsegap", charset="UTF-8"' if wants_html else b"Bearer"))
-    await plain(send, status, failure.model_dump_json().encode(), media_type=b"application/json", headers=extra)
+    await plain(send, status, told(failure).model_dump_json().encode(), media_type=b"application/json", headers=extra)
 
 
 async def plain(

@@ -18,6 +18,7 @@ from hsegap.service.budgets import OverloadedError, kind_of_prediction
 from hsegap.service.cors import Cors
 from hsegap.service.hosts import Hosts, bare_path
 from hsegap.service.json_limits import MAX_VALUES, parsed
+from hsegap.service.language import LANGUAGE, preferred
 from hsegap.service.observe import Record, observed
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class Guard:
             return
         scope = self._hosts.placed(scope)
         path = bare_path(scope["path"], scope.get("root_path", ""))
+        LANGUAGE.set(preferred(header(scope, b"accept-language")))
         with observed(scope, path, enabled=self._runtime.settings.request_log) as record:
             await self._answer(scope, path, receive, self._sending(scope, send, record), record)
 
@@ -89,7 +91,7 @@ class Guard:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 record.status = message["status"]
-                extra = [(b"x-request-id", record.id.encode()), *cors]
+                extra = [(b"x-request-id", record.id.encode()), (b"vary", b"Accept-Language"), *cors]
                 known = {name.lower() for name, _ in message.get("headers", [])}
                 if self._runtime.draining and b"connection" not in known:
                     extra += _CLOSE
