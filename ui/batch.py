@@ -19,8 +19,8 @@ from hsegap.batch.rows import COLUMNS, csv_head, csv_lines, flat, row_of
 from hsegap.batch.sources import STRUCTURE_NAME
 from hsegap.batch.streams import safe_name, structure_text
 from hsegap.batch.tables import TableOptions, is_table, table_items
-from hsegap.errors import Problem
-from hsegap.prediction.errors import Failure
+from hsegap.errors import HsegapError, Problem
+from hsegap.prediction.errors import HINTS
 from hsegap.prediction.limits import MAX_ITEMS
 from hsegap.ui.actions import make_request
 from hsegap.ui.care import UNSURE
@@ -47,12 +47,8 @@ SHOWN_TEXT = 200
 _SCORER_ONLY = (".parquet", ".pq", ".db")
 
 
-class BatchError(Exception):
-    """The batch as a whole cannot be taken; carries the named failure."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.error.message)
-        self.failure = failure
+class BatchError(HsegapError):
+    """The batch as a whole cannot be taken."""
 
 
 class Answered(NamedTuple):
@@ -109,22 +105,22 @@ def collect(paths: Sequence[str | Path], uploads: Uploads) -> Collected:
             try:
                 stream = uploads.open(given)
             except UploadError as error:
-                raise BatchError(error.failure) from error
+                raise BatchError(*error.problem) from error
             with stream:
                 for item in _items_of(safe_name(PurePosixPath(given).name), stream, found.passed):
                     room -= len(item.structure or "")
                     if len(found.items) == MAX_ITEMS:
                         message = f"The batch has more than {MAX_ITEMS} crystals."
-                        raise BatchError(Failure.make("too_many_items", message))
+                        raise BatchError("too_many_items", message, HINTS["too_many_items"])
                     if room < 0:
                         message = f"The structures have more than {MAX_UNPACKED / 1e6:g} million characters together."
-                        raise BatchError(Failure.make("payload_too_large", message, "Split the batch."))
+                        raise BatchError("payload_too_large", message, "Split the batch.")
                     found.items.append(_named(item, seen.unique(item.id)))
     finally:
         seen.close()
     if not found.items:
         hint = "Add CIF, POSCAR, XYZ or JSON files, an archive of them, or a table."
-        raise BatchError(Failure.make("invalid_request", "There is no structure in the batch.", hint))
+        raise BatchError("invalid_request", "There is no structure in the batch.", hint)
     return found
 
 

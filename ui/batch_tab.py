@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from hsegap.batch.progress import duration
+from hsegap.prediction.errors import Failure
 from hsegap.ui import batch, skeletons
 from hsegap.ui.answer import error_html
 from hsegap.ui.components import part
@@ -50,7 +51,7 @@ def build(core: Backend, uploads: Uploads, language: Any) -> None:
         try:
             items, passed = await asyncio.to_thread(batch.collect, paths or [], uploads)
         except batch.BatchError as error:
-            yield None, error_html(error.failure, said), off
+            yield None, error_html(Failure.of(error), said), off
             return
         found = batch.Results(len(items))
         yield None, progress_html(found, said), on

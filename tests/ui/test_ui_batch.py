@@ -51,7 +51,7 @@ def test_what_is_no_upload_is_neither_read_nor_deleted(tmp_path: Path, where: st
     (folder / "link.cif").symlink_to(victim)
     with pytest.raises(batch.BatchError) as caught:
         batch.collect([folder / "link.cif" if where == "link" else victim], Uploads(folder))
-    assert caught.value.failure.error.code == "invalid_request"
+    assert caught.value.code == "invalid_request"
     assert victim.read_text() == SILICON
     assert (folder / "link.cif").is_symlink()
 
@@ -105,7 +105,7 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert codes == (["", "", "", "unsafe_archive"] if members == 5 else ["", ""])
     with pytest.raises(batch.BatchError) as caught:
         batch.collect([tmp_path / "few.zip", tmp_path / "few.zip"], Uploads(tmp_path))
-    assert caught.value.failure.error.code == "payload_too_large"
+    assert caught.value.code == "payload_too_large"
 
 
 def test_a_broken_archive_costs_itself_and_an_empty_one_is_named(tmp_path: Path) -> None:
@@ -118,14 +118,14 @@ def test_a_broken_archive_costs_itself_and_an_empty_one_is_named(tmp_path: Path)
     (tmp_path / "empty.zip").write_bytes(b"PK\x05\x06" + b"\x00" * 18)
     with pytest.raises(batch.BatchError) as caught:
         batch.collect([tmp_path / "empty.zip"], Uploads(tmp_path))
-    assert caught.value.failure.error.code == "invalid_request"
+    assert caught.value.code == "invalid_request"
 
 
 def test_too_many_items_are_refused(tmp_path: Path) -> None:
     packed = make_zip(tmp_path / "many.zip", {f"{place}.cif": "x" for place in range(MAX_ITEMS + 1)})
     with pytest.raises(batch.BatchError) as caught:
         batch.collect([packed], Uploads(tmp_path))
-    assert caught.value.failure.error.code == "too_many_items"
+    assert caught.value.code == "too_many_items"
 
 
 def answered(item: Item, answer: Prediction | Failure) -> batch.Answered:
