@@ -23,8 +23,6 @@ FACTS = {
     "median_atoms": "median cell (atoms)",
     "mean_target": "mean gap (eV)",
     "epoch": "epoch chosen",
-    "half_width_ev": "half width (eV)",
-    "half_width_no_text_ev": "half width without text (eV)",
     "max_atoms": "largest cell (atoms)",
     "max_edges": "graph edges",
     "max_text_chars": "characters of a description",

@@ -38,7 +38,7 @@ CARD = (
     + "\n<script>window.broken = true</script>\n"
 )
 #: So wide that silicon's interval touches zero whichever network is shipped.
-HALF_WIDTH_EV = 2.5
+QUANTILE = 6.0
 
 
 def picture() -> bytes:
@@ -51,7 +51,7 @@ def picture() -> bytes:
 
 @pytest.fixture(scope="module")
 def rich_folder(artifact_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped artifact with a calibration of one width, errors by chemistry and a card with pictures."""
+    """The shipped artifact with wide intervals, errors by chemistry and a card with pictures."""
     folder = tmp_path_factory.mktemp("rich") / "artifact"
     shutil.copytree(artifact_folder, folder)
     manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
@@ -62,7 +62,7 @@ def rich_folder(artifact_folder: Path, tmp_path_factory: pytest.TempPathFactory)
     figures = {"mae": 0.41, "rmse": 0.7, "n": 120}
     chemistry = {"oxides": figures, "halides": {**figures, "mae": 0.52}}
     manifest["metrics"] = {"test (855 crystals)": {**figures, "by_chemistry": chemistry}, "validation": figures}
-    manifest["calibration"] = {"coverage": 0.9, "half_width_ev": HALF_WIDTH_EV}
+    manifest["calibration"]["scaled"] |= {"quantile": QUANTILE, "quantile_no_text": QUANTILE}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
 
@@ -134,7 +134,7 @@ def test_a_calibrated_answer_draws_the_very_interval_of_the_api(visit, rich_serv
     answer = httpx.post(f"{rich_server.url}/predict", json={"structure": SILICON}, timeout=60).json()
     low, high = answer["interval_ev"]
     assert low == 0  # this crystal's interval touches zero
-    assert high == pytest.approx(answer["gap_raw_ev"] + HALF_WIDTH_EV)
+    assert 0 < answer["gap_ev"] < high < 9.5  # and fits the usual scale
     assert f"{low:.2f} – {high:.2f} eV" in found.page.inner_text(".hs-interval-words")
     assert "90 % interval" in found.page.inner_text(".hs-interval-words")
     track, drawn, mark = (
