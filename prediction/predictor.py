@@ -167,8 +167,7 @@ class Predictor:
 
     def _answer(self, item: Prepared, expires_at: float) -> Prediction | Failure:
         """Run the network on a prepared crystal and report."""
-        calibration = self._reporter.calibration
-        compare = calibration is not None and calibration.model is not None
+        compare = self._reporter.calibration is not None
         ran = run_network(item, self.loaded, expires_at=expires_at, compare=compare, reference=self._reporter.reference)
         if isinstance(ran, Failure):
             return ran

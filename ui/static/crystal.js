@@ -26,6 +26,7 @@ class CrystalView {
     this.find("views").addEventListener("click", (event) => event.target.dataset?.view && this.look(event.target.dataset.view));
     this.zoom = 1;
     this.find("layer").addEventListener("change", (event) => this.choose(this.map.name, event.target.value));
+    if (window.hsegap.wantedMap) this.want(...window.hsegap.wantedMap.split("/"));
     window.addEventListener("hsegap-want-map", ({ detail }) => this.want(...detail.split("/")));
     onTheme(() => this.payload && this.draw());
     new ResizeObserver(() => {

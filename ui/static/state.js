@@ -111,6 +111,7 @@ async function restore() {
   state.turn += 1;
   if (TABS.includes(there.get("tab") ?? "predict")) showTab(there.get("tab") ?? "predict");
   state.map = there.get("map");
+  window.hsegap.wantedMap = state.map; // for a picture that is not there yet
   if (state.map) window.dispatchEvent(new CustomEvent("hsegap-want-map", { detail: state.map }));
   try {
     const input = await inputOf(there);
