@@ -30,6 +30,8 @@ class Prepared:
     timings: Timings
     want_atoms: bool
     started: float
+    #: Whether others pass it on the way to the network; None if it is large.
+    patient: bool | None = False
 
 
 def configured_layers(config: dict[str, Any]) -> list[str]:
