@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
+    from rich.progress import Progress
 
     from hsegap.evaluation.calibration import Learned
     from hsegap.evaluation.evaluate import Row
@@ -75,9 +75,8 @@ def calibrate(
     \b
     Examples:
       hsegap calibrate artifacts/mine --rows val.jsonl.gz,val_metals.jsonl.gz --train train.jsonl.gz
-      hsegap calibrate artifacts/mine --rows val.jsonl.gz --rows val_metals.jsonl.gz --train train.jsonl.gz --residuals
-      holdout.csv hsegap calibrate artifacts/mine --rows val.jsonl.gz,val_metals.jsonl.gz --train train.jsonl.gz --like
-      artifacts/hsegap-hse
+      hsegap calibrate artifacts/mine --rows val.jsonl.gz --train train.jsonl.gz --residuals holdout.csv
+      hsegap calibrate artifacts/mine --rows val.jsonl.gz --train train.jsonl.gz --like artifacts/hsegap-hse
     """
     status = run(
         artifact,
@@ -124,52 +123,20 @@ def run(
         Exit status: 0 if the artifact was written, else 1.
     """
     from hsegap.artifact.artifact import ArtifactError
-    from hsegap.evaluation.calibration import learn, observe
-    from hsegap.evaluation.evaluate import EvaluationError, read_rows
-    from hsegap.evaluation.residuals import held_out, held_out_known, read_residuals
+    from hsegap.commands.predict import open_predictor
+    from hsegap.evaluation.residuals import read_residuals
+    from hsegap.evaluation.rows import EvaluationError, read_rows
 
     try:
         validation = [row for path in rows for row in read_rows(path)]
-        known = [row for path in train for row in read_rows(path)]
+        training = [row for path in train for row in read_rows(path)]
         tables = read_residuals(residuals)
-        _check_overlap(tables, known, wanted=bool(residuals), like=like)
-        sample = _sample(known, train_rows, first=set(tables))
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        from hsegap.commands.predict import open_predictor
-
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with (
-            open_predictor(artifact, jobs=len(sample)) as predictor,
-            Progress(*columns, console=Console(file=sys.stderr), transient=True) as bar,
-        ):
-            task = bar.add_task("validation", total=len(validation))
-            seen = observe(validation, predictor, with_text=True, advance=lambda: bar.advance(task))
-            task2 = bar.add_task("training crystals", total=len(sample))
-            observed = observe(sample, predictor, with_text=like is not None, advance=lambda: bar.advance(task2))
-            training = [item.without_text() for item in observed]
-            described = [row for row in known if row.description is not None]
-            texts = _text_vectors(
-                predictor, [str(row.description) for row in _sample(described, train_rows, first=set())], cache_dir
-            )
-            fitted = list(held_out(training, tables, {row.id for row in described}))
-            origin = "held out of training"
-            if like is not None:
-                fitted, origin = _alike([*observed, *training], sample, like)
-            stated = _stated(validation, predictor)
-            pbe_gaps = {row.id: row.pbe_gap_ev for row in known if row.pbe_gap_ev is not None}
-            fitted_known = list(held_out_known(training, tables, pbe_gaps))
-            learned = learn(
-                seen,
-                training,
-                texts,
-                fitted,
-                coverage=coverage,
-                origin=origin,
-                known=stated,
-                known_residuals=fitted_known,
-            )
+        _check_overlap(tables, training, wanted=bool(residuals), like=like)
+        given = Given(validation, training, _sample(training, train_rows, first=set(tables)), tables, like)
+        with open_predictor(artifact, jobs=len(given.sample)) as predictor, output.progress() as bar:
+            described = [str(row.description) for row in _sample(given.described, train_rows, first=set())]
+            texts = _text_vectors(predictor, described, cache_dir)
+            learned = _learned(given, predictor, texts, bar, coverage=coverage)
             folder = predictor.artifact.folder
         written = write(folder, learned, out=out or folder)
     except (ArtifactError, EvaluationError) as error:
@@ -179,6 +146,58 @@ def run(
         output.note(f"{name}: {value}")
     output.note(f"wrote {written}")
     return 0
+
+
+class Given(NamedTuple):
+    """What a calibration learns from.
+
+    Attributes:
+        validation: Labelled crystals that the network was not trained on.
+        training: Those that it was.
+        sample: The training crystals that are looked at.
+        tables: Held-out predictions of training rows, by the rows' names.
+        like: Another artifact whose expected errors are taken instead; None for none.
+    """
+
+    validation: list[Row]
+    training: list[Row]
+    sample: list[Row]
+    tables: dict[str, Residual]
+    like: Path | None
+
+    @property
+    def described(self) -> list[Row]:
+        """The training rows with a description."""
+        return [row for row in self.training if row.description is not None]
+
+
+def _learned(given: Given, predictor: Predictor, texts: np.ndarray, bar: Progress, *, coverage: float) -> Learned:
+    """See the crystals through the artifact, and calibrate."""
+    from hsegap.evaluation.calibration import learn, observe
+    from hsegap.evaluation.residuals import held_out, held_out_known
+
+    def watched(task: str, rows: list[Row], *, with_text: bool) -> list[Seen]:
+        number = bar.add_task(task, total=len(rows))
+        return observe(rows, predictor, with_text=with_text, advance=lambda: bar.advance(number))
+
+    seen = watched("validation", given.validation, with_text=True)
+    observed = watched("training crystals", given.sample, with_text=given.like is not None)
+    bare = [item.without_text() for item in observed]
+    if given.like is None:
+        fitted, origin = list(held_out(bare, given.tables, {row.id for row in given.described})), "held out of training"
+    else:
+        fitted, origin = _alike([*observed, *bare], given.sample, given.like)
+    pbe_gaps = {row.id: row.pbe_gap_ev for row in given.training if row.pbe_gap_ev is not None}
+    return learn(
+        seen,
+        bare,
+        texts,
+        fitted,
+        coverage=coverage,
+        origin=origin,
+        known=_stated(given.validation, predictor),
+        known_residuals=list(held_out_known(bare, given.tables, pbe_gaps)),
+    )
 
 
 def _stated(validation: list[Row], predictor: Predictor) -> list[Seen]:

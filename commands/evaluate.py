@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +13,8 @@ from hsegap.commands.options import ArtifactOption, JsonOption
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hsegap.evaluation.evaluate import Answers
+    from hsegap.evaluation.evaluate import Answers, Evaluation
+    from hsegap.evaluation.rows import Row
 
 
 def evaluate(
@@ -108,39 +108,17 @@ def run(
     Returns:
         Exit status: 0 if every row was predicted, else 1.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from hsegap.artifact.artifact import Artifact, ArtifactError
-    from hsegap.batch.texts import ScoringPredictor
+    from hsegap.artifact.artifact import ArtifactError
     from hsegap.commands.tables import show_error, show_evaluation, show_figures
-    from hsegap.evaluation.evaluate import EvaluationError, ask, predictions_needed, read_rows, summarise
-    from hsegap.evaluation.evaluation_report import report_of, write_report
+    from hsegap.evaluation.evaluation_report import write_report
+    from hsegap.evaluation.rows import EvaluationError, read_rows
 
-    columns = (TextColumn("predicting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     texts = not without_text
     variants = {"with_text": texts, "generated": generated and texts, "shuffled": shuffled and texts, "known": known}
     with output.answers_only() as console:
         try:
             by_file = {path.name: read_rows(path, target=target, limit=limit) for path in files}
-            with (
-                ScoringPredictor(Artifact.load(artifact), workers=2, threads=2) as predictor,
-                Progress(*columns, console=Console(file=sys.stderr), transient=True) as bar,
-            ):
-                total = sum(predictions_needed(some, **variants) for some in by_file.values())
-                task = bar.add_task("", total=total)
-                answers = {
-                    name: ask(some, predictor, **variants, advance=lambda: bar.advance(task))
-                    for name, some in by_file.items()
-                }
-                everything = _together(answers)
-                evaluation = summarise(everything, predictor, file=", ".join(by_file), target=target)
-                identity = {"measured_on": predictor.artifact.prediction_sha256()}
-                report = (
-                    evaluation.as_json()
-                    | identity
-                    | report_of(answers, everything, threshold_ev=predictor.metal_below_ev)
-                )
+            everything, evaluation, report = _measured(by_file, artifact, variants, target=target)
             if out is not None:
                 report["command"] = " ".join(_command(files, target=target, limit=limit, variants=variants))
                 write_report(report, everything, out)
@@ -159,6 +137,30 @@ def run(
             if out is not None:
                 output.note(f"wrote {out}")
     return int(bool(evaluation.failures))
+
+
+def _measured(
+    by_file: dict[str, list[Row]], artifact: Path | None, variants: dict[str, bool], *, target: str
+) -> tuple[Answers, Evaluation, dict[str, Any]]:
+    """Predict the rows of all files: the answers, their plain errors, and the whole report.
+
+    Raises:
+        hsegap.artifact.artifact.ArtifactError: If the artifact must not be used.
+    """
+    from hsegap.artifact.artifact import Artifact
+    from hsegap.batch.texts import ScoringPredictor
+    from hsegap.evaluation.evaluate import ask, predictions_needed, summarise
+    from hsegap.evaluation.evaluation_report import report_of
+
+    with ScoringPredictor(Artifact.load(artifact), workers=2, threads=2) as predictor, output.progress() as bar:
+        task = bar.add_task("predicting", total=sum(predictions_needed(some, **variants) for some in by_file.values()))
+        answers = {
+            name: ask(some, predictor, **variants, advance=lambda: bar.advance(task)) for name, some in by_file.items()
+        }
+        everything = _together(answers)
+        evaluation = summarise(everything, predictor, file=", ".join(by_file), target=target)
+        report = evaluation.as_json() | {"measured_on": predictor.artifact.prediction_sha256()}
+        return everything, evaluation, report | report_of(answers, everything, threshold_ev=predictor.metal_below_ev)
 
 
 def _together(answers: dict[str, Answers]) -> Answers:

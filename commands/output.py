@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rich.progress import Progress
+
 
 @contextlib.contextmanager
 def answers_only() -> Iterator[TextIO]:
@@ -60,6 +62,15 @@ def write_json(value: Any, out: TextIO) -> None:
 def note(message: str) -> None:
     """Say something beside the answer."""
     sys.stderr.write(f"{message}\n")
+
+
+def progress() -> Progress:
+    """A bar per task on standard error, gone when its block ends."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(file=sys.stderr), transient=True)
 
 
 def status_of(error: Exception) -> int:

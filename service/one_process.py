@@ -29,15 +29,29 @@ TOLD_S = 0.5
 LAST_BYTES_S = 3
 
 
-def without_timers(app: Starlette) -> Starlette:
-    """BentoML's application without the middleware that gives each request a timer.
+def lean(app: Starlette, *, access_log: bool = False) -> Starlette:
+    """BentoML's application without what costs each request something and brings it nothing.
 
-    The timer is not stopped when the answer is out: until the time is up it keeps some 9 kB of every request alive, and
-    BentoML's time must be longer than any of ours. :class:`hsegap.service.guard.Guard` has the limits that count.
+    One middleware gives each request a timer that is not stopped when the answer is out: until the time is up it keeps some
+    9 kB of every request alive, and BentoML's time must be longer than any of ours.
+    :class:`hsegap.service.guard.Guard` has the limits that count. Another makes OpenTelemetry's spans, which nobody sees
+    where no exporter is configured, and a third writes BentoML's access log.
+
+    Args:
+        app: The application.
+        access_log: Whether that log is wanted.
     """
+    from bentoml._internal.configuration.containers import BentoMLContainer
+    from bentoml._internal.server.http.access import AccessLogMiddleware
     from bentoml._internal.server.http.traffic import TimeoutMiddleware
+    from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 
-    app.user_middleware = [entry for entry in app.user_middleware if entry.cls is not TimeoutMiddleware]
+    dropped: list[Any] = [TimeoutMiddleware]
+    if not BentoMLContainer.config.tracing.exporter_type.get():
+        dropped.append(OpenTelemetryMiddleware)
+    if not access_log:
+        dropped.append(AccessLogMiddleware)
+    app.user_middleware = [entry for entry in app.user_middleware if entry.cls not in dropped]
     return app
 
 
@@ -139,7 +153,6 @@ def make_server(*, access_log: bool, early: EarlyAnswers | None = None) -> Serve
     start_log()
     # Only several processes need files to add their counters up.
     BentoMLContainer.metrics_client.set(PrometheusClient(multiproc="PROMETHEUS_MULTIPROC_DIR" in os.environ))
-    BentoMLContainer.api_server_config.logging.access.enabled.set(access_log)
     if access_log:
         logging.getLogger("bentoml.access").setLevel(logging.INFO)
     RUNTIME.owns_signals = True
@@ -148,7 +161,7 @@ def make_server(*, access_log: bool, early: EarlyAnswers | None = None) -> Serve
         write_request_lines()
     bounds = bounds_for(settings.max_connections, workers=settings.workers)
     config = uvicorn.Config(
-        without_timers(HsegapService.to_asgi()),  # type: ignore[attr-defined]  # BentoML's decorator is typed as returning the class
+        lean(HsegapService.to_asgi(), access_log=access_log),  # type: ignore[attr-defined]  # BentoML's decorator is typed as returning the class
         http=protocol(bounds, header_timeout_s=settings.header_timeout_s),
         ws="none",
         # As many connections are taken in one go; of several processes each takes one, and leaves the next to the others.
