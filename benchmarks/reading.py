@@ -1,7 +1,7 @@
 """How long a CIF takes to be read: P 1 and with symmetry operations, about 10, 50 and 200 atoms, beside other readers.
 
-    python benchmarks/reading.py               # milliseconds, best of many rounds; the crystals are those of
-    ../shared/data/hse python benchmarks/reading.py --rounds 50   # fewer rounds
+    python benchmarks/reading.py               # milliseconds, best of many rounds, over ../shared/data/hse
+    python benchmarks/reading.py --rounds 50   # fewer rounds
 
 The best of the rounds is printed and not their median: whatever else the machine does only ever adds to a time of some
 0.1 ms. The files with symmetry are conventional cells written by pymatgen with the operations that it finds.

@@ -1,7 +1,9 @@
-"""Which worker processes for what: the server's (`predict_iter`), the scorer's pool, and pebble's, on the same crystals.
+"""Which worker processes for what.
 
-    python benchmarks/workers.py                 # rates and processor time by number of workers; about two minutes on
-    two idle cores python benchmarks/workers.py --rounds 1 --count 64
+The server's (`predict_iter`), the scorer's pool, and pebble's, on the same crystals.
+
+    python benchmarks/workers.py                 # rates and processor time; about two minutes on two idle cores
+    python benchmarks/workers.py --rounds 1 --count 64
 
 Each contender runs in a process of its own, once over one crystal and once over all; the difference is what is printed,
 so that starting counts nowhere. pebble (`pip install pebble`) is left out where it is not installed. The crystals are
@@ -109,7 +111,10 @@ def _pebble_job(text: str) -> float:
 
 
 def by_pebble(texts: list[str], workers: int) -> tuple[list[float], float]:
-    """The pool of pebble with a memory limit set in its workers and a deadline for each crystal; reading and network in one process."""
+    """The pool of pebble with a memory limit set in its workers and a deadline for each crystal.
+
+    Reading and network in one process.
+    """
     import multiprocessing
 
     from pebble import ProcessPool

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from hsegap.evaluation.calibration import Learned
-    from hsegap.evaluation.evaluate import Row
     from hsegap.evaluation.residuals import Residual
+    from hsegap.evaluation.rows import Row
     from hsegap.evaluation.seen import Seen
+    from hsegap.prediction.nearest import Known
     from hsegap.prediction.predictor import Predictor
 
 
@@ -49,7 +50,8 @@ def calibrate(
         Path | None,
         typer.Option(
             metavar="ARTIFACT",
-            help="Without held-out predictions: expect the errors that this artifact, trained on the same rows, expects.",
+            help="Without held-out predictions: expect the errors that this artifact, trained on the same rows, "
+            "expects.",
             show_default=False,
         ),
     ] = None,
@@ -67,7 +69,9 @@ def calibrate(
         ".cache"
     ),
 ) -> None:
-    """Give an artifact its intervals, warning limits and metal threshold.
+    """Give an artifact its intervals, warning limits, metal threshold and table of training crystals.
+
+    And the reference that the atoms' contributions are counted from.
 
     Intervals are split-conformal. Validation rows of one half choose, those of the other calibrate; test rows have no
     place here. docs/uncertainty.md says how.
@@ -136,9 +140,9 @@ def run(
         with open_predictor(artifact, jobs=len(given.sample)) as predictor, output.progress() as bar:
             described = [str(row.description) for row in _sample(given.described, train_rows, first=set())]
             texts = _text_vectors(predictor, described, cache_dir)
-            learned = _learned(given, predictor, texts, bar, coverage=coverage)
+            learned, table = _learned(given, predictor, texts, bar, coverage=coverage)
             folder = predictor.artifact.folder
-        written = write(folder, learned, out=out or folder)
+        written = write(folder, learned, table, out=out or folder)
     except (ArtifactError, EvaluationError) as error:
         output.note(f"hsegap: {error}")
         return 1
@@ -171,9 +175,12 @@ class Given(NamedTuple):
         return [row for row in self.training if row.description is not None]
 
 
-def _learned(given: Given, predictor: Predictor, texts: np.ndarray, bar: Progress, *, coverage: float) -> Learned:
-    """See the crystals through the artifact, and calibrate."""
-    from hsegap.evaluation.calibration import learn, observe
+def _learned(
+    given: Given, predictor: Predictor, texts: np.ndarray, bar: Progress, *, coverage: float
+) -> tuple[Learned, Known]:
+    """See the crystals through the artifact, calibrate, and place the crystals that answers name as neighbours."""
+    from hsegap.evaluation.calibration import embedding_of, learn, observe
+    from hsegap.evaluation.nearest_table import table_of
     from hsegap.evaluation.residuals import held_out, held_out_known
 
     def watched(task: str, rows: list[Row], *, with_text: bool) -> list[Seen]:
@@ -188,7 +195,7 @@ def _learned(given: Given, predictor: Predictor, texts: np.ndarray, bar: Progres
     else:
         fitted, origin = _alike([*observed, *bare], given.sample, given.like)
     pbe_gaps = {row.id: row.pbe_gap_ev for row in given.training if row.pbe_gap_ev is not None}
-    return learn(
+    learned = learn(
         seen,
         bare,
         texts,
@@ -198,10 +205,16 @@ def _learned(given: Given, predictor: Predictor, texts: np.ndarray, bar: Progres
         known=_stated(given.validation, predictor),
         known_residuals=list(held_out_known(bare, given.tables, pbe_gaps)),
     )
+    number = bar.add_task("neighbours", total=len(given.training) - len(given.sample))
+    embedding = embedding_of(learned)
+    return learned, table_of(given.training, predictor, embedding, observed=bare, advance=lambda: bar.advance(number))
 
 
 def _stated(validation: list[Row], predictor: Predictor) -> list[Seen]:
-    """Validation rows with their PBE gaps stated, without and with their texts; none where the network takes no such fact."""
+    """Validation rows with their PBE gaps stated, without and with their texts.
+
+    None where the network takes no such fact.
+    """
     from hsegap.evaluation.calibration import observe
 
     if "pbe_gap_ev" not in predictor.network().facts:
@@ -221,18 +234,15 @@ def _alike(seen: list[Seen], sample: list[Row], like: Path) -> tuple[list[Seen],
     """
     from hsegap.commands.predict import open_predictor
     from hsegap.evaluation.calibration import observe
-    from hsegap.evaluation.evaluate import EvaluationError
     from hsegap.evaluation.residuals import expected_alike
+    from hsegap.evaluation.rows import EvaluationError
     from hsegap.prediction.uncertainty import read_calibration
 
     with open_predictor(like, jobs=len(sample)) as predictor:
         manifest = predictor.artifact.manifest
         calibration = read_calibration(predictor.artifact)
-        if calibration is None or calibration.model is None:
-            raise EvaluationError(
-                f"{like} has no model of its errors.",
-                "Name an artifact whose intervals differ from crystal to crystal.",
-            )
+        if calibration is None:
+            raise EvaluationError(f"{like} has no model of its errors.", "Name an artifact that is calibrated.")
         former = observe(sample, predictor, with_text=True)
     both = [*former, *(item.without_text() for item in former)]
     # A crystal without a description was seen twice in the same way.
@@ -248,7 +258,7 @@ def _check_overlap(tables: dict[str, Residual], known: list[Row], *, wanted: boo
     Raises:
         EvaluationError: If none of the rows is there, or there are two sources.
     """
-    from hsegap.evaluation.evaluate import EvaluationError
+    from hsegap.evaluation.rows import EvaluationError
 
     if wanted and like is not None:
         raise EvaluationError(
@@ -291,12 +301,13 @@ def _facts(settings: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def write(folder: Path, learned: Learned, *, out: Path) -> Path:
+def write(folder: Path, learned: Learned, table: Known, *, out: Path) -> Path:
     """Write an artifact with its calibration; it appears whole or not at all.
 
     Args:
         folder: The artifact.
         learned: Its calibration.
+        table: Training crystals to name neighbours from.
         out: Folder to write, which may be the artifact itself.
 
     Raises:
@@ -305,6 +316,8 @@ def write(folder: Path, learned: Learned, *, out: Path) -> Path:
     from safetensors.numpy import save
 
     from hsegap.artifact.rewrite import rewrite
+    from hsegap.prediction.nearest import NEIGHBOURS_FILE
     from hsegap.prediction.scale import TENSORS
 
-    return rewrite(folder, out, files={TENSORS: save(learned.arrays)}, changes={"calibration": learned.settings})
+    files = {TENSORS: save(learned.arrays), NEIGHBOURS_FILE: save(table.arrays())}
+    return rewrite(folder, out, files=files, changes={"calibration": learned.settings})

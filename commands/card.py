@@ -67,8 +67,8 @@ def run(artifact: Path, *, evaluations: Sequence[Path], docs: Path | None, out: 
     from hsegap.artifact.rewrite import rewrite
     from hsegap.evaluation.card import model_card
     from hsegap.evaluation.card_figures import measured, metrics
-    from hsegap.evaluation.evaluate import EvaluationError
     from hsegap.evaluation.evaluation_report import BARS, PARITY
+    from hsegap.evaluation.rows import EvaluationError
 
     try:
         opened = Artifact.load(artifact)
@@ -107,8 +107,8 @@ def _read(folder: Path, artifact: Any) -> dict[str, Any]:
     Raises:
         EvaluationError: If so, or if the folder holds no evaluation.
     """
-    from hsegap.evaluation.evaluate import EvaluationError
     from hsegap.evaluation.evaluation_report import REPORT
+    from hsegap.evaluation.rows import EvaluationError
 
     again = "Evaluate the artifact as it is: hsegap evaluate FILES --artifact FOLDER -o RESULTS."
     try:

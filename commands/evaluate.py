@@ -1,4 +1,4 @@
-"""`hsegap evaluate`: the errors of an artifact on files of labelled crystals, and all else that tells how far it can be trusted."""
+"""`hsegap evaluate`: an artifact's errors on labelled crystals, and all else that tells how far it can be trusted."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def _together(answers: dict[str, Answers]) -> Answers:
 
 def _command(files: Sequence[Path], *, target: str, limit: int | None, variants: dict[str, Any]) -> list[str]:
     """The command as it can be typed again, files by name."""
-    from hsegap.evaluation.evaluate import TARGET
+    from hsegap.evaluation.rows import TARGET
 
     parts = ["hsegap evaluate", *(path.name for path in files)]
     parts += ["--without-text"] if not variants["with_text"] else []

@@ -113,28 +113,38 @@ def predict(
       hsegap predict examples/GaAs.cif --describe --json
       cat examples/GaAs.cif | hsegap predict - --json --no-atoms
     """
-    from hsegap.text.stated import MAX_GAP_EV
-
     check_stdin_once(files)
-    if text is not None and describe:
-        raise typer.BadParameter("give --text or --describe, not both", param_hint="--text")
-    if pbe_gap is not None and not 0 <= pbe_gap <= MAX_GAP_EV:  # not a number fails both
-        raise typer.BadParameter(f"a gap lies between 0 and {MAX_GAP_EV:g} eV", param_hint="--pbe-gap")
-    if json and csv:
-        raise typer.BadParameter("give --json or --csv, not both", param_hint="--csv")
-    if min_gap is not None and max_gap is not None and min_gap > max_gap:
-        raise typer.BadParameter("no gap is above --min-gap and below --max-gap", param_hint="--min-gap")
+    shown = Shown(json, csv, verbose, sort, descending, min_gap, max_gap)
+    _refuse_contradictions(shown, text=text, describe=describe, pbe_gap=pbe_gap)
     status = run(
         files,
         text=text,
         pbe_gap_ev=pbe_gap,
         describe=describe,
-        shown=Shown(json, csv, verbose, sort, descending, min_gap, max_gap),
+        shown=shown,
         atoms=atoms,
         artifact=artifact,
         file_format=format_name(format),
     )
     raise typer.Exit(status)
+
+
+def _refuse_contradictions(shown: Shown, *, text: str | None, describe: bool, pbe_gap: float | None) -> None:
+    """Options that exclude each other, and a gap that none can be.
+
+    Raises:
+        typer.BadParameter: Naming the option.
+    """
+    from hsegap.text.stated import MAX_GAP_EV
+
+    if text is not None and describe:
+        raise typer.BadParameter("give --text or --describe, not both", param_hint="--text")
+    if pbe_gap is not None and not 0 <= pbe_gap <= MAX_GAP_EV:  # not a number fails both
+        raise typer.BadParameter(f"a gap lies between 0 and {MAX_GAP_EV:g} eV", param_hint="--pbe-gap")
+    if shown.as_json and shown.as_csv:
+        raise typer.BadParameter("give --json or --csv, not both", param_hint="--csv")
+    if shown.min_gap is not None and shown.max_gap is not None and shown.min_gap > shown.max_gap:
+        raise typer.BadParameter("no gap is above --min-gap and below --max-gap", param_hint="--min-gap")
 
 
 def run(
@@ -254,7 +264,9 @@ def answers(
 
 
 def open_predictor(artifact: Path | None, *, jobs: int) -> Predictor:
-    """Check an artifact and make a predictor for it, with as many reading processes as the work and the machine have use for.
+    """Check an artifact and make a predictor for it.
+
+    It has as many reading processes as the work and the machine have use for.
 
     Args:
         artifact: Artifact folder; None takes the default one.

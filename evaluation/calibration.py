@@ -1,4 +1,6 @@
-"""What validation rows teach about an artifact's errors: widths of intervals, limits of distances, the threshold between metal and gap.
+"""What validation rows teach about an artifact's errors.
+
+Widths of intervals, limits of distances, the threshold between metal and gap.
 
 Three sets of rows with three uses, never mixed: held-out residuals (or, without them, the first half of the validation
 rows) fit the model of the error; the second half gives the conformal factor; the first half chooses the metal
@@ -14,19 +16,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from hsegap.evaluation.evaluate import EvaluationError
 from hsegap.evaluation.head import FIT_FOLDS, fit_head
+from hsegap.evaluation.rows import EvaluationError
 from hsegap.evaluation.seen import Seen
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.observed import Neighbours, Reference
-from hsegap.prediction.scale import head_features
+from hsegap.prediction.scale import REFERENCE, head_features
 from hsegap.prediction.schemas import Known, PredictRequest
 from hsegap.structures.subsets import in_second_half
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from hsegap.evaluation.evaluate import Row
+    from hsegap.evaluation.rows import Row
     from hsegap.prediction.predictor import Predictor
     from hsegap.prediction.scale import ErrorHead
 
@@ -122,30 +124,17 @@ def learn(
 
     space = Space(embedding, fingerprint, coverage)
     quantiles = {mode: space.factor(head, items) for mode, items in second.items()}
-    plain = {
-        mode: conformal_quantile(np.array([item.error_ev for item in items]), coverage)
-        for mode, items in second.items()
-    }
     threshold, accuracy = metal_threshold(first[True] + first[False])
     settings: dict[str, Any] = {
         "method": "split conformal, scaled per crystal by a log-linear model of the error",
         "coverage": coverage,
-        # The widths of an interval that is the same for all crystals: what an hsegap that knows no other reads.
-        "half_width_ev": plain[True],
-        "half_width_no_text_ev": plain[False],
         "metal_below_ev": threshold,
-        "scaled": {
-            "components": head.components,
-            "bias": head.bias,
-            "bounds": list(head.bounds),
-            "quantile": quantiles[True],
-            "quantile_no_text": quantiles[False],
-            "limits": limits,
-        },
+        "scaled": _widths(head, quantiles) | {"limits": limits},
         "rows": {
             "error model": f"{len(rows)} predictions of {len({item.id for item in rows})} crystals, "
             + (origin if residuals else "first half of validation"),
-            "conformal factor": f"{len(second[True])} with text, {len(second[False])} without: second half of validation",
+            "conformal factor": f"{len(second[True])} with text, {len(second[False])} without: "
+            "second half of validation",
             "metal threshold": f"{len(first[True]) + len(first[False])} predictions: first half of validation",
             "training crystals": len(training),
             "training texts": len(texts),
@@ -159,14 +148,50 @@ def learn(
         for part in ("mean", "whiten")
     }
     arrays |= {"fingerprint_vectors": neighbours.vectors.astype(np.float32), "fingerprint_spread": neighbours.spread}
-    arrays |= {"head_centre": head.centre, "head_spread": head.spread, "head_weights": head.weights}
+    arrays |= _head_arrays("head", head)
     if known:
         widths, found = learn_known(known, known_residuals, space)
         settings["scaled"]["known"] = widths.pop("scaled")
         settings["rows"] |= widths.pop("rows")
         settings["chosen"] |= widths
         arrays |= found
+    arrays |= _mean_point(training)
     return Learned(settings, {name: np.ascontiguousarray(values) for name, values in arrays.items()})
+
+
+def _widths(head: ErrorHead, quantiles: dict[bool, float]) -> dict[str, Any]:
+    """A model of the error and its conformal factors, with a text (True) and without, for the manifest."""
+    return {
+        "components": head.components,
+        "bias": head.bias,
+        "bounds": list(head.bounds),
+        "quantile": quantiles[True],
+        "quantile_no_text": quantiles[False],
+    }
+
+
+def _head_arrays(name: str, head: ErrorHead) -> dict[str, np.ndarray]:
+    """A model of the error for the file of arrays."""
+    return {f"{name}_{part}": getattr(head, part) for part in ("centre", "spread", "weights")}
+
+
+def embedding_of(learned: Learned) -> Reference:
+    """Where embeddings of training crystals lie, as the artifact will hold it."""
+    parts = [np.asarray(learned.arrays[f"embedding_{part}"], dtype=np.float64) for part in ("mean", "whiten")]
+    return Reference(*parts, float(learned.settings["scaled"]["limits"]["embedding"]))
+
+
+def _mean_point(training: Sequence[Seen]) -> dict[str, np.ndarray]:
+    """The mean training crystal as the head reads it: what contributions are counted from.
+
+    None where the artifact has no head.
+    """
+    points = [item.observation.silent_point for item in training]
+    return {
+        f"{REFERENCE}{name}": np.mean([point[name] for point in points], axis=0)
+        for name in points[0]
+        if name != "shift"
+    }
 
 
 Modes = dict[bool, list[Seen]]
@@ -188,7 +213,8 @@ def _halves(validation: Sequence[Seen]) -> tuple[Modes, Modes, Modes]:
     )
     if min(len(second[True]), len(second[False])) < LEAST_ROWS:
         raise EvaluationError(
-            f"The second half of the validation rows has {len(second[True])} described and {len(second[False])} rows in all.",
+            f"The second half of the validation rows has {len(second[True])} described and {len(second[False])} rows "
+            "in all.",
             f"Calibration takes at least {LEAST_ROWS} of each; give more rows.",
         )
     return modes, first, second
@@ -228,7 +254,7 @@ class Space(NamedTuple):
                 for item in items
             ]
         )
-        return conformal_quantile(np.array([item.error_ev for item in items]) / head.sigma(features), self.coverage)
+        return conformal_quantile(_errors_ev(items) / head.sigma(features), self.coverage)
 
 
 def learn_known(
@@ -255,24 +281,21 @@ def learn_known(
         )
     rows = list(residuals) or first
     head, chosen = fit_head(rows, embedding=space.embedding, fingerprint=space.fingerprint, coverage=space.coverage)
-    scaled = {
-        "components": head.components,
-        "bias": head.bias,
-        "bounds": list(head.bounds),
-        "quantile": space.factor(head, by_text[True]),
-        "quantile_no_text": space.factor(head, by_text[False]),
-    }
+    scaled = _widths(head, {mode: space.factor(head, items) for mode, items in by_text.items()})
     counts = {
         "error model, PBE gap stated": f"{len(rows)} predictions, "
         + ("held out of training" if residuals else "first half of validation"),
-        "conformal factor, PBE gap stated": f"{len(by_text[True])} with text, {len(by_text[False])} without: second half of validation",
+        "conformal factor, PBE gap stated": f"{len(by_text[True])} with text, {len(by_text[False])} without: "
+        "second half of validation",
     }
-    arrays = {"known_centre": head.centre, "known_spread": head.spread, "known_weights": head.weights}
-    return {"scaled": scaled, "rows": counts, "mean width ev, PBE gap stated": chosen["mean width ev"]}, arrays
+    found = {"scaled": scaled, "rows": counts, "mean width ev, PBE gap stated": chosen["mean width ev"]}
+    return found, _head_arrays("known", head)
 
 
 def reference_of(vectors: np.ndarray, *, components: int) -> Reference:
-    """Mean and whitening of vectors ``[rows, width]``, largest variance first, the covariance shrunk towards a multiple of one.
+    """Mean and whitening of vectors ``[rows, width]``, largest variance first.
+
+    The covariance is shrunk towards a multiple of one.
 
     Columns are brought to one spread first: an Ångström and a share are not to be compared.
     """
@@ -287,7 +310,10 @@ def reference_of(vectors: np.ndarray, *, components: int) -> Reference:
 def distance_limits(
     references: dict[str, Reference], neighbours: Neighbours, bare: Sequence[Seen], described: Sequence[Seen]
 ) -> dict[str, float]:
-    """Limits beyond which one in a hundred validation crystals (by either distance), and one in a hundred texts, lies."""
+    """Limits beyond which one in a hundred validation crystals, and one in a hundred texts, lies.
+
+    A crystal counts as beyond by either of its two distances.
+    """
     distances = {
         "embedding": np.array([references["embedding"].distance(item.observation.graph_embedding) for item in bare]),
         "fingerprint": np.array([neighbours.distance(item.observation.fingerprint) for item in bare]),
@@ -307,8 +333,14 @@ def distance_limits(
     return limits | {"text": float(np.sort(texts)[-max(1, int(WARN_SHARE * len(texts))) - 1])}
 
 
+def _errors_ev(items: Sequence[Seen]) -> np.ndarray:
+    return np.array([item.error_ev for item in items])
+
+
 def conformal_quantile(scores: np.ndarray, coverage: float) -> float:
-    """The ⌈(n + 1) coverage⌉-th smallest of ``n`` scores: with it, a new score lies below with at least that probability.
+    """The ⌈(n + 1) coverage⌉-th smallest of ``n`` scores.
+
+    With it, a new score lies below with at least that probability.
 
     Raises:
         EvaluationError: If there are too few scores for that.
@@ -322,7 +354,10 @@ def conformal_quantile(scores: np.ndarray, coverage: float) -> float:
 
 
 def metal_threshold(items: Sequence[Seen]) -> tuple[float, float]:
-    """Predicted gap that best divides metals (known gap 0) from the rest, by the mean of the two shares recognised; and that mean."""
+    """Predicted gap that best divides metals (known gap 0) from the rest, and how well.
+
+    It is judged by the mean of the two shares recognised, which comes second.
+    """
     gaps = np.array([max(0.0, item.observation.gap_raw_ev) for item in items])
     metal = np.array([item.gap_ev <= 0 for item in items])
     if not metal.any() or metal.all():

@@ -1,69 +1,30 @@
-"""Predictions against known gaps: the errors of an artifact on a file of labelled crystals, by the very path that serves."""
+"""Predictions against known gaps.
+
+The errors of an artifact on a file of labelled crystals, by the very path that serves.
+"""
 
 from __future__ import annotations
 
-import gzip
-import json
 import math
-import zlib
 from dataclasses import asdict, dataclass, field
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
-from hsegap.errors import OneKindError
+from hsegap.evaluation.rows import TARGET
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.schemas import PredictRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
+    from hsegap.evaluation.rows import Row
     from hsegap.prediction.predictor import Predictor
     from hsegap.prediction.schemas import Prediction
 
-#: Column of the HSE06 gap in eV.
-TARGET = "hse_gap_ev"
-#: Groups of rows of which errors are reported apart, and the test on a line of the file. The first cubic space group is
-#: 195.
-SLICES: dict[str, Callable[[dict[str, Any]], bool]] = {
-    "certain labels": lambda data: data.get("label_confidence") == "high",
-    "cubic": lambda data: isinstance(data.get("spacegroup"), int) and data["spacegroup"] >= 195,
-    "PBE gap 0": lambda data: data.get("pbe_gap_ev") == 0,
-}
 #: An error beyond this, in eV, counts as a miss that a user would notice.
 LARGE_ERROR_EV = 1.0
-
-
-class EvaluationError(OneKindError, ValueError):
-    """A file that cannot be evaluated, with what is wrong and what to do next."""
-
-    CODE = "invalid_request"
-
-
-class Row(NamedTuple):
-    """One labelled crystal.
-
-    Attributes:
-        id: Its name.
-        structure: Text of its file.
-        description: Text, or None.
-        gap_ev: Known HSE gap.
-        pbe_gap_ev: Known PBE gap, or None.
-        slices: Groups that it is counted in beside chemistry and gap: :data:`SLICES`.
-    """
-
-    id: str
-    structure: str
-    description: str | None
-    gap_ev: float
-    pbe_gap_ev: float | None = None
-    slices: tuple[str, ...] = ()
-
-    def cut(self, limit: int) -> Row:
-        """The same with a description of at most so many characters: the encoder reads far fewer, a server refuses more."""
-        return self._replace(description=self.description[:limit]) if self.description is not None else self
 
 
 class RowFailure(NamedTuple):
@@ -148,74 +109,6 @@ class Evaluation:
     def as_json(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return asdict(self) | {"failures": [failure._asdict() for failure in self.failures]}
-
-
-def read_rows(path: Path, *, target: str = TARGET, limit: int | None = None) -> list[Row]:
-    """Read labelled crystals from JSON lines, packed with gzip or not.
-
-    Args:
-        path: The file; each line has ``cif`` and the target column, and may have ``id`` and ``description``.
-        target: Column with the known gap, eV. Rows where it is null are left out: there is nothing to compare with.
-        limit: Only the first so many rows with a gap.
-
-    Raises:
-        EvaluationError: If the file is missing, is not JSON lines, lacks a column or holds no row with a gap.
-    """
-    rows: list[Row] = []
-    for number, data in _lines(path):
-        if limit is not None and len(rows) >= limit:
-            break
-        hint = f"Each line is one JSON object with the keys cif and {target}, and perhaps id and description."
-        if not isinstance(data, dict) or not isinstance(data.get("cif"), str) or target not in data:
-            raise EvaluationError(f"Line {number} of {path} has no cif or no {target}.", hint)
-        gap = data[target]
-        if gap is None:
-            continue
-        if isinstance(gap, bool) or not isinstance(gap, int | float) or not math.isfinite(gap):
-            raise EvaluationError(f"Line {number} of {path}: {target} is not a number.", hint)
-        slices = tuple(name for name, holds in SLICES.items() if holds(data))
-        rows.append(
-            Row(
-                str(data.get("id", number)),
-                data["cif"],
-                data.get("description") or None,
-                float(gap),
-                _pbe_gap(data),
-                slices,
-            )
-        )
-    if not rows:
-        raise EvaluationError(f"{path} holds no row with {target}.", "Name a file of labelled crystals.")
-    return rows
-
-
-def _pbe_gap(data: dict[str, Any]) -> float | None:
-    """A line's PBE gap as a fact that can be stated; None where it is missing or no gap at all."""
-    value = data.get("pbe_gap_ev")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-        return None
-    return float(value)
-
-
-def _lines(path: Path) -> Iterator[tuple[int, Any]]:
-    """Numbered JSON values of a file."""
-    try:
-        with path.open("rb") as head:
-            packed = head.read(2) == b"\x1f\x8b"
-        with gzip.open(path, "rt", encoding="utf-8") if packed else path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    yield number, json.loads(line)
-    except FileNotFoundError:
-        raise EvaluationError(f"There is no file {path}.", "Check the path.") from None
-    except (OSError, EOFError, zlib.error) as error:  # gzip reports a damaged file as any of them
-        raise EvaluationError(
-            f"{path} could not be read: {error}.", "Check the file; a download may be incomplete."
-        ) from None
-    except ValueError:  # neither UTF-8 nor JSON
-        raise EvaluationError(
-            f"{path} is not JSON lines.", "Give one JSON object a line, packed with gzip or not."
-        ) from None
 
 
 @dataclass(frozen=True)

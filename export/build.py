@@ -1,4 +1,7 @@
-"""A checkpoint becomes an artifact: three forms of the network, the text encoder, golden values, manifest, model card."""
+"""A checkpoint becomes an artifact.
+
+Three forms of the network, the text encoder, golden values, manifest, model card.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from hsegap.artifact.manifest import SCHEMA_VERSION, write_manifest
 from hsegap.evaluation.card import model_card
 from hsegap.export.golden import GoldenInput, golden_cases
+from hsegap.export.head import export_head
 from hsegap.export.onnx import export_onnx
-from hsegap.export.parity import compare_forms, require_parity
+from hsegap.export.parity import compare_forms, compare_heads, require_parity
 from hsegap.export.torchscript import export_torchscript
 from hsegap.models.checkpoint import read_checkpoint, read_weights_only
 from hsegap.text import TextEncoder
@@ -111,10 +115,11 @@ def _write_forms(network: CrystalTextNetwork, folder: Path, report: Callable[[st
     report("exporting to ONNX and TorchScript")
     export_onnx(network, folder / "network.onnx")
     export_torchscript(network, folder / "network.pt")
+    export_head(network, folder)
     save_file(
         {key: value.contiguous() for key, value in network.state_dict().items()}, str(folder / "weights.safetensors")
     )
-    worst = require_parity(compare_forms(network, folder))
+    worst = require_parity([*compare_forms(network, folder), *compare_heads(network, folder)])
     report(f"exported forms agree with the network within {worst:.1e}")
 
 
@@ -135,7 +140,8 @@ def _check_encoder(network: CrystalTextNetwork, encoder: TextEncoder, content: d
     width = network.config.text_features
     if network.config.use_text and encoder.width != width:
         raise ValueError(
-            f"the network reads texts of width {width}, {encoder.name} gives {encoder.width}: name the encoder it was trained with"
+            f"the network reads texts of width {width}, {encoder.name} gives {encoder.width}: "
+            "name the encoder it was trained with"
         )
     trained = (content.get("facts") or {}).get("text_encoder") or {}
     for key in ("pooling", "max_tokens", "lowercase", "quantised"):

@@ -59,7 +59,7 @@ def export_onnx(network: CrystalTextNetwork, path: Path) -> None:
     inputs, names = example_inputs(network.config), input_names(network.config)
     sizes = {size: torch.export.Dim(size) for axes in SIZES.values() for size in axes if size is not None}
     free = {name: {axis: sizes[size] for axis, size in enumerate(SIZES[name]) if size is not None} for name in names}
-    with _quiet(), torch.no_grad():
+    with quiet(), torch.no_grad():
         program = torch.onnx.export(
             InferenceNetwork(network),
             inputs,
@@ -74,13 +74,16 @@ def export_onnx(network: CrystalTextNetwork, path: Path) -> None:
         raise RuntimeError("the ONNX exporter gave no program")
     model = program.model_proto
     _gather_rows(model)
-    _strip(model)
+    strip(model)
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
 def _gather_rows(model: Any) -> None:
-    """Turn ``GatherND(rows, Unsqueeze(index, -1))``, the exporter's form of ``rows[index]``, into ``Gather``: fewer nodes."""
+    """Turn ``GatherND(rows, Unsqueeze(index, -1))``, the exporter's form of ``rows[index]``, into ``Gather``.
+
+    Fewer nodes.
+    """
     from onnx import numpy_helper
 
     graph = model.graph
@@ -105,7 +108,7 @@ def _gather_rows(model: Any) -> None:
         graph.node.remove(node)
 
 
-def _strip(model: Any) -> None:
+def strip(model: Any) -> None:
     """Remove what names places of this machine or differs from run to run without changing a number."""
     del model.metadata_props[:]
     model.doc_string = ""
@@ -123,7 +126,7 @@ def _strip(model: Any) -> None:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """The exporter reports each of its passes on stdout and through warnings; errors still come as exceptions."""
     loggers = [logging.getLogger(name) for name in ("onnxscript", "torch.onnx", "onnx_ir")]
     levels = [logger.level for logger in loggers]

@@ -10,6 +10,14 @@ import torch
 
 from hsegap.errors import OneKindError
 from hsegap.export.flat import FlatNetwork, example_crystals, example_inputs, graphs_for, input_names, output_names
+from hsegap.export.head import (
+    ONNX_FILE,
+    SCRIPT_FILE,
+    HeadLine,
+    example_line,
+    head_inputs,
+    head_outputs,
+)
 from hsegap.export.torchscript import load_torchscript
 from hsegap.structures import Crystal, CrystalGraph
 
@@ -21,7 +29,17 @@ if TYPE_CHECKING:
 
 #: Largest difference of any output, in its own units (eV for the gap), that an export may show.
 TOLERANCE = 1e-4
-EMBEDDINGS = frozenset({"graph_embedding", "embedding_without"})
+EMBEDDINGS = frozenset(
+    {
+        "graph_embedding",
+        "embedding_without",
+        "fused_atoms",
+        "fused_atoms_without",
+        "structure_atoms",
+        "text_vector",
+        "text_vector_without",
+    }
+)
 
 
 class ParityError(OneKindError, RuntimeError):
@@ -102,6 +120,39 @@ def compare_forms(
     return differences
 
 
+def compare_heads(network: CrystalTextNetwork, folder: Path, *, lines: int = 4) -> list[Difference]:
+    """Run ``head.onnx`` and ``head.pt`` beside the eager head on random lines.
+
+    Gradients are compared in eV, as they enter contributions: times the way from end to end, summed over the vector.
+    """
+    import onnxruntime
+
+    module = HeadLine(network.eval())
+    session = onnxruntime.InferenceSession(str(folder / ONNX_FILE), providers=["CPUExecutionProvider"])
+    script = load_torchscript(folder / SCRIPT_FILE)
+    differences = []
+    for seed in range(1, lines + 1):
+        ends = example_line(network.config, seed=seed)
+        forms = {
+            "eager": [part.detach().numpy() for part in module(*ends)],
+            "head.onnx": session.run(
+                list(head_outputs(network.config)), onnx_feeds(session, list(head_inputs(network.config)), ends)
+            ),
+            "head.pt": [part.numpy() for part in script(*ends)],
+        }
+        ways = [(end[1] - end[0]).numpy() for end in ends]
+        in_ev = {
+            form: [gap, *((gradient * way).sum() for gradient, way in zip(gradients, ways, strict=True))]
+            for form, (gap, *gradients) in forms.items()
+        }
+        expected = in_ev.pop("eager")
+        differences += [
+            _difference(form, f"line {seed}", head_outputs(network.config), got, expected)
+            for form, got in in_ev.items()
+        ]
+    return differences
+
+
 def onnx_feeds(session: Any, names: Sequence[str], inputs: Sequence[torch.Tensor]) -> dict[str, np.ndarray]:
     """Inputs by name, as the session wants them: unused ones are dropped at export, masks may have become bool."""
     arrays = {name: tensor.numpy() for name, tensor in zip(names, inputs, strict=True)}
@@ -136,7 +187,8 @@ def require_parity(differences: list[Difference], *, tolerance: float = TOLERANC
             limit = tolerance * 10 if name in EMBEDDINGS else tolerance
             if not value <= limit:
                 raise ParityError(
-                    f"{difference.form} differs from the network by {value:.2e} in {name} ({difference.case}); at most {limit:g} is allowed"
+                    f"{difference.form} differs from the network by {value:.2e} in {name} ({difference.case}); "
+                    f"at most {limit:g} is allowed"
                 )
             if name not in EMBEDDINGS:
                 worst = max(worst, value)

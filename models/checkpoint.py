@@ -88,7 +88,9 @@ def read_checkpoint(path: str | Path, *, overrides: Mapping[str, Any] | None = N
 
 
 def read_weights_only(path: str | Path) -> dict[str, Any]:
-    """Read a ``.pt`` file as tensors and plain values only, or the ``weights.safetensors`` of an artifact with its configuration.
+    """Read a ``.pt`` file as tensors and plain values only.
+
+    Or the ``weights.safetensors`` of an artifact with its configuration.
 
     Raises:
         CheckpointError: If the file is missing, damaged, or wants to run code.
@@ -102,7 +104,8 @@ def read_weights_only(path: str | Path) -> dict[str, Any]:
     except pickle.UnpicklingError as error:
         reason = str(error).split("\n", maxsplit=1)[0]
         raise CheckpointError(
-            f"{path} was refused: it holds more than tensors and plain values, and loading it could run code ({reason}). "
+            f"{path} was refused: it holds more than tensors and plain values, and loading it could run code "
+            f"({reason}). "
             "Save it again with torch.save({'model': network.state_dict(), 'config': plain_dict}, path)."
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
@@ -210,7 +213,7 @@ def infer_config(state: Mapping[str, Tensor]) -> dict[str, Any]:
     """Read from names and shapes whatever they show of the configuration."""
 
     def width(key: str, axis: int) -> int | None:
-        return int(state[key].shape[axis]) if key in state and state[key].ndim > axis else None
+        return _width(state, key, axis)
 
     def count(stem: str) -> int:
         found = {int(match[1]) for key in state if (match := re.match(rf"{stem}\.(\d+)\.", key))}
@@ -224,9 +227,8 @@ def infer_config(state: Mapping[str, Tensor]) -> dict[str, Any]:
         dict.fromkeys(match[1] for key in state if (match := re.match(r"fact_embedding\.embeddings\.(\w+)\.", key)))
     )
     line_features = width("alignn_layers.0.edge_update.src_gate.weight", 0)
-    first = f"middle_fusion_modules.layer_{fusion_layers[0]}." if fusion_layers else ""
-    late_type = next((name for key, name in LATE_FUSION_BY_KEY.items() if key in state), "concat")
     hidden = width("atom_embedding.layer.0.weight", 0)
+    attends = any(key.startswith("fine_grained_attention.") for key in state)
     found: dict[str, Any] = {
         "alignn_layers": alignn_layers,
         "gcn_layers": count("gcn_layers"),
@@ -245,34 +247,52 @@ def infer_config(state: Mapping[str, Tensor]) -> dict[str, Any]:
         "text_features": width("text_projection.projection.weight", 1),
         "no_text": "learned" if "no_text_vector" in state else "encode_empty",
         "use_middle_fusion": bool(fusion_layers),
-        "use_fine_grained_attention": any(key.startswith("fine_grained_attention.") for key in state),
+        "use_fine_grained_attention": attends,
         "fine_grained_hidden_dim": width("fine_grained_attention.a2t_query.weight", 0),
-        "fine_grained_use_projection": "fine_grained_attention.node_proj_in.weight" in state
-        or not any(key.startswith("fine_grained_attention.") for key in state),
+        "fine_grained_use_projection": "fine_grained_attention.node_proj_in.weight" in state or not attends,
         "use_cross_modal_attention": any(key.startswith("cross_modal_attention.") for key in state),
         "cross_modal_hidden_dim": width("cross_modal_attention.g2t_query.weight", 0),
-        "late_fusion_type": late_type,
     }
-    if late_type == "tucker":
-        found["late_fusion_rank"] = width("fusion_module.graph_factor.weight", 0)
-    if late_type != "concat":
-        found["late_fusion_output_dim"] = width("fc.weight", 1)
-    if late_type == "bilinear":
-        found["late_fusion_rank"] = (width("fusion_module.graph_proj.weight", 0) or 0) // (width("fc.weight", 1) or 1)
-    if fusion_layers:
-        found |= {
-            "middle_fusion_layers": [layer for layer in fusion_layers if layer < alignn_layers],
-            "middle_fusion_gcn_layers": [layer - alignn_layers for layer in fusion_layers if layer >= alignn_layers],
-            "middle_fusion_hidden_dim": width(first + "text_transform.0.weight", 0),
-            "middle_fusion_use_gate_norm": first + "gate_norm.weight" in state,
-            # A learned scale and a constant one have the same name and shape; a constant is exactly 1.
-            "middle_fusion_use_learnable_scale": _differs_from_one(state.get(first + "text_scale")),
-            "use_improved_middle_fusion": first + "node_scale" in state
-            or first + "importance_predictor.0.weight" in state,
-            "middle_fusion_use_residual_scaling": _differs_from_one(state.get(first + "node_scale")),
-            "middle_fusion_use_dynamic_gating": first + "importance_predictor.0.weight" in state,
-        }
+    found |= _late_fusion(state) | _middle_fusion(state, fusion_layers, alignn_layers)
     return {key: value for key, value in found.items() if value is not None}
+
+
+def _width(state: Mapping[str, Tensor], key: str, axis: int) -> int | None:
+    """Length of a tensor's axis; None where the tensor or the axis is not there."""
+    return int(state[key].shape[axis]) if key in state and state[key].ndim > axis else None
+
+
+def _late_fusion(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """What the names and shapes show of the late fusion."""
+    kind = next((name for key, name in LATE_FUSION_BY_KEY.items() if key in state), "concat")
+    found: dict[str, Any] = {"late_fusion_type": kind}
+    output = _width(state, "fc.weight", 1)
+    if kind != "concat":
+        found["late_fusion_output_dim"] = output
+    if kind == "tucker":
+        found["late_fusion_rank"] = _width(state, "fusion_module.graph_factor.weight", 0)
+    if kind == "bilinear":
+        found["late_fusion_rank"] = (_width(state, "fusion_module.graph_proj.weight", 0) or 0) // (output or 1)
+    return found
+
+
+def _middle_fusion(state: Mapping[str, Tensor], layers: list[int], alignn_layers: int) -> dict[str, Any]:
+    """What the names and shapes show of the middle fusion after some layers, which are numbered through."""
+    if not layers:
+        return {}
+    first = f"middle_fusion_modules.layer_{layers[0]}."
+    importance = first + "importance_predictor.0.weight" in state
+    return {
+        "middle_fusion_layers": [layer for layer in layers if layer < alignn_layers],
+        "middle_fusion_gcn_layers": [layer - alignn_layers for layer in layers if layer >= alignn_layers],
+        "middle_fusion_hidden_dim": _width(state, first + "text_transform.0.weight", 0),
+        "middle_fusion_use_gate_norm": first + "gate_norm.weight" in state,
+        # A learned scale and a constant one have the same name and shape; a constant is exactly 1.
+        "middle_fusion_use_learnable_scale": _differs_from_one(state.get(first + "text_scale")),
+        "use_improved_middle_fusion": first + "node_scale" in state or importance,
+        "middle_fusion_use_residual_scaling": _differs_from_one(state.get(first + "node_scale")),
+        "middle_fusion_use_dynamic_gating": importance,
+    }
 
 
 def _differs_from_one(value: Tensor | None) -> bool:
@@ -280,7 +300,10 @@ def _differs_from_one(value: Tensor | None) -> bool:
 
 
 def _without_constants(state: dict[str, Tensor], expected: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Bridge what versions of the family disagree on: scales that do not act or have an axis, counters that BatchNorm does not need."""
+    """Bridge what versions of the family disagree on.
+
+    Scales that do not act or have an axis, counters that BatchNorm does not need.
+    """
     scales = (".text_scale", ".node_scale", ".importance_modulation")
     bridged = {
         key: value.reshape(()) if key.endswith(scales) and value.numel() == 1 else value for key, value in state.items()

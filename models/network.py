@@ -43,6 +43,10 @@ class NetworkOutput(NamedTuple):
         gap_without: The gap when nothing is told, neither text nor facts, ``[B]`` (``[0]`` unless asked for).
         embedding_without: ``graph_embedding`` when nothing is told, ``[B, H]`` (``[0]`` unless asked for).
         structure_atoms: The atoms' vectors before anything is told, ``[N, H]``.
+        fused_atoms: The atoms' vectors after the last layer and all fusion among atoms, ``[N, H]``: the gap is read
+            from their mean.
+        fused_atoms_without: The same when nothing is told, ``[N, H]`` (``[0]`` unless asked for).
+        text_vector_without: ``text_vector`` when nothing is told, ``[B, 64]`` (``[0]`` unless asked for).
     """
 
     gap: Tensor
@@ -57,10 +61,16 @@ class NetworkOutput(NamedTuple):
     gap_without: Tensor
     embedding_without: Tensor
     structure_atoms: Tensor
+    fused_atoms: Tensor
+    fused_atoms_without: Tensor
+    text_vector_without: Tensor
 
 
 class _Vectors(NamedTuple):
-    """What the layers pass on: vectors of atoms ``[N, H]``, bonds ``[E, H]`` and angles ``[T, line width]``, and the edges."""
+    """What the layers pass on.
+
+    Vectors of atoms ``[N, H]``, bonds ``[E, H]`` and angles ``[T, line width]``, and the edges.
+    """
 
     atoms: Tensor
     bonds: Tensor
@@ -172,7 +182,7 @@ class CrystalTextNetwork(nn.Module):
         base = pbe = vectors.atoms.new_zeros(0)
         if config.pbe_head != "none":
             pbe = self.pbe_head(_mean(vectors.atoms, crystal_atoms)).squeeze(1).float()
-        told, gap_without, embedding_without = None, pbe[:0], pbe[:0]
+        told, silence = None, {}
         if config.use_text:
             values, known = self._facts(crystal_atoms, fact_values, fact_known)
             told = self._told(tokens, mask, has_text, values, known)
@@ -182,11 +192,16 @@ class CrystalTextNetwork(nn.Module):
                 silent = torch.zeros_like(crystal_atoms[:, 0], dtype=torch.bool)
                 nothing = self._told(tokens, mask, silent, values, torch.zeros_like(known))
                 alone = self._answer(batch, vectors, nothing, pbe if config.pbe_head == "base" else base)
-                gap_without, embedding_without = alone.gap, alone.graph_embedding
+                silence = {
+                    "gap_without": alone.gap,
+                    "embedding_without": alone.graph_embedding,
+                    "fused_atoms_without": alone.fused_atoms,
+                    "text_vector_without": alone.text_vector,
+                }
         elif config.pbe_head == "base":
             base = pbe
         output = self._answer(batch, vectors, told, base)
-        return output._replace(pbe_gap=pbe, gap_without=gap_without, embedding_without=embedding_without)
+        return output._replace(pbe_gap=pbe, **silence)
 
     def _structure(self, batch: GraphBatch) -> _Vectors:
         """Run the layers that come before the first fusion: all that does not depend on what is told."""
@@ -235,17 +250,11 @@ class CrystalTextNetwork(nn.Module):
         if told is not None and config.use_fine_grained_attention:
             atoms = self.fine_grained_attention(atoms, told.tokens, told.mask, batch.atom_crystal, batch.crystal_atoms)
         embedding = _mean(atoms, batch.crystal_atoms)
-        if told is not None:
-            graph, text = self.graph_projection(embedding), told.vector
-            mixed, weights = self._late_fusion(graph, text)
-        else:
-            graph = text = embedding[:, :0]
-            mixed = embedding
-            weights = torch.cat([torch.ones_like(embedding[:, :1]), torch.zeros_like(embedding[:, :1])], dim=1)
+        text = embedding[:, :0] if told is None else told.vector
+        gap, graph, weights = self.head(embedding, text, base)
         none = atoms[:, :0]
-        output = self.fc(mixed).squeeze(1)
         return NetworkOutput(
-            gap=self._link(output.float() + base if config.pbe_head == "base" else output),
+            gap=gap,
             gates=torch.stack([fused.gate for fused in maps], dim=1) if maps else none,
             importance=torch.cat([fused.importance for fused in maps], dim=1) if maps else none,
             text_share=torch.stack([fused.text_share for fused in maps], dim=1) if maps else none,
@@ -257,7 +266,31 @@ class CrystalTextNetwork(nn.Module):
             gap_without=base[:0],
             embedding_without=base[:0],
             structure_atoms=structure_atoms,
+            fused_atoms=atoms,
+            fused_atoms_without=base[:0],
+            text_vector_without=base[:0],
         )
+
+    def head(self, embedding: Tensor, text: Tensor, base: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Read the gap from the pooled vectors: projection, late fusion, last layer.
+
+        Args:
+            embedding: Mean of the atoms' vectors after the last layer, ``[B, H]``.
+            text: What is told, ``[B, 64]``; not read by a graph-only network.
+            base: What the gap is counted from, eV, ``[B]``; read with ``pbe_head`` ``base`` only.
+
+        Returns:
+            Gap ``[B]``, projected graph vector ``[B, 64]`` (``[B, 0]`` without text) and late fusion's weights
+            ``[B, 2]``.
+        """
+        if self.config.use_text:
+            graph = self.graph_projection(embedding)
+            mixed, weights = self._late_fusion(graph, text)
+        else:
+            graph, mixed = embedding[:, :0], embedding
+            weights = torch.cat([torch.ones_like(embedding[:, :1]), torch.zeros_like(embedding[:, :1])], dim=1)
+        output = self.fc(mixed).squeeze(1)
+        return self._link(output.float() + base if self.config.pbe_head == "base" else output), graph, weights
 
     def _facts(self, crystal_atoms: Tensor, values: Tensor | None, known: Tensor | None) -> tuple[Tensor, Tensor]:
         """Fill in what was not given: no fact is known."""

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
+from hsegap.prediction.contributions import HEAD_FILE, Head
+from hsegap.prediction.nearest import NEIGHBOURS_FILE, Known
 from hsegap.prediction.network import Network
 
 if TYPE_CHECKING:
@@ -60,12 +62,14 @@ class Loaded:
         self.threads = threads
         self._network: Network | None = None
         self._encoder: TextEncoder | None = None
+        self._head: Head | None = None
+        self._known: Known | None = None
         self._loading = threading.Lock()
         # ONNX Runtime keeps scratch memory for every thread that ever ran it (20 to 50 MB each): only these do, whoever
         # asks.
         self._computing = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="hsegap-compute")
-        # What can wait has threads of its own, so that nobody else stands behind a crystal of a thousand atoms, and gives
-        # way to the others there where processor cores are few.
+        # What can wait has threads of its own, so that nobody else stands behind a crystal of a thousand atoms, and these
+        # leave the processor to the others where cores are few.
         self._giving_way = ThreadPoolExecutor(
             max_workers=threads, thread_name_prefix="hsegap-patient", initializer=_give_way
         )
@@ -88,6 +92,24 @@ class Loaded:
                 self._encoder = TextEncoder.load(self.artifact.folder, settings=settings)
             return self._encoder
 
+    def head(self) -> Head | None:
+        """The end of the network alone, loaded once; None in artifacts exported without it."""
+        if HEAD_FILE not in self.artifact.manifest.files:
+            return None
+        with self._loading:
+            if self._head is None:
+                self._head = Head(self.artifact)
+            return self._head
+
+    def known(self) -> Known | None:
+        """The table of training crystals, loaded once; None in artifacts calibrated without it."""
+        if NEIGHBOURS_FILE not in self.artifact.manifest.files:
+            return None
+        with self._loading:
+            if self._known is None:
+                self._known = Known.load(self.artifact.path(NEIGHBOURS_FILE))
+            return self._known
+
     def compute(self, work: Callable[[], Result], *, patient: bool = False) -> Result:
         """Do some work in one of the computing threads and wait for it.
 
@@ -99,7 +121,9 @@ class Loaded:
         return threads.submit(work).result()
 
     def encode(self, text: str | None, *, patient: bool = False) -> Encoded:
-        """A text as the network takes it; None for no text, which the network has learned a vector for or reads as an empty one.
+        """A text as the network takes it.
+
+        None for no text, which the network has learned a vector for or reads as an empty one.
 
         Args:
             text: The text.

@@ -61,6 +61,7 @@ class Job:
         graph: Keywords of :func:`hsegap.structures.build_graph`.
         max_atoms: Most atoms of the cell.
         max_edges: Most edges of graph and line graph.
+        strains: Build the graph with the lattice stretched by these shares, too.
     """
 
     job: Literal["read", "describe"]
@@ -69,6 +70,7 @@ class Job:
     graph: dict[str, Any]
     max_atoms: int
     max_edges: int
+    strains: tuple[float, ...] = ()
 
     def frame(self) -> bytes:
         """As it travels."""
@@ -88,6 +90,7 @@ class ReadAnswer:
         graph: The crystal graph.
         frac_coords: ``[atoms, 3]``.
         lattice: Vectors as rows, Å.
+        strained: Graphs with the lattice stretched, as the job asks.
     """
 
     formula: str
@@ -98,11 +101,15 @@ class ReadAnswer:
     graph: CrystalGraph
     frac_coords: np.ndarray
     lattice: np.ndarray
+    strained: tuple[CrystalGraph, ...] = ()
 
     def frame(self) -> bytes:
         """As it travels."""
         arrays = {**vars(self.graph), "frac_coords": self.frac_coords, "lattice": self.lattice}
-        return pack({name: value for name, value in vars(self).items() if name not in {"graph", *arrays}}, arrays)
+        for place, graph in enumerate(self.strained):
+            arrays |= {f"strained_{place}_{name}": array for name, array in vars(graph).items()}
+        left = {"graph", "strained", *arrays}
+        return pack({name: value for name, value in vars(self).items() if name not in left}, arrays)
 
     @classmethod
     def of(cls, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
@@ -113,7 +120,15 @@ class ReadAnswer:
             TypeError: If there is one too many.
         """
         graph = CrystalGraph(**{name: arrays[name] for name in GRAPH_ARRAYS})
-        return cls(**header, graph=graph, frac_coords=arrays["frac_coords"], lattice=arrays["lattice"])
+        n_strained = sum(
+            name.startswith("strained_") and name.endswith("_src") and "line" not in name for name in arrays
+        )
+        strained = tuple(
+            CrystalGraph(**{name: arrays[f"strained_{place}_{name}"] for name in GRAPH_ARRAYS})
+            for place in range(n_strained)
+        )
+        given = {"frac_coords": arrays["frac_coords"], "lattice": arrays["lattice"]}
+        return cls(**header, graph=graph, strained=strained, **given)
 
 
 @dataclass(frozen=True)

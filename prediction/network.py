@@ -65,17 +65,33 @@ class NetworkResult(NamedTuple):
     gap_without: float | None = None
     embedding_without: np.ndarray | None = None
     pbe_gap: float | None = None
+    fused_atoms: np.ndarray | None = None
+    text_vector: np.ndarray | None = None
+    fused_atoms_without: np.ndarray | None = None
+    text_vector_without: np.ndarray | None = None
+    structure_atoms: np.ndarray | None = None
 
 
 #: Outputs with one row per crystal.
-_PER_CRYSTAL = {"gap", "modality_weights", "graph_embedding", "gap_without", "embedding_without", "pbe_gap"}
+_PER_CRYSTAL = {
+    "gap",
+    "modality_weights",
+    "graph_embedding",
+    "gap_without",
+    "embedding_without",
+    "pbe_gap",
+    "text_vector",
+    "text_vector_without",
+}
 _NUMBERS = {"gap", "gap_without", "pbe_gap"}
 #: Inputs by which a network is told facts.
 FACT_INPUTS = ("fact_values", "fact_known")
 
 
 class Network:
-    """The network of one artifact. May be called from several threads, but keeps memory for each of them: call it from few.
+    """The network of one artifact. May be called from several threads, but keeps memory for each of them.
+
+    Call it from few.
 
     Args:
         artifact: A checked artifact.

@@ -20,6 +20,7 @@ from hsegap.prediction.preparing import Preparer
 from hsegap.prediction.reporting import Reporter
 from hsegap.prediction.running import run_network
 from hsegap.prediction.schemas import DescribeRequest, GeneratedDescription, Prediction, PredictRequest
+from hsegap.prediction.sentences import sentence_effects
 from hsegap.prediction.workers import WorkerPool
 
 if TYPE_CHECKING:
@@ -104,7 +105,10 @@ class Predictor:
     def predict_iter(
         self, requests: Iterable[PredictRequest | Failure], *, ids: Iterable[str] | None = None
     ) -> Iterator[Prediction | Failure]:
-        """:meth:`predict` for any number of crystals: results come in order, each as soon as it and those before it are there."""
+        """:meth:`predict` for any number of crystals.
+
+        Results come in order, each as soon as it and those before it are there.
+        """
         names = iter(ids) if ids is not None else None
         numbered = not (isinstance(requests, list | tuple) and len(requests) == 1)
         with ThreadPoolExecutor(
@@ -167,10 +171,16 @@ class Predictor:
 
     def _answer(self, item: Prepared, expires_at: float) -> Prediction | Failure:
         """Run the network on a prepared crystal and report."""
-        calibration = self._reporter.calibration
-        compare = calibration is not None and calibration.model is not None
-        ran = run_network(item, self.loaded, expires_at=expires_at, compare=compare)
-        return ran if isinstance(ran, Failure) else self._reporter.report(item, ran)
+        compare = self._reporter.calibration is not None
+        ran = run_network(item, self.loaded, expires_at=expires_at, compare=compare, reference=self._reporter.reference)
+        if isinstance(ran, Failure):
+            return ran
+        sentences = None
+        if item.explain:
+            sentences = sentence_effects(item, self.loaded, gap_raw_ev=ran.result.gap, expires_at=expires_at)
+            if isinstance(sentences, Failure):
+                return sentences
+        return self._reporter.report(item, ran, sentences=sentences, known=self.loaded.known())
 
     def observe(self, request: PredictRequest) -> Observation | Failure:
         """What is seen of a crystal on the way to its prediction: what calibration is fitted to. Never raises."""

@@ -1,4 +1,7 @@
-"""The first part of a prediction: a structure is read in a process that may be killed, its text found or made and encoded."""
+"""The first part of a prediction.
+
+A structure is read in a process that may be killed, its text found or made and encoded.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from hsegap.prediction.messages import DescribeAnswer, Job, ReadAnswer
 from hsegap.prediction.network import NetworkInput
 from hsegap.prediction.prepared import Prepared
 from hsegap.prediction.schemas import DescribeRequest, Description, GeneratedDescription, PredictRequest, Timings, Warn
+from hsegap.text.language import is_english
 
 if TYPE_CHECKING:
     import threading
@@ -19,6 +23,12 @@ if TYPE_CHECKING:
     from hsegap.artifact import Artifact
     from hsegap.prediction.loaded import Loaded
     from hsegap.prediction.workers import WorkerPool
+
+_NOT_ENGLISH = (
+    "The description is not in English, the one language that the text encoder was trained on: do not trust its effect."
+)
+#: Strains of the lattice between which the sensitivity of a gap is reported.
+SENSITIVITY_STRAINS = (-0.01, 0.01)
 
 
 class Preparer:
@@ -85,6 +95,8 @@ class Preparer:
             warnings.append(
                 Warn(code="text_truncated", message=f"The text has more than {most} tokens; its end was not read.")
             )
+        if description.origin == "given" and told.text is not None and not is_english(told.text):
+            warnings.append(Warn(code="text_not_english", message=_NOT_ENGLISH))
         return Prepared(
             index=index,
             formula=read.formula,
@@ -100,6 +112,9 @@ class Preparer:
             want_atoms=request.atoms,
             patient=patient,
             started=started,
+            explain=request.explain,
+            asked_strains=request.sensitivity,
+            strained=read.strained,
         )
 
     def describe(
@@ -135,6 +150,9 @@ class Preparer:
             graph={"flavour": graph.flavour, "cutoff": graph.cutoff, "max_neighbors": graph.max_neighbors},
             max_atoms=manifest.limits.max_atoms,
             max_edges=manifest.limits.max_edges,
+            strains=SENSITIVITY_STRAINS
+            if job == "read" and isinstance(request, PredictRequest) and request.sensitivity
+            else (),
         )
 
 

@@ -21,12 +21,22 @@ from hsegap.prediction.schemas import (
 from hsegap.prediction.uncertainty import applicability_warnings, read_calibration
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
 
     from hsegap.artifact import Artifact
+    from hsegap.prediction.nearest import Known
     from hsegap.prediction.network import NetworkResult
     from hsegap.prediction.prepared import Prepared
-    from hsegap.prediction.running import Ran
+    from hsegap.prediction.running import Ran, Shares
+    from hsegap.prediction.schemas import NeighbourReport, SentenceReport
+
+_NO_HEAD = (
+    "This artifact was exported without the end of the network apart: export its checkpoint again, then calibrate."
+)
+_NO_REFERENCE = "This artifact has no reference to count contributions from: run `hsegap calibrate`."
+_NO_TABLE = "This artifact carries no table of training crystals: run `hsegap calibrate`."
 
 
 class Reporter:
@@ -48,12 +58,22 @@ class Reporter:
         """Predicted gap below which a crystal is called a metal, eV."""
         return self.calibration.metal_below_ev if self.calibration else METAL_BELOW_EV
 
-    def report(self, item: Prepared, ran: Ran) -> Prediction | Failure:
+    @property
+    def reference(self) -> Mapping[str, np.ndarray] | None:
+        """What contributions are counted from; None where the artifact was not calibrated for them."""
+        scaled = self.calibration.model if self.calibration else None
+        return (scaled.reference or None) if scaled else None
+
+    def report(
+        self, item: Prepared, ran: Ran, *, sentences: list[SentenceReport] | None = None, known: Known | None = None
+    ) -> Prediction | Failure:
         """The answer for one crystal.
 
         Args:
             item: The crystal.
             ran: The network's numbers and what was observed on the way.
+            sentences: Effect of each sentence, where it was asked for.
+            known: Training crystals to look for neighbours in.
         """
         result, seen = ran.result, ran.seen
         if not math.isfinite(result.gap):
@@ -71,6 +91,14 @@ class Reporter:
             gap_raw_ev=result.gap,
             gap_without_text_ev=max(0.0, seen.gap_without_text_ev),
             pbe_gap_estimate_ev=None if result.pbe_gap is None else max(0.0, result.pbe_gap),
+            reference_ev=ran.shares.told.reference_ev if ran.shares else None,
+            shared_ev=ran.shares.told.shared_ev if ran.shares else None,
+            told_effect_ev=result.gap - seen.gap_without_text_ev if item.network_input.told else None,
+            text_effect_ev=ran.text_effect_ev,
+            sentences=sentences,
+            sensitivity_ev=sensitivity_of(ran.strained_ev),
+            neighbours=self._neighbours(ran, known),
+            absent=self._absent(item, ran, known),
             interval_ev=calibration.interval_of(seen) if calibration else None,
             coverage=calibration.coverage if calibration else None,
             kind=kind_of(gap_ev, metal_below_ev=self.metal_below_ev),
@@ -79,19 +107,37 @@ class Reporter:
             modality_weights=ModalityWeights(
                 graph=float(result.modality_weights[0]), text=float(result.modality_weights[1])
             ),
-            atoms=self._atoms(item, result) if item.want_atoms else None,
+            atoms=self._atoms(item, result, ran.shares) if item.want_atoms else None,
             warnings=[*item.warnings, *([far] if far else []), *outside],
             model=ModelName(name=manifest.name, version=manifest.version, sha256=self._artifact.sha256),
             timings_ms=Timings(**{name: round(value, 3) for name, value in timings.model_dump().items()}),
         ).with_lattice(item.lattice.tolist())
 
-    def _atoms(self, item: Prepared, result: NetworkResult) -> list[AtomReport]:
+    def _neighbours(self, ran: Ran, known: Known | None) -> list[NeighbourReport] | None:
+        scaled = self.calibration.model if self.calibration else None
+        if known is None or scaled is None:
+            return None
+        return known.nearest(scaled.embedding.scores(ran.seen.graph_embedding))
+
+    def _absent(self, item: Prepared, ran: Ran, known: Known | None) -> dict[str, str]:
+        """Why fields are empty that were asked for."""
+        absent = {}
+        if item.want_atoms and ran.shares is None:
+            absent["contribution_ev"] = _NO_REFERENCE if ran.result.fused_atoms is not None else _NO_HEAD
+        if known is None:
+            absent["neighbours"] = _NO_TABLE
+        if item.asked_strains and not ran.strained_ev:
+            absent["sensitivity_ev"] = "The strained cells make no crystal graph within the limits."
+        return absent
+
+    def _atoms(self, item: Prepared, result: NetworkResult, shares: Shares | None) -> list[AtomReport]:
         layers = fusion_layer_names(self._artifact.manifest.config, columns=result.gates.shape[1])
         told = item.network_input.told
 
         def named(row: np.ndarray) -> dict[str, float]:
             return {layer: float(value) for layer, value in zip(layers, row, strict=False)}
 
+        parts = _effects(shares, told=told) if shares else {}
         return [
             AtomReport(
                 index=index,
@@ -100,6 +146,25 @@ class Reporter:
                 gate=named(result.gates[index]),
                 importance=named(result.importance[index]),
                 text_share={name: value if told else None for name, value in named(result.text_share[index]).items()},
+                **{name: float(values[index]) for name, values in parts.items()},
             )
             for index, symbol in enumerate(item.symbols)
         ]
+
+
+def sensitivity_of(strained_ev: tuple[float, ...]) -> tuple[float, float] | None:
+    """Gaps at both strains as answered, never below 0; None where they were not asked for."""
+    if not strained_ev:
+        return None
+    smaller, larger = (max(0.0, gap) for gap in strained_ev)
+    return smaller, larger
+
+
+def _effects(shares: Shares, *, told: bool) -> dict[str, np.ndarray]:
+    """Columns of the atoms' table in eV, by the field's name."""
+    columns = {"contribution_ev": shares.told.ev}
+    if told:
+        columns["told_effect_ev"] = shares.told.ev - shares.silent.ev
+    if shares.textless is not None:
+        columns["text_effect_ev"] = shares.told.ev - shares.textless.ev
+    return columns

@@ -8,6 +8,7 @@ has the formulae and their sources.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -23,10 +24,13 @@ from hsegap.prediction.observed import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 #: File of the artifact that holds the arrays.
 TENSORS = "calibration.safetensors"
+#: Prefix of the arrays of the mean training crystal.
+REFERENCE = "reference_"
 #: Arrays of the file with the number of their dimensions.
 ARRAYS = {
     **{
@@ -94,6 +98,8 @@ class Scaled(NamedTuple):
         quantile: Factor of the interval with a description.
         quantile_no_text: The same without.
         known: Widths where the PBE gap is stated; None in artifacts that are not calibrated for it.
+        reference: The mean training crystal with nothing told, by the names of the head's inputs
+            (:mod:`hsegap.prediction.contributions`); empty in artifacts calibrated before there was a head.
     """
 
     embedding: Reference
@@ -103,6 +109,7 @@ class Scaled(NamedTuple):
     quantile: float
     quantile_no_text: float
     known: KnownWidths | None = None
+    reference: Mapping[str, np.ndarray] = MappingProxyType({})
 
     def half_width(self, seen: Observation) -> float:
         """Half the width of a crystal's interval, eV."""
@@ -176,6 +183,9 @@ def load_scaled(settings: dict[str, Any], path: Path) -> Scaled:
             float(known["quantile"]),
             float(known["quantile_no_text"]),
         ),
+        reference={
+            name.removeprefix(REFERENCE): values for name, values in arrays.items() if name.startswith(REFERENCE)
+        },
     )
 
 

@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 import traceback
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -31,11 +32,20 @@ def read_job(job: Job) -> ReadAnswer:
         StructureError: If it cannot be read, is too large, or cannot be made a graph.
     """
     from hsegap.structures import build_graph
+    from hsegap.structures.errors import StructureError
 
     started = time.perf_counter()
     crystal = _read(job)
     was_read = time.perf_counter()
-    graph = build_graph(crystal, **job.graph, max_atoms=job.max_atoms, max_edges=job.max_edges)
+    limits = {"max_atoms": job.max_atoms, "max_edges": job.max_edges}
+    graph = build_graph(crystal, **job.graph, **limits)
+    try:
+        strained = tuple(
+            build_graph(replace(crystal, lattice=crystal.lattice * (1 + strain)), **job.graph, **limits)
+            for strain in job.strains
+        )
+    except StructureError:  # the crystal itself can be answered; the answer says what is missing
+        strained = ()
     return ReadAnswer(
         formula=crystal.formula,
         symbols=list(crystal.symbols),
@@ -45,6 +55,7 @@ def read_job(job: Job) -> ReadAnswer:
         graph=graph,
         frac_coords=np.asarray(crystal.frac_coords, dtype=np.float64),
         lattice=np.asarray(crystal.lattice, dtype=np.float64),
+        strained=strained,
     )
 
 
@@ -71,7 +82,10 @@ def describe_job(job: Job) -> DescribeAnswer:
 
 
 def _read(job: Job) -> Crystal:
-    """Read the job's structure; a surprise inside a parser means that the file is unreadable, not that the service is broken."""
+    """Read the job's structure.
+
+    A surprise inside a parser means that the file is unreadable, not that the service is broken.
+    """
     from hsegap.structures import read
     from hsegap.structures.errors import StructureError
 

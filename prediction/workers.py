@@ -45,7 +45,7 @@ START_DEADLINE_S = {"read": 120.0, "describe": 300.0}
 MEMORY_BYTES = {"read": 4 * 2**30, "describe": 6 * 2**30}
 #: Largest answer taken from a worker.
 MAX_ANSWER_BYTES = 2**30
-#: How long a job goes on for a caller who has gone away, seconds: ending the process costs as much as reading many files.
+#: How long a job goes on for a caller who has gone away, seconds: a new process costs as much as reading many files.
 SPARED_S = {"read": 2.0, "describe": 0.0}
 #: How often a waiting thread looks whether its caller has gone away, seconds.
 LOOK_S = 0.1

@@ -1,4 +1,7 @@
-"""The BentoML service. ``hsegap serve`` runs it; so do ``bentoml serve service.bento:HsegapService`` and ``bentoml build``."""
+"""The BentoML service. ``hsegap serve`` runs it.
+
+So do ``bentoml serve service.bento:HsegapService`` and ``bentoml build``.
+"""
 
 # No postponed annotations: BentoML reads the types of the routes when the class is made.
 from typing import Any

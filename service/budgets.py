@@ -1,4 +1,7 @@
-"""How much is worked on at once: one budget each for single predictions, batches and descriptions, shared by API and page."""
+"""How much is worked on at once.
+
+One budget each for single predictions, batches, descriptions and explanations, shared by API and page.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,13 @@ if TYPE_CHECKING:
 
     from hsegap.service.settings import Settings
 
-Kind = Literal["single", "batch", "describe"]
-_WHAT = {"single": "predictions", "batch": "batches", "describe": "descriptions"}
+Kind = Literal["single", "batch", "describe", "explain"]
+_WHAT = {
+    "single": "predictions",
+    "batch": "batches",
+    "describe": "descriptions",
+    "explain": "explanations",
+}
 
 
 class OverloadedError(Exception):
@@ -42,7 +50,12 @@ class Budgets:
     def from_settings(cls, settings: Settings) -> Budgets:
         """The operator's limits."""
         return cls(
-            {"single": settings.max_concurrency, "batch": settings.max_batches, "describe": settings.max_describes}
+            {
+                "single": settings.max_concurrency,
+                "batch": settings.max_batches,
+                "describe": settings.max_describes,
+                "explain": settings.max_explains,
+            }
         )
 
     @contextlib.asynccontextmanager
@@ -85,3 +98,17 @@ class Budgets:
     def busy(self) -> int:
         """Pieces of work under way."""
         return sum(self.running.values())
+
+
+def kind_of_prediction(*, explain: bool, describe: bool, description: str | None) -> Kind:
+    """The budget of one prediction.
+
+    Args:
+        explain: Whether the effect of each sentence is asked for: up to forty runs of encoder and network.
+        describe: Whether a description is to be generated where none is given.
+        description: The one given.
+    """
+    generated = describe and not description
+    if explain and (generated or description):
+        return "explain"
+    return "describe" if generated else "single"

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.limits import MAX_ITEMS
 from hsegap.prediction.schemas import INSULATOR_FROM_EV, DescribeRequest, ModelInfo, PredictRequest
+from hsegap.service.budgets import kind_of_prediction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from hsegap.prediction.schemas import GeneratedDescription, Prediction
     from hsegap.service.settings import Settings
 
+#: Items of a batch that may be explained sentence by sentence: each costs up to forty predictions.
+MOST_EXPLAINED = 8
 State = Literal["starting", "ready", "failed", "draining"]
 Answer = TypeVar("Answer")
 logger = logging.getLogger("hsegap.service")
@@ -66,6 +69,9 @@ class Core:
         self._batch_items = max(1, min(settings.max_concurrency // 2, 2 * (settings.workers + settings.threads)))
         self._threads = ThreadPoolExecutor(max_workers=settings.max_concurrency, thread_name_prefix="hsegap-request")
         self._batch_threads = ThreadPoolExecutor(max_workers=self._batch_items, thread_name_prefix="hsegap-batch")
+        self._explain_threads = ThreadPoolExecutor(
+            max_workers=settings.max_explains, thread_name_prefix="hsegap-explain"
+        )
         self._describe_threads = ThreadPoolExecutor(
             max_workers=settings.max_describes, thread_name_prefix="hsegap-describe"
         )
@@ -117,7 +123,7 @@ class Core:
     def close(self) -> None:
         """Stop threads and worker processes."""
         self.state = "draining"
-        for threads in (self._threads, self._batch_threads, self._describe_threads):
+        for threads in (self._threads, self._batch_threads, self._describe_threads, self._explain_threads):
             threads.shutdown(wait=False, cancel_futures=True)
         self.predictor.close()
 
@@ -135,7 +141,8 @@ class Core:
 
     async def predict_one_async(self, request: PredictRequest) -> Prediction | Failure:
         """Predict one crystal without blocking the event loop."""
-        threads = self._describe_threads if request.describe and not request.description else self._threads
+        kind = kind_of_prediction(explain=request.explain, describe=request.describe, description=request.description)
+        threads = {"describe": self._describe_threads, "explain": self._explain_threads}.get(kind, self._threads)
         with self._counted():
             return self.not_ready() or await self._predict_in_thread(request, index=None, threads=threads)
 
@@ -144,9 +151,17 @@ class Core:
         if failure := self.not_ready():
             return [failure.at(index) for index in range(len(requests))]
 
+        explained = [index for index, request in enumerate(requests) if getattr(request, "explain", False)]
+        too_many = frozenset(explained[MOST_EXPLAINED:])
+
         async def one(index: int, request: PredictRequest | Failure) -> Prediction | Failure:
             if isinstance(request, Failure):
                 return request.at(index)
+            if index in too_many:
+                message = f"A batch explains at most {MOST_EXPLAINED} crystals."
+                return Failure.make("too_many_items", message, "Ask without `explain`, or in further requests.").at(
+                    index
+                )
             async with admitted:
                 return await self._predict_in_thread(request, index=index, threads=self._batch_threads)
 
@@ -186,7 +201,10 @@ class Core:
             raise
 
     async def describe_async(self, request: DescribeRequest) -> GeneratedDescription | Failure:
-        """Generate a description in robocrystallographer's wording, without blocking the event loop. The first takes some 15 s more."""
+        """Generate a description in robocrystallographer's wording, without blocking the event loop.
+
+        The first takes some 15 s more.
+        """
         if failure := self.not_ready():
             return failure
         expires_at = time.monotonic() + self.settings.request_timeout_s

@@ -11,13 +11,15 @@ import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hsegap.prediction.errors import Failure, internal_error
+from hsegap.prediction.language import preferred
 from hsegap.service.access import Keys
 from hsegap.service.answers import Outgoing, answer, header, is_page, plain
 from hsegap.service.body import BodyError, ClientGoneError, Pending, Replayed, Streamed, discard, read_json
-from hsegap.service.budgets import OverloadedError
+from hsegap.service.budgets import OverloadedError, kind_of_prediction
 from hsegap.service.cors import Cors
 from hsegap.service.hosts import Hosts, bare_path
 from hsegap.service.json_limits import MAX_VALUES, parsed
+from hsegap.service.language import LANGUAGE
 from hsegap.service.observe import Record, observed, trace_answer
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ class Guard:
             return
         scope = self._hosts.placed(scope)
         path = bare_path(scope["path"], scope.get("root_path", ""))
+        LANGUAGE.set(preferred(header(scope, b"accept-language")))
         with observed(scope, path, enabled=self._runtime.settings.request_log) as record:
             await self._answer(scope, path, receive, self._sending(scope, send, record), record)
 
@@ -90,7 +93,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 record.status = message["status"]
                 trace_answer(record)
-                extra = [(b"x-request-id", record.id.encode()), *cors]
+                extra = [(b"x-request-id", record.id.encode()), (b"vary", b"Accept-Language"), *cors]
                 known = {name.lower() for name, _ in message.get("headers", [])}
                 if self._runtime.draining and b"connection" not in known:
                     extra += _CLOSE
@@ -256,9 +259,14 @@ class Guard:
 
 
 def _kind(path: str, value: Any) -> Kind:
-    """The budget of a request; a prediction that has its description generated costs one."""
-    wants_text = isinstance(value, dict) and value.get("describe") is True and not value.get("description")
-    return "describe" if path == "/predict" and wants_text else WORK_ROUTES[path]
+    """The budget of a request; a prediction that has its description generated, or its sentences tried, costs more."""
+    if path != "/predict" or not isinstance(value, dict):
+        return WORK_ROUTES[path]
+    return kind_of_prediction(
+        explain=value.get("explain") is True,
+        describe=value.get("describe") is True,
+        description=value.get("description"),
+    )
 
 
 def _has_body(scope: Scope) -> bool:

@@ -1,4 +1,7 @@
-"""Start a server: check what can be checked at once, set a quiet and lean environment, hand over to the server process."""
+"""Start a server.
+
+Check what can be checked at once, set a quiet and lean environment, hand over to the server process.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a request leaves behind: an identifier, one structured line, and numbers for Prometheus. Never what was submitted."""
+"""What a request leaves behind: an identifier, one structured line, and numbers for Prometheus.
+
+Never what was submitted.
+"""
 
 from __future__ import annotations
 
@@ -186,7 +189,7 @@ class _Metrics:
             threading.Thread(target=self._write, name="hsegap-metrics", daemon=True).start()
 
     def _show(self, gauge: Any, read: Callable[[], int]) -> None:
-        """Read a number when it is asked for; where several processes share their metrics, a file has to hold it before."""
+        """Read a number when it is asked for; where several processes share their metrics a file has to hold it."""
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
             self._read.append((gauge, read))
         else:

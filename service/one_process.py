@@ -32,10 +32,10 @@ LAST_BYTES_S = 3
 def lean(app: Starlette, *, access_log: bool = False) -> Starlette:
     """BentoML's application without what costs each request something and brings it nothing.
 
-    One middleware gives each request a timer that is not stopped when the answer is out: until the time is up it keeps some
-    9 kB of every request alive, and BentoML's time must be longer than any of ours.
-    :class:`hsegap.service.guard.Guard` has the limits that count. Another makes OpenTelemetry's spans, which nobody sees
-    where no exporter is configured, and a third writes BentoML's access log.
+    One middleware gives each request a timer that is not stopped when the answer is out: until the time is up it keeps
+    some 9 kB of every request alive, and BentoML's time must be longer than any of ours;
+    :class:`hsegap.service.guard.Guard` has the limits that count. Another makes OpenTelemetry's spans, which nobody
+    sees where no exporter is configured, and a third writes BentoML's access log.
 
     Args:
         app: The application.
@@ -56,7 +56,9 @@ def lean(app: Starlette, *, access_log: bool = False) -> Starlette:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server with our life cycle: SIGTERM drains, SIGHUP loads the artifact again, and the exit status is 0.
+    """uvicorn's server with our life cycle.
+
+    SIGTERM drains, SIGHUP loads the artifact again, and the exit status is 0.
 
     Args:
         config: uvicorn's.
@@ -75,7 +77,10 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Handle signals in the event loop. uvicorn's own way sends them again when it has finished, and dies of them."""
+        """Handle signals in the event loop.
+
+        Uvicorn's own way sends them again when it has finished, and dies of them.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, *((signal.SIGINT,) if self._early else ())):
             loop.add_signal_handler(number, self._stop)
@@ -114,7 +119,7 @@ class Server(uvicorn.Server):
         if self._runtime.draining:
             if self._early:  # asked a second time: at once
                 self.should_exit = self.force_exit = True
-            return  # systemd tells every process itself, and then the supervisor does; it also ends those that take too long
+            return  # systemd tells every process, and then the supervisor does, which ends those that take too long
         self._runtime.drain()
         self._keep(self._drain())
 
@@ -164,7 +169,7 @@ def make_server(*, access_log: bool, early: EarlyAnswers | None = None) -> Serve
         lean(HsegapService.to_asgi(), access_log=access_log),  # type: ignore[attr-defined]  # BentoML's decorator is typed as returning the class
         http=protocol(bounds, header_timeout_s=settings.header_timeout_s),
         ws="none",
-        # As many connections are taken in one go; of several processes each takes one, and leaves the next to the others.
+        # As many connections are taken in one go; of several processes each takes one, and leaves others the next.
         backlog=bounds.backlog if early else 1,
         timeout_keep_alive=math.ceil(settings.idle_timeout_s),
         log_config=None,

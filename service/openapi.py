@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import models_json_schema
 
-from hsegap.prediction.errors import HINTS, RETRY_AFTER_S, STATUS, Failure
+from hsegap.prediction.errors import HINTS, Failure
 from hsegap.prediction.schemas import (
     BatchRequest,
     BatchResponse,
@@ -20,6 +20,8 @@ from hsegap.prediction.schemas import (
     Prediction,
     PredictRequest,
 )
+from hsegap.service.statuses import RETRY_AFTER_S, STATUS
+from hsegap.structures.errors import DESCRIPTION_ERROR_CODES, STRUCTURE_ERROR_CODES
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -27,18 +29,6 @@ if TYPE_CHECKING:
     from hsegap.service.settings import Settings
 
 REF = "#/components/schemas/{model}"
-STRUCTURE_CODES = (
-    "unreadable_structure",
-    "unsupported_format",
-    "disordered_structure",
-    "overlapping_atoms",
-    "degenerate_cell",
-    "unknown_element",
-    "too_many_atoms",
-    "too_many_edges",
-)
-#: Errors of generating a description.
-DESCRIBE_CODES = ("not_describable", "describe_unavailable")
 #: Errors any route that works on a crystal may answer with.
 WORK_CODES = (
     "invalid_request",
@@ -81,55 +71,7 @@ def openapi_document(settings: Settings) -> dict[str, Any]:
     Args:
         settings: Tell whether a token is asked for.
     """
-    secured = settings.secured
-    one = {"structure": SILICON, "format": "cif", "description": None, "describe": False, "known": None, "atoms": True}
-    paths: dict[str, Any] = {
-        "/predict": _post(
-            "predict",
-            "Predict the band gap of one crystal.",
-            takes=PredictRequest,
-            gives=Prediction,
-            example=one,
-            codes=(*STRUCTURE_CODES, *DESCRIBE_CODES, "text_too_long", *WORK_CODES),
-        ),
-        "/predict_batch": _post(
-            "predict_batch",
-            "Predict many crystals. The answer holds one prediction or error per item, in order; a bad item costs its neighbours nothing.",
-            takes=BatchRequest,
-            gives=BatchResponse,
-            example={"items": [one]},
-            codes=("too_many_items", *WORK_CODES),
-        ),
-        "/describe": _post(
-            "describe",
-            "Describe one crystal in robocrystallographer's wording. Takes seconds; the first call some 15 s more.",
-            takes=DescribeRequest,
-            gives=GeneratedDescription,
-            example={"structure": SILICON, "format": "cif"},
-            codes=(*STRUCTURE_CODES, *DESCRIBE_CODES, *WORK_CODES),
-        ),
-        "/model": _get(
-            "model", "What is known about the artifact that answers.", _json(ModelInfo), ("forbidden", "not_ready")
-        ),
-        "/docs.json": _get(
-            "docs", "This document.", {"application/json": {"schema": {"type": "object"}}}, ("forbidden",)
-        ),
-        "/livez": _get("livez", "200 while the process lives.", _text(), (), open_to_all=True),
-        "/healthz": _get("healthz", "The same as /livez.", _text(), (), open_to_all=True),
-        "/readyz": _get(
-            "readyz",
-            "200 once the artifact is verified, until the server stops.",
-            _text(),
-            ("not_ready",),
-            open_to_all=True,
-        ),
-        "/metrics": _get("metrics", "Prometheus metrics.", _text(), ("forbidden",)),
-    }
-    if secured:
-        for path in paths.values():
-            for operation in path.values():
-                if operation.get("security") != []:
-                    operation["responses"].update(_errors(("unauthorized",)))
+    paths = _paths()
     document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
@@ -142,10 +84,58 @@ def openapi_document(settings: Settings) -> dict[str, Any]:
         "paths": paths,
         "components": {"schemas": _schemas()},
     }
-    if secured:
+    if settings.secured:
+        for path in paths.values():
+            for operation in path.values():
+                if operation.get("security") != []:
+                    operation["responses"].update(_errors(("unauthorized",)))
         document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         document["security"] = [{"token": []}]
     return document
+
+
+def _paths() -> dict[str, Any]:
+    """Every route, as if no token were asked for."""
+    one = {"structure": SILICON, "format": "cif", "description": None, "describe": False, "known": None, "atoms": True}
+    one |= {"explain": False, "sensitivity": False}
+    posts = {
+        "/predict": _post(
+            "predict",
+            "Predict the band gap of one crystal.",
+            takes=PredictRequest,
+            gives=Prediction,
+            example=one,
+            codes=(*STRUCTURE_ERROR_CODES, *DESCRIPTION_ERROR_CODES, "text_too_long", *WORK_CODES),
+        ),
+        "/predict_batch": _post(
+            "predict_batch",
+            "Predict many crystals. The answer holds one prediction or error per item, in order; "
+            "a bad item costs its neighbours nothing.",
+            takes=BatchRequest,
+            gives=BatchResponse,
+            example={"items": [one]},
+            codes=("too_many_items", *WORK_CODES),
+        ),
+        "/describe": _post(
+            "describe",
+            "Describe one crystal in robocrystallographer's wording. Takes seconds; the first call some 15 s more.",
+            takes=DescribeRequest,
+            gives=GeneratedDescription,
+            example={"structure": SILICON, "format": "cif"},
+            codes=(*STRUCTURE_ERROR_CODES, *DESCRIPTION_ERROR_CODES, *WORK_CODES),
+        ),
+    }
+    about, closed = _json(ModelInfo), ("forbidden",)
+    document = {"application/json": {"schema": {"type": "object"}}}
+    ready = "200 once the artifact is verified, until the server stops."
+    return posts | {
+        "/model": _get("model", "What is known about the artifact that answers.", about, ("forbidden", "not_ready")),
+        "/docs.json": _get("docs", "This document.", document, closed),
+        "/livez": _get("livez", "200 while the process lives.", _text(), (), open_to_all=True),
+        "/healthz": _get("healthz", "The same as /livez.", _text(), (), open_to_all=True),
+        "/readyz": _get("readyz", ready, _text(), ("not_ready",), open_to_all=True),
+        "/metrics": _get("metrics", "Prometheus metrics.", _text(), closed),
+    }
 
 
 def _schemas() -> dict[str, Any]:

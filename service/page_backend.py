@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hsegap.prediction.errors import Failure
-from hsegap.service.budgets import OverloadedError
+from hsegap.service.budgets import OverloadedError, kind_of_prediction
 from hsegap.service.observe import note
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class PageBackend:
 
     async def predict_one_async(self, request: PredictRequest) -> Prediction | Failure:
         """Predict one crystal."""
-        kind: Kind = "describe" if request.describe and not request.description else "single"
+        kind = kind_of_prediction(explain=request.explain, describe=request.describe, description=request.description)
         answer = await self._in_turn(kind, lambda: self._core.predict_one_async(request))
         note([answer])
         return answer

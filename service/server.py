@@ -1,4 +1,6 @@
-"""The server: BentoML's application under uvicorn, in one process or several. Started by :mod:`hsegap.service.launch` in a clean environment.
+"""The server: BentoML's application under uvicorn, in one process or several.
+
+Started by :mod:`hsegap.service.launch` in a clean environment.
 
 ``bentoml serve`` runs the same application under circus. That supervisor costs a second process and a second or two,
 and it opens control ports on the loopback interface that ask nobody for a password; on a shared login node any user

@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     )
     max_batches: PositiveInt = Field(8, description="Batches worked on at once, the page's included.")
     max_describes: PositiveInt = Field(8, description="Descriptions generated at once, those of predictions included.")
+    max_explains: PositiveInt = Field(
+        4, description="Predictions at once that try a description sentence by sentence (`explain`)."
+    )
     max_connections: PositiveInt = Field(
         512, description="Open connections; lowered where the open-file limit asks for it."
     )

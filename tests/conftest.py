@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: Fixtures of the artifact, the predictor and the server; how tests are sorted and shared out.
-pytest_plugins = ("support.serving", "support.told_artifact", "support.kinds")
+pytest_plugins = ("support.serving", "support.told_artifact", "support.explained_artifact", "support.kinds")
 
 
 @pytest.fixture

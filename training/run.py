@@ -71,7 +71,8 @@ def run_training(
     config = options.fusion_config(text_features=encoder.width)
     splits = load_splits(options)
     report(
-        f"rows: {len(splits.train)} training, {len(splits.val)} validation, {len(splits.test)} test, {len(splits.skipped)} skipped"
+        f"rows: {len(splits.train)} training, {len(splits.val)} validation, {len(splits.test)} test, "
+        f"{len(splits.skipped)} skipped"
     )
     for note in splits.notes:
         report(note)
@@ -92,31 +93,41 @@ def run_training(
     trainer = Trainer(
         network, options, train=sets["train"], val=sets["val"], folder=folder, facts=about, data=fingerprint
     )
-    precision = "bfloat16" if trainer.mixed else "float32"
-    size = sum(p.numel() for p in network.parameters())
-    report(
-        f"{size:,} parameters, {trainer.steps_per_epoch} steps per epoch on {options.device}, matrix products in {precision}"
-    )
-    if last is not None:
-        trainer.restore(last)
-        done = trainer.state.epoch >= options.epochs
-        report(
-            "already trained to the last epoch"
-            if done
-            else f"resumed at epoch {trainer.state.epoch + 1}, step {trainer.state.step}"
-        )
-    else:
-        # Were this run killed before its first checkpoint, an older run's would be taken for it.
-        (folder / LAST).unlink(missing_ok=True)
-        write_json(
-            {"options": options.model_dump(mode="json"), "config": config.model_dump(mode="json")}, folder / CONFIG
-        )
+    _begin(trainer, options, config, last, report)
     state = trainer.run(report)
     report(f"best validation score {state.best:.5g} in epoch {state.best_epoch + 1}")
     for name in ("test", "holdout"):
         if len(sets[name]):
             _test(folder, name, sets[name], options, report)
     return folder
+
+
+def _begin(
+    trainer: Trainer,
+    options: TrainingOptions,
+    config: FusionConfig,
+    last: dict[str, Any] | None,
+    report: Callable[[str], None],
+) -> None:
+    """Say what will be trained; go on where the last checkpoint stands, or clear the folder for a new run."""
+    size = sum(p.numel() for p in trainer.network.parameters())
+    precision = "bfloat16" if trainer.mixed else "float32"
+    report(
+        f"{size:,} parameters, {trainer.steps_per_epoch} steps per epoch on {options.device}, "
+        f"matrix products in {precision}"
+    )
+    if last is not None:
+        trainer.restore(last)
+        if trainer.state.epoch >= options.epochs:
+            report("already trained to the last epoch")
+        else:
+            report(f"resumed at epoch {trainer.state.epoch + 1}, step {trainer.state.step}")
+        return
+    # Were this run killed before its first checkpoint, an older run's would be taken for it.
+    (trainer.folder / LAST).unlink(missing_ok=True)
+    write_json(
+        {"options": options.model_dump(mode="json"), "config": config.model_dump(mode="json")}, trainer.folder / CONFIG
+    )
 
 
 def check_device(name: str) -> None:
@@ -316,7 +327,8 @@ def _list_skipped(splits: Splits, sets: dict[str, CrystalDataset], folder: Path,
         writer.writerow(["id", "reason"])
         writer.writerows(skipped)
     report(
-        f"{len(skipped)} rows were skipped, listed in {folder / 'skipped.csv'}; the first: {skipped[0][0]} ({skipped[0][1]})"
+        f"{len(skipped)} rows were skipped, listed in {folder / 'skipped.csv'}; the first: "
+        f"{skipped[0][0]} ({skipped[0][1]})"
     )
 
 

@@ -1,4 +1,7 @@
-"""The example crystals that one click loads, read from the repository's ``examples/`` with their generated descriptions."""
+"""The example crystals that one click loads.
+
+They are read from the repository's ``examples/``, with their generated descriptions.
+"""
 
 from __future__ import annotations
 

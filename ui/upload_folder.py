@@ -1,4 +1,7 @@
-"""A server's own folder for uploads: entered by its user alone, locked while it lives, removed when it is found without a server."""
+"""A server's own folder for uploads.
+
+Entered by its user alone, locked while it lives, removed when it is found without a server.
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hsegap.artifact.artifact import Artifact
-from hsegap.evaluation.evaluate import Errors, EvaluationError, evaluate, predictions_needed, read_rows
+from hsegap.evaluation.evaluate import Errors, evaluate, predictions_needed
+from hsegap.evaluation.rows import EvaluationError, read_rows
 from hsegap.prediction.predictor import Predictor
 from hsegap.prediction.schemas import Prediction, PredictRequest
 

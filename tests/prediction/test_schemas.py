@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from hsegap.artifact.artifact import ARTIFACT_ERROR_CODES
-from hsegap.prediction.errors import HINTS, RETRY_AFTER_S, STATUS, ErrorCode, Failure
+from hsegap.prediction.errors import HINTS, ErrorCode, Failure
 from hsegap.prediction.schemas import (
     INSULATOR_FROM_EV,
     MAX_DESCRIPTION_CHARS,
@@ -23,6 +23,7 @@ from hsegap.prediction.schemas import (
     PredictRequest,
     kind_of,
 )
+from hsegap.service.statuses import RETRY_AFTER_S, STATUS, status_of
 from hsegap.structures.errors import DESCRIPTION_ERROR_CODES, STRUCTURE_ERROR_CODES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,6 +64,7 @@ def test_a_request_that_is_not_as_documented_is_refused_by_name(body: str, code:
 def test_defaults_are_those_of_the_contract() -> None:
     request = PredictRequest(structure="x")
     defaults = {"format": None, "description": None, "describe": False, "known": None, "atoms": True}
+    defaults |= {"explain": False, "sensitivity": False}
     assert request.model_dump() == {"structure": "x", **defaults}
 
 
@@ -105,7 +107,7 @@ def test_a_failure_keeps_its_shape() -> None:
         "error": {"code": "timeout", "message": "It took too long.", "hint": HINTS["timeout"]}
     }
     assert failure.at(3).model_dump()["error"]["index"] == 3
-    assert failure.status == 504
+    assert status_of(failure) == 504
 
 
 @pytest.mark.parametrize(

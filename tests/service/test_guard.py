@@ -10,51 +10,14 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from hsegap.prediction.errors import STATUS, Failure
 from hsegap.service.access import hash_of, new_key
-from hsegap.service.guard import Guard
 from hsegap.service.json_limits import MAX_DEPTH, MAX_VALUES
-from hsegap.service.runtime import Runtime
 from hsegap.service.settings import Settings
+from support.guarded import JSON, ask, exchange, failed, guarded
 from support.loops import in_own_loop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-JSON = {"content-type": "application/json"}
-
-
-class Stub:
-    """An application that answers at once, or works for a while, and remembers what came through."""
-
-    def __init__(self) -> None:
-        self.seen: list[dict[str, Any]] = []
-        self.works_s = 0.0
-        self.finished = self.cancelled = 0
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        body = b""
-        while True:
-            message = await receive()
-            body += message.get("body", b"")
-            if message["type"] != "http.request" or not message.get("more_body"):
-                break
-        self.seen.append({"scope": scope, "body": body})
-        try:
-            await asyncio.sleep(self.works_s)
-            self.finished += 1
-        except asyncio.CancelledError:
-            self.cancelled += 1
-            raise
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
-        await send({"type": "http.response.body", "body": b"through"})
-
-
-class Ready(Runtime):
-    """A runtime whose model is always ready."""
-
-    def not_ready(self) -> Failure | None:
-        return Failure.make("not_ready", "The server is shutting down.") if self.draining else None
 
 
 @pytest.fixture(autouse=True)
@@ -63,35 +26,6 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for name in [name for name in os.environ if name.startswith("HSEGAP_")]:
         monkeypatch.delenv(name)
-
-
-def guarded(**settings: Any) -> tuple[Guard, Stub, Runtime]:
-    stub, runtime = Stub(), Ready(Settings.from_env(**settings))
-    return Guard(stub, runtime), stub, runtime
-
-
-def ask(
-    guard: Guard,
-    method: str,
-    path: str,
-    *,
-    host: str = "localhost:3000",
-    headers: Any = (),
-    client: str = "127.0.0.1",
-    **more: Any,
-) -> httpx.Response:
-    async def go() -> httpx.Response:
-        transport = httpx.ASGITransport(guard, client=(client, 1))
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost:3000") as http:
-            return await http.request(method, path, headers=[("host", host), *dict(headers).items()], **more)
-
-    return in_own_loop(go())
-
-
-def failed(response: httpx.Response, code: str, status: int | None = None) -> Failure:
-    found = Failure.model_validate_json(response.text)
-    assert (found.error.code, response.status_code) == (code, status or STATUS[code]), response.text
-    return found
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:3000", "127.0.0.1:3000", "[::1]:3000", "LOCALHOST:80"])
@@ -250,29 +184,6 @@ def test_heads_that_are_refused_unread(headers: dict[str, str], code: str, statu
     assert not stub.seen
 
 
-async def exchange(guard: Guard, path: str, receive: Callable[[], Awaitable[Any]], **more: Any) -> list[Any]:
-    """One request by hand, for clients that httpx cannot play."""
-    sent: list[Any] = []
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": path,
-        "raw_path": path.encode(),
-        "headers": headers,
-        "query_string": b"",
-        "http_version": "1.1",
-        "client": ("127.0.0.1", 1),
-        **more,
-    }
-    await guard(scope, receive, send)
-    return sent
-
-
 def slow_body() -> Callable[[], Awaitable[Any]]:
     async def receive() -> Any:
         await asyncio.sleep(0.05)
@@ -313,7 +224,7 @@ def test_bytes_of_all_bodies_are_bounded() -> None:
 
 
 def test_each_kind_of_work_has_its_own_budget() -> None:
-    guard, stub, runtime = guarded(max_concurrency=2, max_batches=1, max_describes=1)
+    guard, stub, runtime = guarded(max_concurrency=2, max_batches=1, max_describes=1, max_explains=1)
     stub.works_s = 0.6
 
     async def go() -> list[int]:
@@ -323,6 +234,7 @@ def test_each_kind_of_work_has_its_own_budget() -> None:
                 [("/describe", {})] * 3
                 + [("/predict_batch", {})] * 3
                 + [("/predict", {"describe": True})] * 2
+                + [("/predict", {"explain": True, "description": "x"})] * 2
                 + [("/predict", {})] * 3
             )
             answers = await asyncio.gather(*(http.post(path, json=body) for path, body in asked))
@@ -330,7 +242,7 @@ def test_each_kind_of_work_has_its_own_budget() -> None:
         return [answer.status_code for answer in answers]
 
     codes = in_own_loop(go())
-    assert codes == [200, 429, 429, 200, 429, 429, 429, 429, 200, 200, 429]
+    assert codes == [200, 429, 429, 200, 429, 429, 429, 429, 200, 429, 200, 200, 429]
     assert runtime.budgets.busy == 0
 
 

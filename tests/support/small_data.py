@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING, NamedTuple
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -81,3 +82,29 @@ def write_cifs(folder: Path, samples: list[Sample]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for sample in samples:
         (folder / f"{sample.id}.cif").write_text(cif_text(sample.crystal), encoding="utf-8")
+
+
+def small_training(root: Path, out: Path) -> dict[str, Any]:
+    """Options of a training on these crystals that takes a second."""
+    return {
+        "root_dir": str(root),
+        "property": "gap",
+        "cache_dir": str(root / "cache"),
+        "output_dir": str(out),
+        "epochs": 2,
+        "batch_size": 8,
+        "hidden_features": 12,
+        "embedding_features": 8,
+        "alignn_layers": 1,
+        "gcn_layers": 1,
+        "learning_rate": 0.01,
+        "cross_modal_hidden_dim": 8,
+        "n_train": 16,
+        "n_val": 4,
+        "n_test": 4,
+    }
+
+
+def history(folder: Path) -> list[dict[str, Any]]:
+    """What a training noted after each epoch."""
+    return json.loads((folder / "history.json").read_text())

@@ -11,60 +11,14 @@ import torch
 
 from hsegap.models import load_checkpoint, read_checkpoint
 from hsegap.structures import build_graph, read
-from hsegap.text import TextEncoder
 from hsegap.training.augment import displaced
 from hsegap.training.loop import Trainer
-from hsegap.training.objective import contrastive_loss, weighted_loss
 from hsegap.training.options import OptionsError, options_from
-from hsegap.training.run import run_training, stopword_rewriter
+from hsegap.training.run import stopword_rewriter
 from support.needs import needed_dgl
-from support.small_data import textbook, write_jarvis
+from support.small_data import history, small_training, textbook, write_jarvis
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    return write_jarvis(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture
-def train(root, tiny_encoder, tmp_path):
-    """Run a small training with some options changed; the folder of its results, and ``train.lines`` for what it said."""
-
-    def run(**values):
-        options = options_from(small(root, tmp_path) | values)
-        run.lines.clear()
-        return run_training(
-            options, load_encoder=lambda _options: TextEncoder.load(tiny_encoder), report=run.lines.append
-        )
-
-    run.lines = []
-    return run
-
-
-def small(root, out):
-    return {
-        "root_dir": str(root),
-        "property": "gap",
-        "cache_dir": str(root / "cache"),
-        "output_dir": str(out),
-        "epochs": 2,
-        "batch_size": 8,
-        "hidden_features": 12,
-        "embedding_features": 8,
-        "alignn_layers": 1,
-        "gcn_layers": 1,
-        "learning_rate": 0.01,
-        "cross_modal_hidden_dim": 8,
-        "n_train": 16,
-        "n_val": 4,
-        "n_test": 4,
-    }
-
-
-def history(folder):
-    return json.loads((folder / "history.json").read_text())
 
 
 def test_it_learns(train):
@@ -165,41 +119,11 @@ def test_early_stopping(train):
     assert len(entries) < 30
 
 
-@pytest.mark.parametrize(
-    ("values", "formula"),
-    [
-        ({"loss": "mse"}, lambda error: error**2),
-        ({"loss": "mae"}, np.abs),
-        (
-            {"loss": "huber", "huber_delta": 0.5},
-            lambda error: np.where(np.abs(error) < 0.5, error**2, np.abs(error) - 0.25),
-        ),
-        (
-            {"classification": True, "classification_threshold": 1.0},
-            None,
-        ),
-    ],
-)
-def test_losses(values, formula):
-    """Against the formulas; the Huber loss is scaled so that it is the absolute error far out."""
-    options = options_from(values)
-    gap = torch.tensor([0.1, 0.6, 0.9]) if formula is None else torch.tensor([0.1, 1.4, 6.0])
-    target, weight = torch.tensor([0.0, 1.5, 4.0]), torch.tensor([1.0, 0.5, 2.0])
-    if formula is None:
-        positive = target.numpy() > 1.0
-        each = -np.where(positive, np.log(gap.numpy()), np.log(1 - gap.numpy()))
-    else:
-        each = formula((gap - target).numpy())
-    assert float(weighted_loss(gap, target, weight, options)) == pytest.approx(
-        float((each * weight.numpy()).sum() / 3.5), rel=1e-5
-    )
-
-
 def test_the_learning_rate_rises_for_at_most_30_percent_of_the_steps(root, tiny_encoder, tmp_path):
     from hsegap.models import CrystalTextNetwork
 
     for warmup, share in ((2000, 0.3), (4, 4 / 40), (1, 0.0), (0, 0.0)):
-        options = options_from(small(root, tmp_path) | {"epochs": 20, "warmup_steps": warmup})
+        options = options_from(small_training(root, tmp_path) | {"epochs": 20, "warmup_steps": warmup})
         trainer = object.__new__(Trainer)
         dataset = type(
             "Rows",
@@ -216,44 +140,6 @@ def test_the_learning_rate_rises_for_at_most_30_percent_of_the_steps(root, tiny_
                 trainer.scheduler.step()
         assert max(rates) == pytest.approx(0.01, rel=1e-3)
         assert abs(int(np.argmax(rates)) - share * 40) <= 1.01
-
-
-def contrastive_by_formula(graph, text, temperature):
-    n = len(graph)
-    total = 0.0
-    for i in range(n):
-        to_texts = (
-            np.array([np.dot(graph[i], text[j]) / np.linalg.norm(graph[i]) / np.linalg.norm(text[j]) for j in range(n)])
-            / temperature
-        )
-        to_graphs = (
-            np.array([np.dot(graph[j], text[i]) / np.linalg.norm(graph[j]) / np.linalg.norm(text[i]) for j in range(n)])
-            / temperature
-        )
-        total += -to_texts[i] + np.log(np.exp(to_texts).sum()) - to_graphs[i] + np.log(np.exp(to_graphs).sum())
-    return total / (2 * n)
-
-
-def test_contrastive_loss():
-    from hsegap.models import NetworkOutput
-
-    random = torch.Generator().manual_seed(0)
-    graph, text = torch.randn(6, 64, generator=random, requires_grad=True), torch.randn(6, 64, generator=random)
-    output = NetworkOutput(torch.zeros(6), *[torch.zeros(0)] * 5, graph, text, *[torch.zeros(0)] * 4)
-    every = torch.ones(6, dtype=torch.bool)
-    loss = contrastive_loss(output, every, 0.1)
-    assert float(loss.detach()) == pytest.approx(
-        contrastive_by_formula(graph.detach().numpy(), text.numpy(), 0.1), rel=1e-5
-    )
-    some = torch.tensor([True, False, True, True, False, True])
-    loss = contrastive_loss(output, some, 0.2)
-    assert float(loss.detach()) == pytest.approx(
-        contrastive_by_formula(graph.detach().numpy()[some], text.numpy()[some], 0.2), rel=1e-5
-    )
-    loss.backward()
-    assert not graph.grad[~some].any(), "crystals without text take no part"
-    lonely = contrastive_loss(output, torch.tensor([True] + [False] * 5), 0.1)
-    assert float(lonely) == 0.0
 
 
 def test_contrastive_loss_is_added_with_its_weight(train):
