@@ -68,8 +68,8 @@ class Loaded:
         # ONNX Runtime keeps scratch memory for every thread that ever ran it (20 to 50 MB each): only these do, whoever
         # asks.
         self._computing = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="hsegap-compute")
-        # What can wait has threads of its own, so that nobody else stands behind a crystal of a thousand atoms, and these
-        # leave the processor to the others where cores are few.
+        # What can wait has threads of its own: nobody else stands behind a crystal of a thousand atoms, and where
+        # processor cores are few these threads leave them to the others.
         self._giving_way = ThreadPoolExecutor(
             max_workers=threads, thread_name_prefix="hsegap-patient", initializer=_give_way
         )

@@ -71,9 +71,8 @@ class Preparer:
             message = f"The description has {len(given)} characters; this model reads up to {limits.max_text_chars}."
             return Failure.make("text_too_long", message)
         told = gather(given, request.known, takes=self._artifact.manifest.config.get("facts", ()))
-        answer = self._readers.run(
-            self._job("read", request), expires_at=expires_at, abandoned=abandoned, patient=bool(patient)
-        )
+        job = self._job("read", request)
+        answer = self._readers.run(job, expires_at=expires_at, abandoned=abandoned, patient=bool(patient))
         if isinstance(answer, Failure):
             return answer
         read = ReadAnswer.of(*answer)

@@ -1,8 +1,8 @@
 """Several server processes behind one port: uvicorn's supervisor, told about the page's process, readiness and SIGHUP.
 
 All processes of the API accept from one listening socket, so that whoever has time takes the next connection, and a
-process that dies takes no waiting connection with it. The page keeps its sessions in memory, hence in one process with a
-port of its own.
+process that dies takes no waiting connection with it. The page keeps its sessions in memory, hence in one process of
+its own, with its own port.
 """
 
 from __future__ import annotations
