@@ -241,11 +241,8 @@ def _alike(seen: list[Seen], sample: list[Row], like: Path) -> tuple[list[Seen],
     with open_predictor(like, jobs=len(sample)) as predictor:
         manifest = predictor.artifact.manifest
         calibration = read_calibration(predictor.artifact)
-        if calibration is None or calibration.model is None:
-            raise EvaluationError(
-                f"{like} has no model of its errors.",
-                "Name an artifact whose intervals differ from crystal to crystal.",
-            )
+        if calibration is None:
+            raise EvaluationError(f"{like} has no model of its errors.", "Name an artifact that is calibrated.")
         former = observe(sample, predictor, with_text=True)
     both = [*former, *(item.without_text() for item in former)]
     # A crystal without a description was seen twice in the same way.

@@ -124,14 +124,10 @@ def learn(
 
     space = Space(embedding, fingerprint, coverage)
     quantiles = {mode: space.factor(head, items) for mode, items in second.items()}
-    plain = {mode: conformal_quantile(_errors_ev(items), coverage) for mode, items in second.items()}
     threshold, accuracy = metal_threshold(first[True] + first[False])
     settings: dict[str, Any] = {
         "method": "split conformal, scaled per crystal by a log-linear model of the error",
         "coverage": coverage,
-        # The widths of an interval that is the same for all crystals: what an hsegap that knows no other reads.
-        "half_width_ev": plain[True],
-        "half_width_no_text_ev": plain[False],
         "metal_below_ev": threshold,
         "scaled": _widths(head, quantiles) | {"limits": limits},
         "rows": {

@@ -170,7 +170,7 @@ class Model:
                 try:
                     request, name = self._request(one, text, gap, describe=describe)
                 except HsegapError as error:
-                    request, name = Failure.make(error.code, error.message, error.hint), None
+                    request, name = Failure.of(error), None
                 names.append(name)
                 yield request
 

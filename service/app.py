@@ -15,6 +15,7 @@ from starlette.routing import Mount, Route
 
 from hsegap.prediction.errors import Failure
 from hsegap.service.language import told
+from hsegap.service.statuses import status_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,7 +31,7 @@ logger = logging.getLogger("hsegap.service")
 def json_answer(result: BaseModel) -> Response:
     """A prediction, description or failure as an HTTP answer."""
     if isinstance(result, Failure):  # the guard gives it its language, as all errors
-        return Response(result.model_dump_json(), status_code=result.status, media_type="application/json")
+        return Response(result.model_dump_json(), status_code=status_of(result), media_type="application/json")
     return Response(told(result).model_dump_json(), media_type="application/json")
 
 

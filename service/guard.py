@@ -11,6 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hsegap.prediction.errors import Failure, internal_error
+from hsegap.prediction.language import preferred
 from hsegap.service.access import Keys
 from hsegap.service.answers import Outgoing, answer, header, is_page, plain
 from hsegap.service.body import BodyError, ClientGoneError, Pending, Replayed, Streamed, discard, read_json
@@ -18,8 +19,8 @@ from hsegap.service.budgets import OverloadedError, kind_of_prediction
 from hsegap.service.cors import Cors
 from hsegap.service.hosts import Hosts, bare_path
 from hsegap.service.json_limits import MAX_VALUES, parsed
-from hsegap.service.language import LANGUAGE, preferred
-from hsegap.service.observe import Record, observed
+from hsegap.service.language import LANGUAGE
+from hsegap.service.observe import Record, observed, trace_answer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -91,6 +92,7 @@ class Guard:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 record.status = message["status"]
+                trace_answer(record)
                 extra = [(b"x-request-id", record.id.encode()), (b"vary", b"Accept-Language"), *cors]
                 known = {name.lower() for name, _ in message.get("headers", [])}
                 if self._runtime.draining and b"connection" not in known:

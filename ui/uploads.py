@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from hsegap.prediction.errors import Failure
+from hsegap.errors import OneKindError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,16 +35,14 @@ AWAY_S = 30.0
 _STEP = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-class UploadError(ValueError):
-    """A file that is not an upload of this visitor, not one any more, or not a plain file.
+class UploadError(OneKindError, ValueError):
+    """A file that is not an upload of this visitor, not one any more, or not a plain file."""
 
-    Carries the named failure.
-    """
+    CODE = "invalid_request"
 
     def __init__(self) -> None:
         message = "One of the files is not among your uploads, or was uploaded more than ten minutes ago."
-        self.failure = Failure.make("invalid_request", message, "Choose the files again.")
-        super().__init__(message)
+        super().__init__(message, "Choose the files again.")
 
 
 class Uploads:

@@ -10,7 +10,7 @@ import pytest
 
 from hsegap.prediction.chinese import HINTS_ZH, MESSAGES_ZH, WARNINGS_ZH
 from hsegap.prediction.errors import ErrorCode
-from hsegap.service.language import preferred
+from hsegap.prediction.language import preferred
 from hsegap.structures.parsed import NOTICE_CODES
 from support.service_samples import NACL
 
