@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,8 +12,10 @@ from typer.testing import CliRunner
 from support.commands import Outcome, run_command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from typer import Typer
 
     from hsegap.prediction.predictor import Predictor
 
@@ -32,6 +35,19 @@ def hsegap(tmp_path: Path) -> Callable[..., Outcome]:
     return run
 
 
+def invoke(app: Typer, arguments: Sequence[object], *, stdin: bytes, columns: int) -> Outcome:
+    """Run a command in this process; what it raises is raised here."""
+    done = CliRunner().invoke(
+        app,
+        list(map(str, arguments)),
+        input=stdin,
+        env={"COLUMNS": str(columns)},
+        catch_exceptions=False,
+        prog_name="hsegap",
+    )
+    return Outcome(done.exit_code, done.stdout, done.stderr)
+
+
 class Lent:
     """A predictor that outlives the command."""
 
@@ -49,16 +65,30 @@ class Lent:
 
 
 @pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+    """Run `hsegap ARGUMENTS…` in this process, somewhere else, on a terminal of ``columns``: what no process is needed to show."""
+    from hsegap import cli as command
+
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(exist_ok=True)
+    for name in [name for name in os.environ if name.startswith("HSEGAP_")]:
+        monkeypatch.delenv(name)
+
+    def run(*arguments: object, stdin: bytes = b"", columns: int = 200) -> Outcome:
+        with contextlib.chdir(elsewhere):
+            return invoke(command.app, arguments, stdin=stdin, columns=columns)
+
+    return run
+
+
+@pytest.fixture
 def here(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
-    """Run `hsegap ARGUMENTS…` in this process, on a terminal of ``columns``, with the session's predictor in place of one of its own."""
-    from hsegap import cli
+    """Run `hsegap ARGUMENTS…` in this process and working directory, with the session's predictor in place of one of its own."""
+    from hsegap import cli as command
 
     monkeypatch.setattr("hsegap.commands.predict.open_predictor", lambda *_, **__: Lent(predictor))
 
     def run(*arguments: object, stdin: bytes = b"", columns: int = 200) -> Outcome:
-        done = CliRunner().invoke(
-            cli.app, list(map(str, arguments)), input=stdin, env={"COLUMNS": str(columns)}, catch_exceptions=False
-        )
-        return Outcome(done.exit_code, done.stdout, done.stderr)
+        return invoke(command.app, arguments, stdin=stdin, columns=columns)
 
     return run
