@@ -34,6 +34,8 @@ class Prepared:
     explain: bool = False
     asked_strains: bool = False
     strained: tuple[CrystalGraph, ...] = ()
+    #: Whether others pass it on the way to the network; None if it is large.
+    patient: bool | None = False
 
 
 def configured_layers(config: dict[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ threads.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hsegap.children import python_path
 from hsegap.folders import cache_folder
@@ -29,11 +30,14 @@ from hsegap.prediction.messages import PREFIX, Refusal, unpack
 from hsegap.quiet import QUIET
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
     from hsegap.prediction.messages import Job
 
 logger = logging.getLogger("hsegap.workers")
+Taken = TypeVar("Taken")
 
 #: Longest a worker may take to import what it needs, on a busy machine.
 START_DEADLINE_S = {"read": 120.0, "describe": 300.0}
@@ -41,6 +45,8 @@ START_DEADLINE_S = {"read": 120.0, "describe": 300.0}
 MEMORY_BYTES = {"read": 4 * 2**30, "describe": 6 * 2**30}
 #: Largest answer taken from a worker.
 MAX_ANSWER_BYTES = 2**30
+#: How long a job goes on for a caller who has gone away, seconds: a new process costs as much as reading many files.
+SPARED_S = {"read": 2.0, "describe": 0.0}
 #: How often a waiting thread looks whether its caller has gone away, seconds.
 LOOK_S = 0.1
 
@@ -57,8 +63,10 @@ class _Abandoned(_Expired):
     """The caller has gone away."""
 
 
-def _wait(selector: selectors.BaseSelector, expires_at: float, abandoned: threading.Event | None) -> None:
-    """Wait until a pipe is ready.
+def _wait(
+    selector: selectors.BaseSelector, expires_at: float, abandoned: threading.Event | None, spared_until: float
+) -> None:
+    """Wait until a pipe is ready. A caller who goes away before ``spared_until`` changes nothing yet.
 
     Raises:
         _Expired: If ``expires_at`` passes first.
@@ -68,7 +76,7 @@ def _wait(selector: selectors.BaseSelector, expires_at: float, abandoned: thread
         remaining = max(0.0, expires_at - time.monotonic())
         if selector.select(remaining if abandoned is None else min(LOOK_S, remaining)):
             return
-        if abandoned is not None and abandoned.is_set():
+        if abandoned is not None and abandoned.is_set() and time.monotonic() >= spared_until:
             raise _Abandoned
         if time.monotonic() >= expires_at:
             raise _Expired
@@ -159,28 +167,28 @@ class Worker:
             _Expired: If it takes too long or the caller goes away; the process must be killed then.
             _Died: If the process ends.
         """
-        view = memoryview(job.frame())
+        view, spared_until = memoryview(job.frame()), time.monotonic() + SPARED_S[self.role]
         with selectors.DefaultSelector() as selector:
             selector.register(self._jobs, selectors.EVENT_WRITE)
             while view:
-                _wait(selector, expires_at, abandoned)
+                _wait(selector, expires_at, abandoned, spared_until)
                 try:
                     view = view[os.write(self._jobs.fileno(), view) :]
                 except BlockingIOError:
                     continue
                 except OSError:
                     raise _Died from None
-        return self._receive(expires_at, abandoned)
+        return self._receive(expires_at, abandoned, spared_until)
 
     def _receive(
-        self, expires_at: float, abandoned: threading.Event | None
+        self, expires_at: float, abandoned: threading.Event | None, spared_until: float = 0.0
     ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         with selectors.DefaultSelector() as selector:
             selector.register(self._answers, selectors.EVENT_READ)
 
             def fill(wanted: int) -> None:
                 while len(self._buffer) < wanted:
-                    _wait(selector, expires_at, abandoned)
+                    _wait(selector, expires_at, abandoned, spared_until)
                     try:
                         chunk = os.read(self._answers.fileno(), 2**20)
                     except BlockingIOError:
@@ -215,6 +223,10 @@ class Worker:
             return self._process.wait()
 
 
+def _no_turn() -> Failure:
+    return Failure.make("timeout", "No worker was free in time.", "Try again later, or send fewer crystals at once.")
+
+
 class WorkerPool:
     """A few lazily started workers of one role, shared by any number of threads.
 
@@ -234,6 +246,8 @@ class WorkerPool:
         self._all: list[list[Worker | None]] = [[None] for _ in range(size)]
         for slot in self._all:
             self._slots.put(slot)
+        # What can wait takes at most all processes but one, so that a crystal asked for alone finds one.
+        self._patient = threading.BoundedSemaphore(max(1, size - 1))
         self._closed = threading.Event()
         #: Processes that had to be ended and started anew.
         self.replaced = 0
@@ -259,39 +273,55 @@ class WorkerPool:
         return len(self._all) - self._slots.qsize()
 
     def run(
-        self, job: Job, *, expires_at: float, abandoned: threading.Event | None = None
+        self, job: Job, *, expires_at: float, abandoned: threading.Event | None = None, patient: bool = False
     ) -> tuple[dict[str, Any], dict[str, np.ndarray]] | Failure:
         """Do one job in a worker.
 
         Args:
             job: What to do.
             expires_at: Moment (``time.monotonic``) after which nobody waits for the answer any more.
-            abandoned: Set by a caller who goes away before that: the job ends within a fraction of a second, its
-                process with it.
+            abandoned: Set by a caller who goes away before that: the job ends soon (:data:`SPARED_S`), its process with
+                it.
+            patient: Whether it can wait: one crystal of many, or one that takes long.
 
         Returns:
             The answer's header and arrays, or the named error: of the structure, ``timeout``, or ``internal`` if the
             process died.
         """
-        slot = self._free_slot(expires_at, abandoned)
-        if slot is None:
-            return Failure.make(
-                "timeout", "No worker was free in time.", "Try again later, or send fewer crystals at once."
-            )
+        if patient and not self._obtained(self._patient.acquire, expires_at, abandoned):
+            return _no_turn()
         try:
-            return self._run_in(slot, job, expires_at, abandoned)
+            slot = self._free_slot(expires_at, abandoned)
+            if slot is None:
+                return _no_turn()
+            try:
+                return self._run_in(slot, job, expires_at, abandoned)
+            finally:
+                self._slots.put(slot)
         finally:
-            self._slots.put(slot)
+            if patient:
+                self._patient.release()
 
     def _free_slot(self, expires_at: float, abandoned: threading.Event | None) -> list[Worker | None] | None:
         """A slot that is ours until it is put back; None if the wait ends first."""
+
+        def taken(timeout: float) -> list[Worker | None] | None:
+            with contextlib.suppress(queue.Empty):
+                return self._slots.get(timeout=timeout)
+            return None
+
+        return self._obtained(taken, expires_at, abandoned)
+
+    def _obtained(
+        self, take: Callable[..., Taken], expires_at: float, abandoned: threading.Event | None
+    ) -> Taken | None:
+        """Try to take something until it is there; None if the wait ends first."""
         while not (abandoned is not None and abandoned.is_set()):
             remaining = max(0.0, expires_at - time.monotonic())
-            try:
-                return self._slots.get(timeout=remaining if abandoned is None else min(LOOK_S, remaining))
-            except queue.Empty:
-                if time.monotonic() >= expires_at:
-                    break
+            if taken := take(timeout=remaining if abandoned is None else min(LOOK_S, remaining)):
+                return taken
+            if time.monotonic() >= expires_at:
+                break
         return None
 
     def _run_in(self, slot: list[Worker | None], job: Job, expires_at: float, abandoned: threading.Event | None) -> Any:

@@ -20,7 +20,7 @@ from hsegap.service.cors import Cors
 from hsegap.service.hosts import Hosts, bare_path
 from hsegap.service.json_limits import MAX_VALUES, parsed
 from hsegap.service.language import LANGUAGE
-from hsegap.service.observe import Record, observed
+from hsegap.service.observe import Record, observed, trace_answer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -92,6 +92,7 @@ class Guard:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 record.status = message["status"]
+                trace_answer(record)
                 extra = [(b"x-request-id", record.id.encode()), (b"vary", b"Accept-Language"), *cors]
                 known = {name.lower() for name, _ in message.get("headers", [])}
                 if self._runtime.draining and b"connection" not in known:
