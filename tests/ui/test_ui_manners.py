@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
+
 def answered(found: Visit) -> None:
     found.page.fill("#hs-structure textarea", PEROVSKITE)
     found.page.fill("#hs-description textarea", DESCRIPTION)

@@ -166,7 +166,9 @@ def test_back_forward_refresh_and_a_shared_link_bring_everything_back(visit: Ope
     found.page.fill("#hs-structure textarea", large)
     wait_address(found, "k=")
     found.page.reload()
-    found.page.wait_for_function("(text) => document.querySelector('#hs-structure textarea')?.value === text", arg=large)
+    found.page.wait_for_function(
+        "(text) => document.querySelector('#hs-structure textarea')?.value === text", arg=large
+    )
     assert found.page.locator("#hs-answer .hs-gap").count() == 0
     for nonsense in ("#s=%%%", "#s=AAAA", "#k=gone&tab=nowhere", "#example=../../etc"):
         broken = visit(at=nonsense)
