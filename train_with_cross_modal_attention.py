@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Train the crystal-text network: flags in, ``training/`` does the work. ``--help`` lists every flag and its default."""
+"""Train the crystal-text network: flags in, ``training/`` does the work.
+
+``--help`` lists every flag and its default.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ def main() -> int:
     """Run one training; 0 when done, 2 when options or data cannot be used."""
     from hsegap.errors import HsegapError
     from hsegap.training.data import check_source
-    from hsegap.training.options import parse_options
+    from hsegap.training.flags import parse_options
 
     try:
         # Before torch is loaded, so that help, a mistyped flag and a wrong folder answer at once.

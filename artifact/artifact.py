@@ -145,7 +145,10 @@ class Artifact:
         return self.folder / name
 
     def prediction_sha256(self) -> str:
-        """Fingerprint of all that decides what is predicted: the card and the metrics may change, figures still belong to it."""
+        """Fingerprint of all that decides what is predicted.
+
+        The card and the metrics may change, figures still belong to it.
+        """
         import json
 
         names = sorted(
@@ -194,6 +197,10 @@ def _read_manifest(root: Path) -> tuple[Manifest, str]:
         raise ArtifactError(
             "artifact_version", message, "Install a newer hsegap, or export the artifact again with this one."
         )
+    if isinstance(data, dict) and isinstance(data.get("calibration"), dict) and "scaled" not in data["calibration"]:
+        message = "The artifact was calibrated by an hsegap before 0.1.1, with one width for all crystals."
+        hint = f"Set `calibration` to null in {MANIFEST_NAME} and run `hsegap calibrate`, or predict without intervals."
+        raise ArtifactError("artifact_version", message, hint)
     try:
         manifest = Manifest.model_validate(data)
     except ValidationError as error:

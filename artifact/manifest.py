@@ -49,7 +49,10 @@ class GraphSettings(_Section):
 
 
 class TextEncoderSettings(_Section):
-    """Which encoder the artifact carries. Further keys (pooling, lowercase, licence, …) go to ``text.TextEncoder`` as they are."""
+    """Which encoder the artifact carries.
+
+    Further keys (pooling, lowercase, licence, …) go to ``text.TextEncoder`` as they are.
+    """
 
     name: str
     width: int = Field(ge=1, le=8192)

@@ -54,7 +54,7 @@ def is_archive(name: str) -> bool:
 
 
 def archive_items(
-    stream: BinaryIO, name: str, *, format_: str | None, wanted: re.Pattern[str]
+    stream: BinaryIO, name: str, *, format_: str | None, wanted: re.Pattern[str], most_bytes: int | None = None
 ) -> Generator[Item, None, int]:
     """The structures of an archive, in its own order.
 
@@ -63,6 +63,7 @@ def archive_items(
         name: Its name, the first part of each identifier: ``crystals.zip!sub/GaAs.cif``.
         format_: Format of every structure.
         wanted: Names of members that are structures.
+        most_bytes: What it may grow to; None leaves it to its size.
 
     Yields:
         One input per structure, and one with an error for each member or rest that cannot be read.
@@ -70,7 +71,9 @@ def archive_items(
     Returns:
         How many members were passed over because of their names.
     """
-    members = _zip(stream, name, wanted) if name.lower().endswith(".zip") else _tar(stream, name, wanted)
+    budget = most_bytes or max(FREE_BYTES, MAX_RATIO * stream.seek(0, os.SEEK_END))
+    unpack = _zip if name.lower().endswith(".zip") else _tar
+    members = unpack(stream, name, wanted, budget)
     skipped = 0
     try:
         while True:
@@ -87,9 +90,8 @@ def archive_items(
     except StopIteration:
         return skipped
     except _TooLarge:
-        message = (
-            f"{name} grows to more than {MAX_RATIO} times its size when it is unpacked; the rest of it was not read."
-        )
+        measure = f"{most_bytes} bytes" if most_bytes else f"{MAX_RATIO} times its size"
+        message = f"{name} grows to more than {measure} when it is unpacked; the rest of it was not read."
         yield Item(
             name,
             problem=Problem("unsafe_archive", message, "Unpack it yourself if you trust it, and score the folder."),
@@ -119,10 +121,9 @@ def _unsafe(label: str, *, linked: bool) -> Problem | None:
 _Member = tuple[str, "str | Problem"] | None
 
 
-def _zip(stream: BinaryIO, name: str, wanted: re.Pattern[str]) -> Generator[_Member, None, None]:
+def _zip(stream: BinaryIO, name: str, wanted: re.Pattern[str], budget: int) -> Generator[_Member, None, None]:
     """Members of a zip: name and text, or None for one that is no structure by its name."""
     with zipfile.ZipFile(stream) as archive:
-        budget = max(FREE_BYTES, MAX_RATIO * stream.seek(0, os.SEEK_END))
         for info in archive.infolist():
             if info.is_dir():
                 continue
@@ -195,11 +196,10 @@ class _Header(tarfile.TarInfo):
     _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_sparse
 
 
-def _tar(stream: BinaryIO, name: str, wanted: re.Pattern[str]) -> Generator[_Member, None, None]:
+def _tar(stream: BinaryIO, name: str, wanted: re.Pattern[str], budget: int) -> Generator[_Member, None, None]:
     """Members of a tar, packed or not: name and text, or None for one that is no structure by its name."""
-    size = stream.seek(0, os.SEEK_END)
     stream.seek(0)
-    counted: Any = _Counted(open_plain(stream), max(FREE_BYTES, MAX_RATIO * size))
+    counted: Any = _Counted(open_plain(stream), budget)
     with tarfile.open(fileobj=counted, mode="r|", tarinfo=_Header) as archive:
         for info in archive:
             # A tar remembers its members; a hundred thousand of them would not be forgotten otherwise.

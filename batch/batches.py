@@ -49,7 +49,9 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Inputs that are scored together. Which ones is decided by their order alone, so that every run makes the same batches.
+    """Inputs that are scored together.
+
+    Which ones is decided by their order alone, so that every run makes the same batches.
 
     Attributes:
         number: From 0.

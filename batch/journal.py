@@ -1,4 +1,6 @@
-"""Rows in the order of the inputs, durable batch by batch: what is written once is never computed again, whatever ends the run.
+"""Rows in the order of the inputs, durable batch by batch.
+
+What is written once is never computed again, whatever ends the run.
 
 A commit appends a batch's rows, makes them durable, then replaces the state. Bytes beyond the state's sizes belong to a
 commit that did not finish; a resumed run cuts them off and goes on with the next batch. Batches that are done before
@@ -300,7 +302,10 @@ class Journal:
             sync_folder(Path(name).parent)
 
     def close(self) -> None:
-        """Let go of the output; a run that did not finish can be resumed, one that has no row yet leaves nothing behind."""
+        """Let go of the output.
+
+        A run that did not finish can be resumed, one that has no row yet leaves nothing behind.
+        """
         nothing = not self.state.batches and not self._parked
         for part, stream in self._files.items():
             with contextlib.suppress(OSError):
@@ -368,7 +373,10 @@ def _clear(target: Target, folder: Path, *, atoms: bool) -> None:
 
 
 def _changed() -> ScoringError:
-    message = "The inputs that have their rows already are not those of the earlier run: one was changed, removed, added or renamed."
+    message = (
+        "The inputs that have their rows already are not those of the earlier run: "
+        "one was changed, removed, added or renamed."
+    )
     return ScoringError(
         "inputs_changed", message, "Start over with --force, or keep the rows and go on with --resume --force."
     )

@@ -1,4 +1,6 @@
-"""What must be remembered about many inputs without holding it in memory: names to be sorted, identifiers seen, descriptions by name.
+"""What must be remembered about many inputs without holding it in memory.
+
+Names to be sorted, identifiers seen, descriptions by name.
 
 Each is a temporary SQLite database that its page cache keeps small and that is gone with the process.
 """

@@ -26,22 +26,27 @@ Fr Ra Ac . . . . . . . . . . . . . . .
 . . . Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr .
 """
 STYLE = """
-:root{color-scheme:light dark;--ink:#16202a;--soft:#5b6b79;--line:#d9e0e6;--card:#fff;--ground:#f4f6f8;--accent:#1f6f8b;--bad:#b3261e;
- --warn:#8a5a00;--empty:#e9eef2}
+:root{color-scheme:light dark;--ink:#16202a;--soft:#5b6b79;--line:#d9e0e6;--card:#fff;--ground:#f4f6f8;
+ --accent:#1f6f8b;--bad:#b3261e;--warn:#8a5a00;--empty:#e9eef2}
 @media(prefers-color-scheme:dark){:root{--ink:#e8eef3;--soft:#9fb0be;--line:#2f3b46;--card:#1b242c;--ground:#11181e;--accent:#5cb8d6;
  --bad:#ff8a80;--warn:#f0b955;--empty:#243039}}
 *{box-sizing:border-box}body{margin:0;background:var(--ground);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
-main{max-width:1080px;margin:0 auto;padding:28px 20px 60px}h1{font-size:26px;margin:0 0 4px}h2{font-size:18px;margin:0 0 10px}
+main{max-width:1080px;margin:0 auto;padding:28px 20px 60px}
+h1{font-size:26px;margin:0 0 4px}h2{font-size:18px;margin:0 0 10px}
 p.lead,p.note{color:var(--soft);margin:0 0 14px}
-section{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:18px 20px;margin-top:18px;overflow-x:auto}
+section{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:18px 20px;margin-top:18px;
+ overflow-x:auto}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(130px,1fr));gap:12px;margin-top:18px}
 .card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px 16px}
-.card b{display:block;font-size:24px;font-variant-numeric:tabular-nums}.card span{color:var(--soft)}.bad b{color:var(--bad)}
+.card b{display:block;font-size:24px;font-variant-numeric:tabular-nums}
+.card span{color:var(--soft)}.bad b{color:var(--bad)}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}th{color:var(--soft);font-weight:500}
-th,td{text-align:left;padding:5px 10px 5px 0;border-bottom:1px solid var(--line);vertical-align:top}td.n,th.n{text-align:right}
+th,td{text-align:left;padding:5px 10px 5px 0;border-bottom:1px solid var(--line);vertical-align:top}
+td.n,th.n{text-align:right}
 td.id{word-break:break-all;max-width:420px}svg{display:block;width:100%;height:auto}
 svg text{fill:var(--soft);font:11px system-ui,sans-serif}.bar{fill:var(--accent)}.axis{stroke:var(--line)}
-.two{display:grid;grid-template-columns:repeat(auto-fit,minmax(420px,1fr));gap:0 24px}h3{font-size:15px;margin:14px 0 6px}
+.two{display:grid;grid-template-columns:repeat(auto-fit,minmax(420px,1fr));gap:0 24px}
+h3{font-size:15px;margin:14px 0 6px}
 code{font-size:13px}details summary{cursor:pointer;margin-top:8px}.code{color:var(--bad);font-weight:600}
 .code.w{color:var(--warn)}
 """
@@ -109,7 +114,10 @@ def _distribution(report: Report) -> str:
         reach = (
             f"{low_ev:.2f} eV and more" if index == len(report.gaps) - 1 else f"{low_ev:.2f}–{low_ev + BIN_EV:.2f} eV"
         )
-        place = f'x="{left + index * step + 1:.1f}" y="{height - high:.1f}" width="{max(1.0, step - 2):.1f}" height="{high:.1f}"'
+        place = (
+            f'x="{left + index * step + 1:.1f}" y="{height - high:.1f}" width="{max(1.0, step - 2):.1f}" '
+            f'height="{high:.1f}"'
+        )
         marks.append(f'<rect class="bar" rx="2" {place}><title>{reach}: {count:,}</title></rect>')
         if low_ev == int(low_ev):
             marks.append(
@@ -120,9 +128,15 @@ def _distribution(report: Report) -> str:
         marks.append(f'<line class="axis" x1="{left}" x2="{width}" y1="{y:.1f}" y2="{y:.1f}"/>')
         marks.append(f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{most * share:,.0f}</text>')
     marks.append(f'<text x="{width}" y="{height + 18}" text-anchor="end">gap, eV</text>')
-    drawing = f'<svg viewBox="0 0 {width} {height + foot}" role="img" aria-label="Distribution of predicted gaps">{"".join(marks)}</svg>'
+    drawing = (
+        f'<svg viewBox="0 0 {width} {height + foot}" role="img" aria-label="Distribution of predicted '
+        f'gaps">{"".join(marks)}</svg>'
+    )
     texts = ", ".join(f"{name} {count:,}" for name, count in report.origins.most_common())
-    return f'<section><h2>Distribution</h2>{drawing}<p class="note">Bins of {BIN_EV:g} eV. Descriptions: {texts}.</p></section>'
+    return (
+        f"<section><h2>Distribution</h2>{drawing}"
+        f'<p class="note">Bins of {BIN_EV:g} eV. Descriptions: {texts}.</p></section>'
+    )
 
 
 def _compositions(report: Report) -> str:
@@ -145,7 +159,8 @@ def _compositions(report: Report) -> str:
                 ink = f' style="fill:{"#fff" if share > 0.45 else "#16202a"}"'
                 told = f"{symbol}: {report.elements[symbol][0]:,.0f} crystals, mean gap {means[symbol]:.2f} eV"
             marks.append(
-                f'<g><title>{told}</title><rect rx="4" x="{x}" y="{y}" width="{cell_w - 4}" height="{cell_h - 4}" {fill}/>'
+                f"<g><title>{told}</title>"
+                f'<rect rx="4" x="{x}" y="{y}" width="{cell_w - 4}" height="{cell_h - 4}" {fill}/>'
             )
             marks.append(f'<text x="{x + 6}" y="{y + 17}"{ink} font-weight="600">{symbol}</text>')
             if symbol in means:
@@ -155,8 +170,14 @@ def _compositions(report: Report) -> str:
     sizes = ", ".join(
         f"{names.get(size, f'{size} elements')} {count:,}" for size, count in sorted(report.sizes.items())
     )
-    drawing = f'<svg viewBox="0 0 {18 * cell_w} {9 * cell_h + 12}" role="img" aria-label="Mean gap by element">{"".join(marks)}</svg>'
-    note = f"Mean gap in eV of the crystals that contain an element, light {low:.2f} to dark {high:.2f}. By number of elements: {sizes}."
+    drawing = (
+        f'<svg viewBox="0 0 {18 * cell_w} {9 * cell_h + 12}" role="img" aria-label="Mean gap by '
+        f'element">{"".join(marks)}</svg>'
+    )
+    note = (
+        f"Mean gap in eV of the crystals that contain an element, light {low:.2f} to dark {high:.2f}. By number "
+        f"of elements: {sizes}."
+    )
     return f'<section><h2>Compositions</h2>{drawing}<p class="note">{note}</p></section>'
 
 
@@ -165,7 +186,10 @@ def _extremes(report: Report) -> str:
         return ""
     high = _table(("id", "formula", "atoms", "gap, eV", "interval"), map(_crystal, report.highest), numeric={2, 3})
     low = _table(("id", "formula", "atoms", "gap, eV", "interval"), map(_crystal, report.lowest), numeric={2, 3})
-    return f'<section><div class="two"><div><h2>Highest gaps</h2>{high}</div><div><h2>Lowest gaps above zero</h2>{low}</div></div></section>'
+    return (
+        f'<section><div class="two"><div><h2>Highest gaps</h2>{high}</div><div>'
+        f"<h2>Lowest gaps above zero</h2>{low}</div></div></section>"
+    )
 
 
 def _crystal(row: dict[str, Any]) -> tuple[str, ...]:
@@ -187,7 +211,8 @@ def _outliers(report: Report) -> str:
             f"(the fit is off by {report.fit_error_ev:.2f} eV root mean square). Worth a look, not necessarily wrong."
         )
         parts.append(
-            f'<div><h2>Unusual for their composition</h2>{_table(head, rows, numeric={2, 3})}<p class="note">{note}</p></div>'
+            f"<div><h2>Unusual for their composition</h2>{_table(head, rows, numeric={2, 3})}"
+            f'<p class="note">{note}</p></div>'
         )
     if report.spreads:
         spread_rows = (

@@ -1,4 +1,7 @@
-"""Rows kept as JSON lines become a Parquet file, a row group at a time: the same bytes whenever the rows are the same."""
+"""Rows kept as JSON lines become a Parquet file, a row group at a time.
+
+The same bytes whenever the rows are the same.
+"""
 
 from __future__ import annotations
 

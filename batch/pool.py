@@ -1,4 +1,7 @@
-"""Batches through worker processes on this machine: a worker that dies, hangs or is killed costs at most the row that killed it."""
+"""Batches through worker processes on this machine.
+
+A worker that dies, hangs or is killed costs at most the row that killed it.
+"""
 
 from __future__ import annotations
 

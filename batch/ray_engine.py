@@ -277,7 +277,10 @@ class RayEngine:
         return strategies.NodeAffinitySchedulingStrategy(self._ray.get_runtime_context().get_node_id(), soft=False)
 
     def _reading_options(self, function: Any) -> dict[str, Any]:
-        """The reading task takes no core and runs here. Ray 2.60 has names of their own for both and deprecates the general one."""
+        """The reading task takes no core and runs here.
+
+        Ray 2.60 has names of their own for both and deprecates the general one.
+        """
         if {"num_cpus", "label_selector"} <= set(inspect.signature(function).parameters):
             return {"num_cpus": 0, "label_selector": {"ray.io/node-id": self._ray.get_runtime_context().get_node_id()}}
         return {"ray_remote_args": {"num_cpus": 0, "scheduling_strategy": self._here()}}
@@ -328,7 +331,10 @@ def _check_reachable(address: str | None) -> None:
 
 
 def _source(feeder: Any) -> Any:
-    """A Ray Data source of one task that gives a block per batch. Made in a function because its base class is Ray's."""
+    """A Ray Data source of one task that gives a block per batch.
+
+    Made in a function because its base class is Ray's.
+    """
     datasource: Any = need("ray.data.datasource", purpose="--engine ray")
     block: Any = need("ray.data.block", purpose="--engine ray")
 
@@ -345,7 +351,10 @@ def _source(feeder: Any) -> Any:
 
 
 def _read(feeder: Any) -> Iterator[Any]:
-    """Ask for batch after batch. Begun anew after a loss it gives the same blocks, but empty ones where nobody waits any more."""
+    """Ask for batch after batch.
+
+    Begun anew after a loss it gives the same blocks, but empty ones where nobody waits any more.
+    """
     ray: Any = need("ray", purpose="--engine ray")
     arrow: Any = need("pyarrow", purpose="--engine ray")
     place = 0

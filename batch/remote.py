@@ -1,4 +1,7 @@
-"""Addresses of fsspec (``s3://bucket/key``, ``gs://…``, ``memory://…``): listing, reading, writing. Needs the extra `batch`."""
+"""Addresses of fsspec (``s3://bucket/key``, ``gs://…``, ``memory://…``): listing, reading, writing.
+
+Needs the extra `batch`.
+"""
 
 from __future__ import annotations
 

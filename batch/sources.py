@@ -263,7 +263,10 @@ def _entries(folder: Path) -> Iterator[str]:
 
 
 def _count_folder(folder: Path) -> int:
-    """Structures in a folder and below, links to folders not followed; no list of names is made, since there may be millions."""
+    """Structures in a folder and below, links to folders not followed.
+
+    No list of names is made, since there may be millions.
+    """
     count = 0
     folders = [folder]
     while folders:

@@ -1,4 +1,7 @@
-"""The state of a run: what is on disk for good, and whose run it is. One small file, replaced whole after each batch."""
+"""The state of a run: what is on disk for good, and whose run it is.
+
+One small file, replaced whole after each batch.
+"""
 
 from __future__ import annotations
 

@@ -142,7 +142,10 @@ def _csv_lines(stream: BinaryIO) -> Iterator[str]:
 
 
 def safe_name(name: str) -> str:
-    """A name that every encoding of the output can hold: bytes of a file name that are no UTF-8 are shown in hexadecimal."""
+    """A name that every encoding of the output can hold.
+
+    Bytes of a file name that are no UTF-8 are shown in hexadecimal.
+    """
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 

@@ -116,7 +116,10 @@ def _item(row: Mapping[str, Any] | Problem, fallback: str, *, options: TableOpti
     found = _first(row, STRUCTURE_COLUMNS if options.structure is None else (options.structure,))
     if found is None:
         looked = options.structure or ", ".join(STRUCTURE_COLUMNS)
-        message = f"The row has no structure (looked for the column {looked}; it has {', '.join(map(str, list(row)[:12])) or 'none'})."
+        message = (
+            f"The row has no structure (looked for the column {looked}; "
+            f"it has {', '.join(map(str, list(row)[:12])) or 'none'})."
+        )
         return Item(name, problem=unreadable(message, "Name the column with --column."))
     column, value = found
     structure = value if isinstance(value, str) else json.dumps(value)

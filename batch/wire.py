@@ -1,4 +1,7 @@
-"""Messages between the processes of a run, over sockets: the frames of :mod:`hsegap.prediction.messages`, without arrays."""
+"""Messages between the processes of a run, over sockets.
+
+The frames of :mod:`hsegap.prediction.messages`, without arrays.
+"""
 
 from __future__ import annotations
 

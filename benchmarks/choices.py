@@ -114,7 +114,8 @@ def main() -> None:
         )
         ratio = statistics.median(a / b for a, b in zip(taken["one"], taken["two"], strict=True))
         print(
-            f"  {n_atoms:3} atoms: one {1e3 * statistics.median(taken['one']):6.1f} ms, two threads {ratio:.2f}× as fast"
+            f"  {n_atoms:3} atoms: one {1e3 * statistics.median(taken['one']):6.1f} ms, two threads {ratio:.2f}× as "
+            "fast"
         )
     print("\ncrystals joined to one batch, one thread")
 
@@ -144,7 +145,8 @@ def main() -> None:
         change = np.abs(gaps - given)
         print(f"  gaps move by {change.mean():.4f} eV on average, {change.max():.3f} at most")
         print(
-            f"  mean absolute error {np.abs(gaps - known).mean():.4f} eV, with float32 {np.abs(given - known).mean():.4f} eV"
+            f"  mean absolute error {np.abs(gaps - known).mean():.4f} eV, with float32 "
+            f"{np.abs(given - known).mean():.4f} eV"
         )
 
 

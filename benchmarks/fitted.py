@@ -61,6 +61,7 @@ def show_fit(fit: dict[str, dict[str, float]]) -> None:
     print("|---|---|---|---|---|---|---|")
     for name, some in fit.items():
         print(
-            f"| {name} | {some['n']} | {some['mae']:.3f} | {some['with_gap']} | {some['mae_with_gap']:.3f} | {some['false_metals']} "
+            f"| {name} | {some['n']} | {some['mae']:.3f} | {some['with_gap']} | {some['mae_with_gap']:.3f} | "
+            f"{some['false_metals']} "
             f"| {some['unanswered']} |"
         )

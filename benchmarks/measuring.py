@@ -24,7 +24,10 @@ REQUIREMENTS = ROOT / "benchmarks" / "peer_requirements.txt"
 
 
 class Took(float):
-    """Wall seconds of one call, with the processor seconds it cost: on a machine that others use too, those are what can be compared."""
+    """Wall seconds of one call, with the processor seconds it cost.
+
+    On a machine that others use too, those are what can be compared.
+    """
 
     cpu: float
 
@@ -134,7 +137,10 @@ def alternate(contenders: dict[str, Callable[[], float]], *, rounds: int, warm: 
 
 
 def row(stage: str, case: str, taken: dict[str, list[float]], *, ours: str = "hsegap", per: int = 1) -> dict[str, Any]:
-    """One line of results: medians in ms, and how many times longer than ours each peer takes (median of the rounds' ratios)."""
+    """One line of results.
+
+    Medians in ms, and how many times longer than ours each peer takes (median of the rounds' ratios).
+    """
     medians = {name: 1e3 * statistics.median(seconds) / per for name, seconds in taken.items()}
     ratios = {
         name: statistics.median(other / mine for other, mine in zip(seconds, taken[ours], strict=True))

@@ -1,4 +1,6 @@
-"""Would the tests notice? Small faults are put into functions of three rooms, one at a time, and the tests that run the line are run.
+"""Would the tests notice?
+
+Small faults are put into functions of three rooms, one at a time, and the tests that run the line are run.
 
     python benchmarks/mutation.py --minutes 20 --seed 0 --out mutation.json
     python benchmarks/mutation.py --again mutation.json --out again.json tests/structures/test_small_parts.py
@@ -178,7 +180,10 @@ def code_with(fault: Fault) -> CodeType:
 
 
 def put_in(fault: Fault) -> bool:
-    """Change the function wherever it is referred to; false where no function object of this process carries its code."""
+    """Change the function wherever it is referred to.
+
+    False where no function object of this process carries its code.
+    """
     changed, done = code_with(fault), False
     for thing in gc.get_objects():
         if isinstance(thing, FunctionType):
@@ -222,7 +227,10 @@ class Driver:
         return True
 
     def learn(self, items: list[pytest.Item]) -> None:
-        """Which lines each test runs, and how long it takes, learned in a child so that this process stays as it was."""
+        """Which lines each test runs, and how long it takes.
+
+        Learned in a child so that this process stays as it was.
+        """
         path = Path(f"{self.given.out}.lines")
         if not path.is_file():
             pid = os.fork()

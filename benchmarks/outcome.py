@@ -28,7 +28,8 @@ def show(result: dict[str, Any]) -> None:
     parts += [f"{name} {result[name]}" for name in ("MB", "crystals/s") if name in result]
     parts += [f"{value:.2f}× {name}" for name, value in result.get("ratio", {}).items()]
     print(
-        f"{result['stage']:9} {result['case']:34} {' · '.join(parts)}{'  (' + result['note'] + ')' if 'note' in result else ''}",
+        f"{result['stage']:9} {result['case']:34} "
+        f"{' · '.join(parts)}{'  (' + result['note'] + ')' if 'note' in result else ''}",
         flush=True,
     )
 

@@ -1,4 +1,6 @@
-"""The other libraries, each step timed on request. Runs in the peers' environment, which benchmarks/run.py makes; knows nothing of hsegap.
+"""The other libraries, each step timed on request.
+
+Runs in the peers' environment, which benchmarks/run.py makes; knows nothing of hsegap.
 
 A line of JSON in, a line of JSON out: {"do": step, ...} gives {"seconds": wall, "answer": what came out}. Steps that
 need something prepared (a model, a batch) keep it between calls, and preparing is not timed.
@@ -109,7 +111,10 @@ def describe(job: dict[str, Any]) -> tuple[float, Any]:
 
 @functools.lru_cache(maxsize=4)
 def model(kind: str, weights: str) -> Any:
-    """ALIGNN 256 wide with 4 + 4 layers: the DGL form, with the weights of the network it is compared with, or the form without DGL."""
+    """ALIGNN 256 wide with 4 + 4 layers.
+
+    The DGL form, with the weights of the network it is compared with, or the form without DGL.
+    """
     import numpy as np
     import torch
 

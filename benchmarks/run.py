@@ -40,7 +40,10 @@ COMMAND = Path(sys.executable).parent / "hsegap"
 
 
 def end(bench: Bench) -> Iterator[dict[str, Any]]:
-    """From the file to the number, everything loaded: the predictor of server and command beside alignn's path at its published size."""
+    """From the file to the number, everything loaded.
+
+    The predictor of server and command beside alignn's path at its published size.
+    """
     from hsegap.artifact.artifact import Artifact
     from hsegap.prediction.predictor import Predictor
     from hsegap.prediction.schemas import Prediction, PredictRequest

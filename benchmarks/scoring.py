@@ -1,4 +1,6 @@
-"""What `hsegap score` takes: rate and memory by number of workers, memory over many inputs, repeated kills, and the cost of the journal.
+"""What `hsegap score` takes.
+
+Rate and memory by number of workers, memory over many inputs, repeated kills, and the cost of the journal.
 
 python benchmarks/scoring.py workers   1 000 real crystals with 1 and 2 workers, and on Ray: rate, peak memory
 python benchmarks/scoring.py parts     processor time of reading, graph and network
@@ -108,7 +110,10 @@ def score(folder: Path, *arguments: object, every_s: float = 0.5) -> Run:
 
 
 def compare(folder: Path, name: str, n: int, *arguments: object) -> None:
-    """Run over all inputs and over one, and print what each further one took: starting takes seconds whatever their number."""
+    """Run over all inputs and over one, and print what each further one took.
+
+    Starting takes seconds whatever their number.
+    """
     whole = score(folder, *arguments, every_s=0.25)
     start = score(
         folder, *(argument if argument != "o.csv" else "s.csv" for argument in arguments), "--limit", 1, every_s=0.05
@@ -177,7 +182,8 @@ def memory(folder: Path, n: int) -> None:
         part = [mb for at, mb in used if share * seconds / 10 <= at < (share + 1) * seconds / 10]
         if part:
             print(
-                f"{10 * share:3d}–{10 * share + 10:3d} %  mean {sum(part) / len(part):6.1f} MB  peak {max(part):6.1f} MB"
+                f"{10 * share:3d}–{10 * share + 10:3d} %  mean {sum(part) / len(part):6.1f} MB  peak "
+                f"{max(part):6.1f} MB"
             )
     # A straight line through what was seen after the start: how much the whole run would have grown by.
     later = [(at, mb) for at, mb in used if at > 0.05 * seconds]
@@ -264,7 +270,8 @@ def writer(folder: Path, n: int) -> None:
     for suffix in ("csv", "jsonl", "parquet"):
         score(folder, "cifs", "-o", f"a.{suffix}", "--atoms")
         print(
-            f"{suffix:8} with --atoms {(folder / f'a.atoms.{suffix}').stat().st_size / len(rows):.0f} bytes a crystal more"
+            f"{suffix:8} with --atoms {(folder / f'a.atoms.{suffix}').stat().st_size / len(rows):.0f} bytes a "
+            "crystal more"
         )
 
 

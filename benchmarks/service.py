@@ -1,6 +1,8 @@
-"""How a running server bears load, time and mutated files. Needs `hsegap serve` started beside it; only point it at a server of your own.
+"""How a running server bears load, time and mutated files.
 
-    python benchmarks/service.py load --url http://127.0.0.1:3000    # 64 clients, 60 s, each answer against its single one
+Needs `hsegap serve` started beside it; only point it at a server of your own.
+
+    python benchmarks/service.py load --url http://127.0.0.1:3000    # 64 clients, 60 s, each answer as its single one
     python benchmarks/service.py flood --url http://127.0.0.1:3000   # 256 clients, then the latency when they have gone
     python benchmarks/service.py fuzz --url http://127.0.0.1:3000 --cases 5000            # mutated CIF and POSCAR
     python benchmarks/service.py soak --url http://127.0.0.1:3000 --cases 100000 --pid PID  # memory, files, /metrics
@@ -141,7 +143,8 @@ def flood(options: argparse.Namespace) -> bool:
             time.sleep(0.1)
         back_s = time.monotonic() - begun
     print(
-        f"statuses {codes} · differing {wrong} · idle {1e3 * idle:.0f} ms, after the flood {1e3 * latest:.0f} ms within {back_s:.1f} s"
+        f"statuses {codes} · differing {wrong} · idle {1e3 * idle:.0f} ms, after the flood {1e3 * latest:.0f} ms "
+        f"within {back_s:.1f} s"
     )
     return not wrong and set(codes) <= {200, 429, 503} and back_s < 5
 

@@ -1,4 +1,7 @@
-"""How an answered gap follows the lattice constant: the test rows strained, and slopes beside deformation potentials."""
+"""How an answered gap follows the lattice constant.
+
+The test rows strained, and slopes beside deformation potentials.
+"""
 
 from __future__ import annotations
 
@@ -51,19 +54,21 @@ DEFORMATIONS = (
     Deformation(
         "gallium arsenide",
         3 * (-7.17 - 1.16),
-        "a_c = -7.17, a_v = -1.16 eV per unit of volume; Vurgaftman, Meyer and Ram-Mohan, J. Appl. Phys. 89, 5815 (2001)",
+        "a_c = -7.17, a_v = -1.16 eV per unit of volume; Vurgaftman, Meyer and Ram-Mohan, J. Appl. Phys. "
+        "89, 5815 (2001)",
     ),
     Deformation(
         "diamond",
         -443 * 0.006 * 3,
-        "6 meV/GPa, indirect gap, with a bulk modulus of 443 GPa; Madelung, Semiconductors: Data Handbook (Springer 2004); "
+        "6 meV/GPa, indirect gap, with a bulk modulus of 443 GPa; Madelung, Semiconductors: "
+        "Data Handbook (Springer 2004); "
         "PBE computed with GPAW 24.6 at 3.53 and 3.60 Å (8 x 8 x 8 k-points, 500 eV): -6.5 eV",
     ),
     Deformation(
         "magnesium oxide",
         -28.0,
         "PBE gaps 4.77 eV at 4.212 and 4.45 eV at 4.261 Å, often published; "
-        "about -9.4 eV per unit of volume in Schleife et al., Phys. Rev. B 73, 245212 (2006), quoted, not verified here",
+        "about -9.4 eV per unit of volume in Schleife et al., Phys. Rev. B 73, 245212 (2006), quoted, not verified",
     ),
     Deformation(
         "strontium titanate",

@@ -49,7 +49,10 @@ def load(folder: Path, **changes: object) -> TextEncoder:
 
 
 def encode(encoder: TextEncoder, texts: list[str]) -> tuple[np.ndarray, np.ndarray, float]:
-    """CLS vectors, mean vectors, and the median processor time of a text in ms (one thread; other work does not count)."""
+    """CLS vectors, mean vectors, and the median processor time of a text in ms.
+
+    One thread; other work does not count.
+    """
     cls, mean, times = [], [], []
     encoder.encode(texts[0])
     for text in texts:

@@ -1,4 +1,6 @@
-"""How an artifact answers the crystals of tests/support/textbook: what everybody tries first, and never trained on as written there.
+"""How an artifact answers the crystals of tests/support/textbook.
+
+What everybody tries first, and never trained on as written there.
 
     python benchmarks/textbook.py                              # the shipped artifact, all parts; some minutes
     python benchmarks/textbook.py --parts crystals             # the crystals alone: half a minute
@@ -75,7 +77,8 @@ def show_crystals(predictor: Predictor, crystals: Sequence[Crystal], *, pbe: boo
         print(f"{len(crystals)} crystals whose PBE gap is known, given as a fact")
     answered = ask(predictor, crystals, pbe=pbe)
     print(
-        "\n| crystal | formula | a, Å | HSE06 gap, eV | source | answer, eV | 90 % interval, eV | |\n|---|---|---|---|---|---|---|---|"
+        "\n| crystal | formula | a, Å | HSE06 gap, eV | source | answer, eV | 90 % interval, eV | |\n"
+        "|---|---|---|---|---|---|---|---|"
     )
     for one in answered:
         print(line_of(one))
@@ -96,7 +99,8 @@ def show_strain(predictor: Predictor, rows: Path, *, limit: int | None) -> dict[
         figures[f"{size:.0%}"] = found
         print(
             f"  ±{size:.0%}: {100 * found['share']:.1f} % of answers move by more than 0.5 eV "
-            f"({100 * found['share_of_rows']:.1f} % of rows in one direction at least), mean {found['mean_ev']:.3f} eV, "
+            f"({100 * found['share_of_rows']:.1f} % of rows in one direction at least), mean {found['mean_ev']:.3f} "
+            "eV, "
             f"most {found['most_ev']:.2f} eV; rows without an answer: {found['unanswered']}"
         )
     return figures
@@ -108,7 +112,8 @@ def show_slopes(predictor: Predictor) -> dict[str, Any]:
     steps = [step / 100 for step in range(-MOST_STRAIN, MOST_STRAIN + 1)]
     figures = {}
     print(
-        f"\nchange of the gap with the lattice constant, eV per 1 %; gap at {', '.join(f'{step:+.0%}' for step in steps)}\n\n"
+        "\nchange of the gap with the lattice constant, eV per 1 %; "
+        f"gap at {', '.join(f'{step:+.0%}' for step in steps)}\n\n"
         "| crystal | answered | published | gaps, eV | largest step, eV | |\n|---|---|---|---|---|---|"
     )
     for reference in DEFORMATIONS:

@@ -70,7 +70,8 @@ def line_of(one: Answered) -> str:
     marks += ["warned"] if one.warned else []
     interval = "–" if one.interval is None else f"{one.interval[0]:.2f} to {one.interval[1]:.2f}"
     return (
-        f"| {crystal.name} | {crystal.formula} | {crystal.constants['a']:.3f} | {crystal.hse_gap_ev:.2f} | {crystal.source} "
+        f"| {crystal.name} | {crystal.formula} | {crystal.constants['a']:.3f} | {crystal.hse_gap_ev:.2f} | "
+        f"{crystal.source} "
         f"| {one.gap:.2f} | {interval} | {', '.join(marks)} |"
     )
 
@@ -140,12 +141,14 @@ def figures_of(answered: Sequence[Answered]) -> dict[str, Any]:
 def show_figures(figures: dict[str, Any]) -> None:
     """Print them."""
     print(
-        "\n| crystals | count | MAE, eV | median, eV | mean of answer − known, eV | off by > 1 eV |\n|---|---|---|---|---|---|"
+        "\n| crystals | count | MAE, eV | median, eV | mean of answer − known, eV | off by > 1 eV |\n"
+        "|---|---|---|---|---|---|"
     )
     for name, found in figures["errors"].items():
         if found["n"]:
             print(
-                f"| {name} | {found['n']} | {found['mae']:.3f} ± {found['standard_error']:.3f} | {found['median_ae']:.3f} "
+                f"| {name} | {found['n']} | {found['mae']:.3f} ± {found['standard_error']:.3f} | "
+                f"{found['median_ae']:.3f} "
                 f"| {found['bias']:+.3f} | {found['off_by_1_ev']} |"
             )
     false, interval = figures["false_metals"], figures["interval"]
@@ -157,8 +160,10 @@ def show_figures(figures: dict[str, Any]) -> None:
     print(f"no gap answered ≥ {answered:g} eV: {', '.join(figures['false_insulators']) or 'none'}")
     if interval["n"]:
         print(
-            f"known gap inside the 90 % interval (±{TOLERANCE_EV:g} eV): {100 * interval['inside']:.1f} % of {interval['n']}; "
-            f"without tolerance {100 * interval['inside_without_tolerance']:.1f} %; mean width {interval['mean_width_ev']:.2f} eV; "
+            f"known gap inside the 90 % interval (±{TOLERANCE_EV:g} eV): "
+            f"{100 * interval['inside']:.1f} % of {interval['n']}; "
+            f"without tolerance {100 * interval['inside_without_tolerance']:.1f} %; "
+            f"mean width {interval['mean_width_ev']:.2f} eV; "
             f"{interval['warned']} carry a warning, {100 * interval['warned_inside']:.0f} % of them inside"
         )
     if figures["unanswered"]:

@@ -107,7 +107,10 @@ def main() -> int:
                     continue
                 if name not in best or result[judge] > best[name][judge]:
                     best[name] = result
-                rates = f"{result['crystals_per_s']:.1f} crystals/s, {result['crystals_per_cpu_s']:.1f} per second of processor time"
+                rates = (
+                    f"{result['crystals_per_s']:.1f} crystals/s, {result['crystals_per_cpu_s']:.1f} per second "
+                    "of processor time"
+                )
                 sys.stderr.write(f"round {turn + 1}, {name}: {rates}\n")
     if given.variants[0] not in best:
         sys.stderr.write("nothing to compare with\n")
@@ -120,7 +123,8 @@ def main() -> int:
     print(f"{first['crystals']} crystals, {sizes}, batches of {given.batch_size}")
     print(f"{first['parameters']:,} parameters, {first['device']}, {given.threads} thread(s), best of {given.rounds}\n")
     print(
-        f"| variant | crystals per second | per second of processor time | against {given.variants[0]} | peak memory, MB |"
+        f"| variant | crystals per second | per second of processor time | against {given.variants[0]} | peak "
+        "memory, MB |"
     )
     print("|---|---|---|---|---|")
     for name, result in best.items():

@@ -1,4 +1,6 @@
-"""What boosted trees reach on formula and PBE gap alone, without a structure: it stands beside every figure with a known PBE gap.
+"""What boosted trees reach on formula and PBE gap alone, without a structure.
+
+It stands beside every figure with a known PBE gap.
 
     python benchmarks/trees.py                 # a minute
     python benchmarks/trees.py --seeds 5 --json trees.json
@@ -92,12 +94,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for label, only in ((f"{SOURCE} rows", True), ("all training rows", False)):
         figures[label] = measure(options.data, options.files, only=only, seeds=options.seeds)
         print(
-            f"\nlearned from {label}\n\n| file | rows | count | MAE, eV | gap > 1 eV estimated < 0.3 eV |\n|---|---|---|---|---|"
+            f"\nlearned from {label}\n\n| file | rows | count | MAE, eV | gap > 1 eV estimated < 0.3 eV |\n"
+            "|---|---|---|---|---|"
         )
         for file, groups in figures[label].items():
             for name, found in groups.items():
                 print(
-                    f"| {file} | {name} | {found['n']} | {found['mae']:.3f} ± {found['standard_error']:.3f} | {found['false_metals']:.1f} |"
+                    f"| {file} | {name} | {found['n']} | {found['mae']:.3f} ± {found['standard_error']:.3f} | "
+                    f"{found['false_metals']:.1f} |"
                 )
     if options.json is not None:
         options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")

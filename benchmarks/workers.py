@@ -1,4 +1,6 @@
-"""Which worker processes for what: the server's (`predict_iter`), the scorer's pool, and pebble's, on the same crystals.
+"""Which worker processes for what.
+
+The server's (`predict_iter`), the scorer's pool, and pebble's, on the same crystals.
 
     python benchmarks/workers.py                 # rates and processor time; about two minutes on two idle cores
     python benchmarks/workers.py --rounds 1 --count 64
@@ -109,7 +111,10 @@ def _pebble_job(text: str) -> float:
 
 
 def by_pebble(texts: list[str], workers: int) -> tuple[list[float], float]:
-    """The pool of pebble with a memory limit set in its workers and a deadline for each crystal; reading and network in one process."""
+    """The pool of pebble with a memory limit set in its workers and a deadline for each crystal.
+
+    Reading and network in one process.
+    """
     import multiprocessing
 
     from pebble import ProcessPool

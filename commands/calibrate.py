@@ -50,7 +50,8 @@ def calibrate(
         Path | None,
         typer.Option(
             metavar="ARTIFACT",
-            help="Without held-out predictions: expect the errors that this artifact, trained on the same rows, expects.",
+            help="Without held-out predictions: expect the errors that this artifact, trained on the same rows, "
+            "expects.",
             show_default=False,
         ),
     ] = None,
@@ -68,7 +69,9 @@ def calibrate(
         ".cache"
     ),
 ) -> None:
-    """Give an artifact its intervals, warning limits, metal threshold, reference of contributions, and table of training crystals.
+    """Give an artifact its intervals, warning limits, metal threshold and table of training crystals.
+
+    And the reference that the atoms' contributions are counted from.
 
     Intervals are split-conformal. Validation rows of one half choose, those of the other calibrate; test rows have no
     place here. docs/uncertainty.md says how.
@@ -175,7 +178,7 @@ class Given(NamedTuple):
 def _learned(
     given: Given, predictor: Predictor, texts: np.ndarray, bar: Progress, *, coverage: float
 ) -> tuple[Learned, Known]:
-    """See the crystals through the artifact, calibrate, and place all training crystals for answers to name neighbours from."""
+    """See the crystals through the artifact, calibrate, and place the crystals that answers name as neighbours."""
     from hsegap.evaluation.calibration import embedding_of, learn, observe
     from hsegap.evaluation.nearest_table import table_of
     from hsegap.evaluation.residuals import held_out, held_out_known
@@ -208,7 +211,10 @@ def _learned(
 
 
 def _stated(validation: list[Row], predictor: Predictor) -> list[Seen]:
-    """Validation rows with their PBE gaps stated, without and with their texts; none where the network takes no such fact."""
+    """Validation rows with their PBE gaps stated, without and with their texts.
+
+    None where the network takes no such fact.
+    """
     from hsegap.evaluation.calibration import observe
 
     if "pbe_gap_ev" not in predictor.network().facts:
@@ -235,11 +241,8 @@ def _alike(seen: list[Seen], sample: list[Row], like: Path) -> tuple[list[Seen],
     with open_predictor(like, jobs=len(sample)) as predictor:
         manifest = predictor.artifact.manifest
         calibration = read_calibration(predictor.artifact)
-        if calibration is None or calibration.model is None:
-            raise EvaluationError(
-                f"{like} has no model of its errors.",
-                "Name an artifact whose intervals differ from crystal to crystal.",
-            )
+        if calibration is None:
+            raise EvaluationError(f"{like} has no model of its errors.", "Name an artifact that is calibrated.")
         former = observe(sample, predictor, with_text=True)
     both = [*former, *(item.without_text() for item in former)]
     # A crystal without a description was seen twice in the same way.

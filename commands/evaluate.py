@@ -1,4 +1,4 @@
-"""`hsegap evaluate`: the errors of an artifact on files of labelled crystals, and all else that tells how far it can be trusted."""
+"""`hsegap evaluate`: an artifact's errors on labelled crystals, and all else that tells how far it can be trusted."""
 
 from __future__ import annotations
 

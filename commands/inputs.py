@@ -1,4 +1,7 @@
-"""Named files, folders and standard input become the requests the predictor answers, or a named error that keeps the file's place."""
+"""Named files, folders and standard input become the requests that the predictor answers.
+
+What cannot be one becomes a named error that keeps the file's place.
+"""
 
 from __future__ import annotations
 

@@ -26,7 +26,8 @@ Files = Annotated[
     list[str],
     typer.Argument(
         metavar="FILE",
-        help="Structure files, folders (searched through), patterns, archives, tables; - reads one structure from standard input.",
+        help="Structure files, folders (searched through), patterns, archives, tables; "
+        "- reads one structure from standard input.",
         show_default=False,
     ),
 ]

@@ -1,4 +1,7 @@
-"""Where answers go: standard output carries them and nothing else; notes, progress and whatever a library prints go to standard error."""
+"""Where answers go: standard output carries them and nothing else.
+
+Notes, progress and whatever a library prints go to standard error.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,10 @@ def progress() -> Progress:
 
 
 def status_of(error: Exception) -> int:
-    """Exit status of a command that ends with an error: 2 where it was called wrongly, as for an option that is not there, else 1."""
+    """Exit status of a command that ends with an error.
+
+    2 where it was called wrongly, as for an option that is not there, else 1.
+    """
     return 2 if getattr(error, "code", None) == "usage" else 1
 
 
@@ -88,7 +94,8 @@ def training_is_missing(doing: str) -> bool:
         import torch  # noqa: F401  # only asked for
     except ImportError:
         note(
-            f"hsegap: {doing} needs torch and transformers. Install them with: pip install -c constraints.txt -e '.[train]'"
+            f"hsegap: {doing} needs torch and transformers. Install them with: "
+            "pip install -c constraints.txt -e '.[train]'"
         )
         return True
     return False

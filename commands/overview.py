@@ -1,4 +1,7 @@
-"""Many answers at a glance: one row each, sorted and filtered. What is said of each at length is in :mod:`hsegap.commands.tables`."""
+"""Many answers at a glance: one row each, sorted and filtered.
+
+What is said of each at length is in :mod:`hsegap.commands.tables`.
+"""
 
 from __future__ import annotations
 

@@ -264,7 +264,9 @@ def answers(
 
 
 def open_predictor(artifact: Path | None, *, jobs: int) -> Predictor:
-    """Check an artifact and make a predictor for it, with as many reading processes as the work and the machine have use for.
+    """Check an artifact and make a predictor for it.
+
+    It has as many reading processes as the work and the machine have use for.
 
     Args:
         artifact: Artifact folder; None takes the default one.

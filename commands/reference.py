@@ -1,4 +1,7 @@
-"""docs/cli.md from the commands' own help, so that the page cannot say anything else: `python -m hsegap.commands.reference docs/cli.md`."""
+"""docs/cli.md from the commands' own help, so that the page cannot say anything else.
+
+`python -m hsegap.commands.reference docs/cli.md`.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +14,21 @@ INTRODUCTION = """# The `hsegap` command
 
 Each section is what `hsegap COMMAND --help` prints; `make docs` writes this page and a test keeps it so.
 
-Answers go to standard output, everything else (progress, notes, what a library has to say) to standard error, so `--json` can be
-piped as it is.
+Answers go to standard output, everything else (progress, notes, what a library has to say) to standard error, so
+`--json` can be piped as it is.
 
 | exit status | meaning |
 |---|---|
 | 0 | every input was answered, every row is ok |
-| 1 | at least one was not: an error with `code`, `message` and `hint` takes its place, as over HTTP; or the command could not work |
+| 1 | at least one was not: an error with `code`, `message` and `hint` takes its place; or the command could not work |
 | 2 | the command line was not understood, or its options contradict each other |
 
 `hsegap score` that was interrupted ends with 128 and the signal's number: 130 after Ctrl-C, 143 after SIGTERM.
 
 Atoms are numbered from 0, in tables as in JSON, CSV and on the page, and as in pymatgen and ASE.
 
-`hsegap --install-completion` lets the Tab key complete commands, options and their values (bash, zsh, fish), from the next shell on.
+`hsegap --install-completion` lets the Tab key complete commands, options and their values (bash, zsh, fish), from the
+next shell on.
 
 """
 #: Width of the help in the page; a terminal's own width is used there.

@@ -38,7 +38,8 @@ Inputs = Annotated[
     list[str],
     typer.Argument(
         metavar="INPUT",
-        help="Files, patterns, folders (searched through), .zip and .tar archives, .csv/.jsonl/.parquet tables, ASE .db files, "
+        help="Files, patterns, folders (searched through), .zip and .tar archives, .csv/.jsonl/.parquet tables, ASE "
+        ".db files, "
         "addresses such as s3://bucket/folder; - reads a list of paths on standard input.",
         show_default=False,
     ),
@@ -142,9 +143,10 @@ RayAddressOption = Annotated[
 
 HELP = """Score any number of crystals, one row each.
 
-Rows come in the order of the inputs, with status ok or error; a broken file costs its own row. Killed at any moment, the same
-command with --resume goes on where it was and gives the same file.
-Exit status: 0 if every row is ok, 1 if some are errors or the run could not start or go on, 2 for a command that cannot be understood.
+Rows come in the order of the inputs, with status ok or error; a broken file costs its own row. Killed at any moment,
+the same command with --resume goes on where it was and gives the same file.
+Exit status: 0 if every row is ok, 1 if some are errors or the run could not start or go on, 2 for a command that cannot
+be understood.
 
 \b
 Examples:
@@ -283,7 +285,10 @@ def _show_top(name: str, top: int, *, out: TextIO) -> None:
 
 @contextlib.contextmanager
 def _stoppable() -> Iterator[list[int]]:
-    """Let SIGTERM and SIGINT end a run the way an error does, workers included; yields the list that the signal will stand in."""
+    """Let SIGTERM and SIGINT end a run the way an error does, workers included.
+
+    Yields the list that the signal will stand in.
+    """
     caught: list[int] = []
 
     def stop(number: int, _: FrameType | None) -> None:

@@ -1,4 +1,7 @@
-"""Answers as tables for a reader at a terminal. Scripts take `--json`, whose entries are what these tables are made from."""
+"""Answers as tables for a reader at a terminal.
+
+Scripts take `--json`, whose entries are what these tables are made from.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +100,10 @@ def _add_facts(grid: Table, entry: Mapping[str, Any]) -> None:
 
 
 def atom_table(atoms: list[dict[str, Any]]) -> Table:
-    """Per-atom values, one column per map and fusion layer; maps that this model or input does not have are left out."""
+    """Per-atom values, one column per map and fusion layer.
+
+    Maps that this model or input does not have are left out.
+    """
     columns = [
         (heading, key, layer)
         for heading, key in (("gate", "gate"), ("importance", "importance"), ("text share", "text_share"))
@@ -210,7 +216,10 @@ SAID = {"without": "nothing told", "known": "PBE gap known"}
 
 
 def show_figures(figures: Mapping[str, Any], *, out: TextIO) -> None:
-    """Print what an evaluation says beside the errors: intervals by chemistry, metal or not, warnings, the part of the text."""
+    """Print what an evaluation says beside the errors.
+
+    Intervals by chemistry, metal or not, warnings, the part of the text.
+    """
     together = figures["all"]
     name = "given" if "given" in together else "without"
     main = together.get(name)
@@ -248,7 +257,10 @@ def show_figures(figures: Mapping[str, Any], *, out: TextIO) -> None:
             grid.add_row(label, told)
     for variant in ("without", "known"):
         for label, entry in together.get(variant, {}).get("slices", {}).items():
-            told = f"MAE {entry['errors']['mae']:.3f} eV ({entry['errors']['n']} rows), {entry['false_metals']} called metals"
+            told = (
+                f"MAE {entry['errors']['mae']:.3f} eV ({entry['errors']['n']} rows), {entry['false_metals']} "
+                "called metals"
+            )
             grid.add_row(f"{label}, {SAID[variant]}", told)
     told = main["has_gap"]
     if told["metals"] and told["metals"] < told["n"]:

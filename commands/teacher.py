@@ -26,6 +26,7 @@ def teacher(
     \b
     Examples:
       hsegap teacher train.jsonl.gz -o features
+      hsegap teacher train.jsonl.gz pbe.jsonl.gz -o features --max-atoms 40
     """
     if output.training_is_missing("a teacher's features"):
         raise typer.Exit(1)

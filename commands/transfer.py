@@ -116,11 +116,13 @@ def run(
     output.note(f"wrote {out}: {done.written} rows with an estimated {wanted}, learned from {done.learnt}{left_out}")
     if done.invented:
         output.note(
-            f"warning: {done.invented} of them have no {cheap}, yet no crystal of the source {source} is without a gap: each was given "
+            f"warning: {done.invented} of them have no {cheap}, yet no crystal of the source {source} is without a "
+            "gap: each was given "
             "one; follow a source that has metals"
         )
     if done.mae is not None:
         output.note(
-            f"mean absolute error on {done.measured} other crystals: {done.mae:.3f} eV, of {cheap} itself {done.mae_of_cheap:.3f} eV"
+            f"mean absolute error on {done.measured} other crystals: "
+            f"{done.mae:.3f} eV, of {cheap} itself {done.mae_of_cheap:.3f} eV"
         )
     return 0

@@ -1,4 +1,6 @@
-"""What validation rows teach about an artifact's errors: widths of intervals, limits of distances, the threshold between metal and gap.
+"""What validation rows teach about an artifact's errors.
+
+Widths of intervals, limits of distances, the threshold between metal and gap.
 
 Three sets of rows with three uses, never mixed: held-out residuals (or, without them, the first half of the validation
 rows) fit the model of the error; the second half gives the conformal factor; the first half chooses the metal
@@ -122,20 +124,17 @@ def learn(
 
     space = Space(embedding, fingerprint, coverage)
     quantiles = {mode: space.factor(head, items) for mode, items in second.items()}
-    plain = {mode: conformal_quantile(_errors_ev(items), coverage) for mode, items in second.items()}
     threshold, accuracy = metal_threshold(first[True] + first[False])
     settings: dict[str, Any] = {
         "method": "split conformal, scaled per crystal by a log-linear model of the error",
         "coverage": coverage,
-        # The widths of an interval that is the same for all crystals: what an hsegap that knows no other reads.
-        "half_width_ev": plain[True],
-        "half_width_no_text_ev": plain[False],
         "metal_below_ev": threshold,
         "scaled": _widths(head, quantiles) | {"limits": limits},
         "rows": {
             "error model": f"{len(rows)} predictions of {len({item.id for item in rows})} crystals, "
             + (origin if residuals else "first half of validation"),
-            "conformal factor": f"{len(second[True])} with text, {len(second[False])} without: second half of validation",
+            "conformal factor": f"{len(second[True])} with text, {len(second[False])} without: "
+            "second half of validation",
             "metal threshold": f"{len(first[True]) + len(first[False])} predictions: first half of validation",
             "training crystals": len(training),
             "training texts": len(texts),
@@ -183,7 +182,10 @@ def embedding_of(learned: Learned) -> Reference:
 
 
 def _mean_point(training: Sequence[Seen]) -> dict[str, np.ndarray]:
-    """The mean training crystal as the head reads it: what contributions are counted from; none where the artifact has no head."""
+    """The mean training crystal as the head reads it: what contributions are counted from.
+
+    None where the artifact has no head.
+    """
     points = [item.observation.silent_point for item in training]
     return {
         f"{REFERENCE}{name}": np.mean([point[name] for point in points], axis=0)
@@ -211,7 +213,8 @@ def _halves(validation: Sequence[Seen]) -> tuple[Modes, Modes, Modes]:
     )
     if min(len(second[True]), len(second[False])) < LEAST_ROWS:
         raise EvaluationError(
-            f"The second half of the validation rows has {len(second[True])} described and {len(second[False])} rows in all.",
+            f"The second half of the validation rows has {len(second[True])} described and {len(second[False])} rows "
+            "in all.",
             f"Calibration takes at least {LEAST_ROWS} of each; give more rows.",
         )
     return modes, first, second
@@ -282,14 +285,17 @@ def learn_known(
     counts = {
         "error model, PBE gap stated": f"{len(rows)} predictions, "
         + ("held out of training" if residuals else "first half of validation"),
-        "conformal factor, PBE gap stated": f"{len(by_text[True])} with text, {len(by_text[False])} without: second half of validation",
+        "conformal factor, PBE gap stated": f"{len(by_text[True])} with text, {len(by_text[False])} without: "
+        "second half of validation",
     }
     found = {"scaled": scaled, "rows": counts, "mean width ev, PBE gap stated": chosen["mean width ev"]}
     return found, _head_arrays("known", head)
 
 
 def reference_of(vectors: np.ndarray, *, components: int) -> Reference:
-    """Mean and whitening of vectors ``[rows, width]``, largest variance first, the covariance shrunk towards a multiple of one.
+    """Mean and whitening of vectors ``[rows, width]``, largest variance first.
+
+    The covariance is shrunk towards a multiple of one.
 
     Columns are brought to one spread first: an Ångström and a share are not to be compared.
     """
@@ -304,7 +310,10 @@ def reference_of(vectors: np.ndarray, *, components: int) -> Reference:
 def distance_limits(
     references: dict[str, Reference], neighbours: Neighbours, bare: Sequence[Seen], described: Sequence[Seen]
 ) -> dict[str, float]:
-    """Limits beyond which one in a hundred validation crystals (by either distance), and one in a hundred texts, lies."""
+    """Limits beyond which one in a hundred validation crystals, and one in a hundred texts, lies.
+
+    A crystal counts as beyond by either of its two distances.
+    """
     distances = {
         "embedding": np.array([references["embedding"].distance(item.observation.graph_embedding) for item in bare]),
         "fingerprint": np.array([neighbours.distance(item.observation.fingerprint) for item in bare]),
@@ -329,7 +338,9 @@ def _errors_ev(items: Sequence[Seen]) -> np.ndarray:
 
 
 def conformal_quantile(scores: np.ndarray, coverage: float) -> float:
-    """The ⌈(n + 1) coverage⌉-th smallest of ``n`` scores: with it, a new score lies below with at least that probability.
+    """The ⌈(n + 1) coverage⌉-th smallest of ``n`` scores.
+
+    With it, a new score lies below with at least that probability.
 
     Raises:
         EvaluationError: If there are too few scores for that.
@@ -343,7 +354,10 @@ def conformal_quantile(scores: np.ndarray, coverage: float) -> float:
 
 
 def metal_threshold(items: Sequence[Seen]) -> tuple[float, float]:
-    """Predicted gap that best divides metals (known gap 0) from the rest, by the mean of the two shares recognised; and that mean."""
+    """Predicted gap that best divides metals (known gap 0) from the rest, and how well.
+
+    It is judged by the mean of the two shares recognised, which comes second.
+    """
     gaps = np.array([max(0.0, item.observation.gap_raw_ev) for item in items])
     metal = np.array([item.gap_ev <= 0 for item in items])
     if not metal.any() or metal.all():

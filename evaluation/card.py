@@ -11,8 +11,9 @@ TEMPLATE = """# {name} {version}
 Predicts the HSE06 band gap (eV) of an ordered, periodic crystal from its structure and, optionally, a text description.
 
 ## The network
-{parameters:,} parameters: {alignn} ALIGNN and {gcn} edge-gated convolutions, {width} wide; middle fusion after layer {layers}
-({module}), late fusion `{late}`. Text encoder: {encoder} ({encoder_width} wide, at most {max_tokens} tokens, {encoder_licence}).
+{parameters:,} parameters: {alignn} ALIGNN and {gcn} edge-gated convolutions, {width} wide; middle fusion after layer
+{layers} ({module}), late fusion `{late}`. Text encoder: {encoder} ({encoder_width} wide, at most {max_tokens} tokens,
+{encoder_licence}).
 Crystal graphs: flavour `{flavour}`, {neighbours} nearest neighbours and ties.
 
 ## Training data
@@ -28,12 +29,13 @@ Crystal graphs: flavour `{flavour}`, {neighbours} nearest neighbours and ties.
 {measured}
 {extra}
 ## Not for
-- Molecules and clusters without a lattice, disordered crystals, surfaces, defects and slabs in vacuum: the training set has next to none.
+- Molecules and clusters without a lattice, disordered crystals, surfaces, defects and slabs in vacuum: the training set
+  has next to none.
 - Elements that the training set lacks, and cells larger than its largest: the answer carries a warning.
 - Telling a metal from a crystal with a small gap: read the interval, not the word.
 - Decisions that need better than the errors above; a gap to be published should be computed.
-- Measured optical or transport gaps: the labels are HSE06 at zero temperature on PBE-relaxed structures, without excitons, with
-  spin-orbit coupling in some sources and not in others, and HSE06 itself differs from experiment.
+- Measured optical or transport gaps: the labels are HSE06 at zero temperature on PBE-relaxed structures, without
+  excitons, with spin-orbit coupling in some sources and not in others, and HSE06 itself differs from experiment.
 """
 
 
@@ -126,7 +128,10 @@ def _calibration(calibration: dict[str, Any] | None) -> str:
     if calibration is None:
         return "None yet: this version answers without an interval."
     lines = [
-        f"Made to hold {calibration['coverage']:.0%} of the gaps. {calibration.get('method', 'split conformal').capitalize()}."
+        (
+            f"Made to hold {calibration['coverage']:.0%} of the gaps. "
+            f"{calibration.get('method', 'split conformal').capitalize()}."
+        )
     ]
     lines += [f"- {name}: {value}" for name, value in (calibration.get("rows") or {}).items()]
     scaled = calibration.get("scaled")

@@ -20,12 +20,13 @@ FIELD = """| predictor | MAE, eV | on what |
 | ALIGNN on the JARVIS leaderboard | 0.377 | the same (median 0.212; 8 % off by more than 1 eV) |
 | random forest, XGBoost on the leaderboard | 0.437, 0.399 | the same |
 | linear fit on the crystal's own PBE gap (needs a DFT run) | 0.293 | 855 of them |
-| MEGNet, HSE gaps only, with PBE pretraining, with four fidelities | 0.57, 0.36, 0.31 | Materials Project, HSE (Chen et al. 2021) |
+| MEGNet: HSE only, PBE pretraining, four fidelities | 0.57, 0.36, 0.31 | Materials Project, HSE (Chen et al. 2021) |
 | disagreement of HSE sources on the same crystal | 0.11 – 0.25 | this is the noise of the labels |
 
-**Not the same crystals.** `test.jsonl.gz` is half of SNUMAT's official *validation* ids as far as they could be joined with a Materials
-Project structure; the others' figures are for the official *test* ids, with SNUMAT's own structures. The kind of crystal, the labels and
-the metric are the same, the rows are not: differences of a few hundredths of an eV between the two say nothing."""
+**Not the same crystals.** `test.jsonl.gz` is half of SNUMAT's official *validation* ids as far as they could be joined
+with a Materials Project structure; the others' figures are for the official *test* ids, with SNUMAT's own structures.
+The kind of crystal, the labels and the metric are the same, the rows are not: differences of a few hundredths of an eV
+between the two say nothing."""
 DATA = """| what | from | licence |
 |---|---|---|
 | structures | Materials Project (Jain et al., APL Materials 1, 011002 (2013)), PBE-relaxed | CC-BY 4.0 |
@@ -34,10 +35,10 @@ DATA = """| what | from | licence |
 | HSE gaps | Borlido et al., J. Chem. Theory Comput. 15, 5069 (2019) | as published |
 | PBE gaps for pretraining | Materials Project 2019 | CC-BY 4.0 |
 
-Split: validation and test rows are halves of SNUMAT's official validation ids, metals of both by formula; no crystal of them (by id, or by
-formula and space group) stands in a training file. Validation rows are halved once more by a hash of their id: one half selects, the other
-calibrates. Labels of different sources differ by 0.11 to 0.25 eV on the same crystal; gaps of magnetic and +U compounds depend on the
-calculation's settings."""
+Split: validation and test rows are halves of SNUMAT's official validation ids, metals of both by formula; no crystal of
+them (by id, or by formula and space group) stands in a training file. Validation rows are halved once more by a hash of
+their id: one half selects, the other calibrates. Labels of different sources differ by 0.11 to 0.25 eV on the same
+crystal; gaps of magnetic and +U compounds depend on the calculation's settings."""
 
 
 def _number(value: Any, form: str = ".3f") -> str:
@@ -55,7 +56,10 @@ def _errors_row(name: str, found: dict[str, Any], spans: dict[str, Any] | None) 
 
 
 def _table(first: str, rows: list[str]) -> str:
-    head = f"| {first} | crystals | MAE, eV | median, eV | RMSE, eV | off by > 1 eV | inside the interval | its mean width, eV |"
+    head = (
+        f"| {first} | crystals | MAE, eV | median, eV | RMSE, eV | off by > 1 eV | inside the interval | its mean "
+        "width, eV |"
+    )
     return "\n".join([head, "|---|---|---|---|---|---|---|---|", *rows])
 
 
@@ -158,7 +162,8 @@ def _warnings(files: dict[str, Any]) -> str:
 def _own(files: dict[str, Any]) -> str:
     name, variants = next(iter(files.items()))
     rows = [
-        f"| **this model**, {VARIANTS[key]} | **{entry['errors']['mae']:.3f}** | {name}, {entry['errors']['n']} crystals |"
+        f"| **this model**, {VARIANTS[key]} | **{entry['errors']['mae']:.3f}** | {name}, {entry['errors']['n']} "
+        "crystals |"
         for key, entry in _ordered(variants)
         if key != "shuffled" and entry.get("errors")
     ]

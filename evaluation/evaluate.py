@@ -1,4 +1,7 @@
-"""Predictions against known gaps: the errors of an artifact on a file of labelled crystals, by the very path that serves."""
+"""Predictions against known gaps.
+
+The errors of an artifact on a file of labelled crystals, by the very path that serves.
+"""
 
 from __future__ import annotations
 

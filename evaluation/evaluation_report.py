@@ -20,7 +20,10 @@ BARS = "errors.svg"
 
 
 def pairs_of(answers: Answers) -> dict[str, list[Pair]]:
-    """Known gaps and predictions by variant. Rows without a text count as without text, except in variants that need one or a PBE gap."""
+    """Known gaps and predictions by variant.
+
+    Rows without a text count as without text, except in variants that need one or a PBE gap.
+    """
     rows, found = answers.rows, {}
     for name, some in answers.by_variant.items():
         alone = name in {"shuffled", "known", "told"}

@@ -112,7 +112,10 @@ def false_metals(pairs: Sequence[Pair]) -> list[str]:
 
 
 def has_gap(pairs: Sequence[Pair], *, threshold_ev: float) -> dict[str, Any]:
-    """How well "has a gap" is told: counts, accuracy, precision and recall, and metals that are confidently called wrong."""
+    """How well "has a gap" is told.
+
+    Counts, accuracy, precision and recall, and metals that are confidently called wrong.
+    """
     said = [(pair.gap_ev > 0, pair.answer.kind != "metal") for pair in pairs]
     counts = Counter(said)
     right, missed, invented = counts[True, True], counts[True, False], counts[False, True]

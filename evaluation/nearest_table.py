@@ -1,4 +1,7 @@
-"""The table of training crystals that answers name neighbours from: made at calibration, when the embedding's scale is known."""
+"""The table of training crystals that answers name neighbours from.
+
+Made at calibration, when the embedding's scale is known.
+"""
 
 from __future__ import annotations
 

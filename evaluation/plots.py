@@ -23,13 +23,18 @@ COLOURS = {
     "others": "#7f7f7f",
     "metals": "#000000",
 }
-_STYLE = "<style>text{font:13px system-ui,sans-serif;fill:#222}.axis{stroke:#888;fill:none}.grid{stroke:#e6e6e6}.small{font-size:11px}</style>"
+_STYLE = (
+    "<style>text{font:13px "
+    "system-ui,sans-serif;fill:#222}.axis{stroke:#888;fill:none}.grid{stroke:#e6e6e6}.small{font-size:11px}</style>"
+)
 
 
 def _svg(width: int, height: int, title: str, body: Sequence[str]) -> str:
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">'
-        f'<title>{escape(title)}</title>{_STYLE}<rect width="{width}" height="{height}" fill="#fff"/>{"".join(body)}</svg>\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+        'role="img">'
+        f'<title>{escape(title)}</title>{_STYLE}<rect width="{width}" height="{height}" '
+        f'fill="#fff"/>{"".join(body)}</svg>\n'
     )
 
 
@@ -68,17 +73,20 @@ def parity(groups: dict[str, list[Pair]], *, title: str) -> str:
                 low, high = pair.answer.interval_ev
                 at = x(pair.gap_ev)
                 body.append(
-                    f'<line x1="{at}" y1="{y(low)}" x2="{at}" y2="{y(high)}" stroke="{COLOURS[name]}" stroke-opacity=".12"/>'
+                    f'<line x1="{at}" y1="{y(low)}" x2="{at}" y2="{y(high)}" stroke="{COLOURS[name]}" '
+                    'stroke-opacity=".12"/>'
                 )
     for index, (name, pairs) in enumerate(groups.items()):
         body += [
-            f'<circle cx="{x(pair.gap_ev)}" cy="{y(pair.answer.gap_ev)}" r="2.6" fill="{COLOURS[name]}" fill-opacity=".7">'
+            f'<circle cx="{x(pair.gap_ev)}" cy="{y(pair.answer.gap_ev)}" r="2.6" fill="{COLOURS[name]}" '
+            'fill-opacity=".7">'
             f"<title>{escape(pair.id)} {escape(pair.answer.formula)}</title></circle>"
             for pair in pairs
         ]
         body.append(f'<circle cx="{left + side + 20}" cy="{top + 12 + 20 * index}" r="4" fill="{COLOURS[name]}"/>')
         body.append(
-            f'<text class="small" x="{left + side + 30}" y="{top + 16 + 20 * index}">{escape(name)} ({len(pairs)})</text>'
+            f'<text class="small" x="{left + side + 30}" y="{top + 16 + 20 * index}">{escape(name)} '
+            f"({len(pairs)})</text>"
         )
     return _svg(left + side + 160, top + side + 50, title, body)
 
@@ -98,9 +106,11 @@ def bars(values: dict[str, dict[str, Any]], *, title: str) -> str:
         top, length = 40 + row * index, round(entry["mae"] / largest * width, 1)
         body.append(f'<text x="{left - 8}" y="{top + 13}" text-anchor="end">{escape(name)}</text>')
         body.append(
-            f'<rect x="{left}" y="{top}" width="{length}" height="16" fill="{COLOURS.get(name, "#0072b2")}" fill-opacity=".75"/>'
+            f'<rect x="{left}" y="{top}" width="{length}" height="16" fill="{COLOURS.get(name, "#0072b2")}" '
+            'fill-opacity=".75"/>'
         )
         body.append(
-            f'<text class="small" x="{left + length + 6}" y="{top + 13}">{entry["mae"]:.2f} eV, {entry["n"]} crystals</text>'
+            f'<text class="small" x="{left + length + 6}" y="{top + 13}">{entry["mae"]:.2f} eV, {entry["n"]} '
+            "crystals</text>"
         )
     return _svg(left + width + 140, 50 + row * len(known), title, body)

@@ -57,13 +57,18 @@ def read_residuals(paths: Iterable[Path]) -> dict[str, Residual]:
         except OSError as error:
             raise EvaluationError(f"{path} could not be read: {error}.", "Check the path.") from None
         except (KeyError, ValueError, TypeError) as error:
-            hint = "The columns are id, target, prediction and prediction_without_text, as training writes them for a held-out fold."
+            hint = (
+                "The columns are id, target, prediction and prediction_without_text, as training writes them for "
+                "a held-out fold."
+            )
             raise EvaluationError(f"{path} is not a table of held-out predictions ({error}).", hint) from None
     return found
 
 
 def held_out(seen: Iterable[Seen], residuals: dict[str, Residual], described: set[str]) -> Iterator[Seen]:
-    """Training crystals with the predictions of a network that has not seen them, with text where they have one, and without.
+    """Training crystals with the predictions of a network that has not seen them.
+
+    With text where they have one, and without.
 
     Args:
         seen: The crystals, observed without text.
@@ -106,7 +111,9 @@ def held_out_known(seen: Iterable[Seen], residuals: dict[str, Residual], stated:
 
 
 def expected_alike(seen: Iterable[Seen], former: Iterable[Seen], model: Scaled) -> Iterator[Seen]:
-    """Crystals with the errors that another artifact expects of them: what it learned from held-out predictions is passed on.
+    """Crystals with the errors that another artifact expects of them.
+
+    What it learned from held-out predictions is passed on.
 
     Networks for the same gaps, trained on the same rows, find the same crystals hard; held-out predictions of each
     would cost a training per fold.

@@ -55,7 +55,10 @@ class Row(NamedTuple):
     space_group: int | None = None
 
     def cut(self, limit: int) -> Row:
-        """The same with a description of at most so many characters: the encoder reads far fewer, a server refuses more."""
+        """The same with a description of at most so many characters.
+
+        The encoder reads far fewer, a server refuses more.
+        """
         return self._replace(description=self.description[:limit]) if self.description is not None else self
 
 

@@ -1,4 +1,7 @@
-"""A checkpoint becomes an artifact: three forms of the network, the text encoder, golden values, manifest, model card."""
+"""A checkpoint becomes an artifact.
+
+Three forms of the network, the text encoder, golden values, manifest, model card.
+"""
 
 from __future__ import annotations
 
@@ -137,7 +140,8 @@ def _check_encoder(network: CrystalTextNetwork, encoder: TextEncoder, content: d
     width = network.config.text_features
     if network.config.use_text and encoder.width != width:
         raise ValueError(
-            f"the network reads texts of width {width}, {encoder.name} gives {encoder.width}: name the encoder it was trained with"
+            f"the network reads texts of width {width}, {encoder.name} gives {encoder.width}: "
+            "name the encoder it was trained with"
         )
     trained = (content.get("facts") or {}).get("text_encoder") or {}
     for key in ("pooling", "max_tokens", "lowercase", "quantised"):

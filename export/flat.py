@@ -30,14 +30,20 @@ def input_names(config: FusionConfig) -> tuple[str, ...]:
 
 
 def output_names(config: FusionConfig) -> tuple[str, ...]:
-    """Outputs of the exported network, in order: the answer with nothing told comes from the same run where facts can be told."""
+    """Outputs of the exported network, in order.
+
+    The answer with nothing told comes from the same run where facts can be told.
+    """
     without = ("gap_without", "embedding_without") if config.facts else ()
     pbe = ("pbe_gap",) if config.pbe_head != "none" else ()
     return (*OUTPUT_NAMES, *without, *pbe, *vector_names(config))
 
 
 def vector_names(config: FusionConfig) -> tuple[str, ...]:
-    """Outputs that hold what the gap is read from: the atoms' vectors and that of what is told, see :mod:`hsegap.export.head`."""
+    """Outputs that hold what the gap is read from.
+
+    The atoms' vectors and that of what is told, see :mod:`hsegap.export.head`.
+    """
     text = ("text_vector",) if config.use_text else ()
     without = ("fused_atoms_without", "text_vector_without") if config.facts else ()
     structure = ("structure_atoms",) if config.pbe_head == "base" else ()
@@ -69,7 +75,10 @@ class FlatNetwork(nn.Module):
         fact_values: Tensor | None = None,
         fact_known: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
-        """Run the network; shapes as in :class:`hsegap.structures.batch.GraphArrays` and :class:`hsegap.models.NetworkOutput`."""
+        """Run the network.
+
+        Shapes are those of :class:`hsegap.structures.batch.GraphArrays` and :class:`hsegap.models.NetworkOutput`.
+        """
         batch = GraphBatch(
             atomic_numbers, r, src, dst, line_src, line_dst, atom_incoming, bond_incoming, atom_crystal, crystal_atoms
         )
@@ -79,7 +88,10 @@ class FlatNetwork(nn.Module):
 
 
 def example_crystals() -> list[Crystal]:
-    """Rock salt and silicon in their primitive cells, and a tetragonal cell with three elements: different sizes and degrees."""
+    """Rock salt and silicon in their primitive cells, and a tetragonal cell with three elements.
+
+    Different sizes and degrees.
+    """
     fcc = np.array([[0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]])
     half, quarter = [0.5, 0.5, 0.5], [0.25, 0.25, 0.25]
     return [

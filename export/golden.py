@@ -1,4 +1,7 @@
-"""Golden values: what the eager network says about a few crystals, stored in the artifact and checked wherever it runs."""
+"""Golden values: what the eager network says about a few crystals.
+
+They are stored in the artifact and checked wherever it runs.
+"""
 
 from __future__ import annotations
 

@@ -1,10 +1,12 @@
-"""The end of the network alone, with its mean gradient along a straight line: what the atoms' contributions are made of.
+"""The end of the network alone, with its mean gradient along a straight line.
+
+What the atoms' contributions are made of.
 
 ``head.onnx`` and ``head.pt`` read the gap from pooled vectors (projection, late fusion, last layer, PBE gap's head) at
 both ends of a straight line and give the gradient's mean along it, by a fixed quadrature. Integrated gradients (M.
 Sundararajan, A. Taly, Q. Yan, ICML 2017, arXiv:1703.01365) are these means times the way from end to end;
-:mod:`hsegap.prediction.contributions` makes the atoms' shares of them. The graph neural layers are not in it, so that it
-costs microseconds.
+:mod:`hsegap.prediction.contributions` makes the atoms' shares of them. The graph neural layers are not in it, so that
+it costs microseconds.
 """
 
 from __future__ import annotations
@@ -27,16 +29,17 @@ if TYPE_CHECKING:
     from hsegap.models import CrystalTextNetwork, FusionConfig
 
 ONNX_FILE, SCRIPT_FILE = "head.onnx", "head.pt"
-#: Gauss-Legendre nodes of one line, all in one run. Lines on which they are not enough (ReLU bends the gap) are halved by the caller.
+#: Gauss-Legendre nodes of one line, all in one run. Lines on which they are not enough (ReLU bends the gap) are halved
+#: by the caller.
 NODES = 128
 
 
 def head_inputs(config: FusionConfig) -> dict[str, int]:
     """Inputs of the head with their widths; each is ``[2, width]``, start and end of the line.
 
-    ``fused``: mean of the atoms' vectors after the last layer. ``told``: vector of text and facts. ``structure``: mean of
-    the atoms' vectors before anything is told, from which the PBE gap is estimated. ``shift``: by how much a stated PBE
-    gap lies above that estimate, eV.
+    ``fused``: mean of the atoms' vectors after the last layer. ``told``: vector of text and facts. ``structure``: mean
+    of the atoms' vectors before anything is told, from which the PBE gap is estimated. ``shift``: by how much a stated
+    PBE gap lies above that estimate, eV.
     """
     widths = {"fused": config.hidden_features}
     if config.use_text:
@@ -54,7 +57,10 @@ def head_outputs(config: FusionConfig) -> tuple[str, ...]:
 
 
 class HeadLine(nn.Module):
-    """Gap at both ends of a line and the gradient's mean along it, through autograd; :func:`head_inputs` in, :func:`head_outputs` out."""
+    """Gap at both ends of a line and the gradient's mean along it, through autograd.
+
+    :func:`head_inputs` in, :func:`head_outputs` out.
+    """
 
     nodes: Tensor
     weights: Tensor

@@ -92,7 +92,9 @@ class FusedConvolution(nn.Module):
 
 
 class QuickBasis(nn.Module):
-    """The radial basis without powers and without denormal numbers, on which a processor spends a hundred times as long.
+    """The radial basis without powers and without denormal numbers.
+
+    On those a processor spends a hundred times as long.
 
     Gaussians below e^-60 are held there: nothing that is added to them could tell.
     """
@@ -149,7 +151,10 @@ class InferenceNetwork(nn.Module):
         fact_values: Tensor | None = None,
         fact_known: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
-        """Run the network with one more bond and one more line-graph edge, both closed, that the tables' padding points at."""
+        """Run the network with one more bond and one more line-graph edge.
+
+        Both are closed; the tables' padding points at them.
+        """
         zero = torch.zeros(1, dtype=torch.int64)
         src, dst, line_src, line_dst = (torch.cat([ends, zero]) for ends in (src, dst, line_src, line_dst))
         nothing = torch.full_like(bond_incoming[:1], 0) + (line_src.shape[0] - 1)

@@ -80,7 +80,10 @@ def export_onnx(network: CrystalTextNetwork, path: Path) -> None:
 
 
 def _gather_rows(model: Any) -> None:
-    """Turn ``GatherND(rows, Unsqueeze(index, -1))``, the exporter's form of ``rows[index]``, into ``Gather``: fewer nodes."""
+    """Turn ``GatherND(rows, Unsqueeze(index, -1))``, the exporter's form of ``rows[index]``, into ``Gather``.
+
+    Fewer nodes.
+    """
     from onnx import numpy_helper
 
     graph = model.graph

@@ -187,7 +187,8 @@ def require_parity(differences: list[Difference], *, tolerance: float = TOLERANC
             limit = tolerance * 10 if name in EMBEDDINGS else tolerance
             if not value <= limit:
                 raise ParityError(
-                    f"{difference.form} differs from the network by {value:.2e} in {name} ({difference.case}); at most {limit:g} is allowed"
+                    f"{difference.form} differs from the network by {value:.2e} in {name} ({difference.case}); "
+                    f"at most {limit:g} is allowed"
                 )
             if name not in EMBEDDINGS:
                 worst = max(worst, value)

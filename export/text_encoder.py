@@ -227,7 +227,10 @@ def _load(source: str) -> tuple[Any, Any]:
     ) as error:  # the libraries below raise OSError, ValueError, ImportError, their own and pickle's errors
         hint = "Give a folder with config.json, tokenizer files and model.safetensors."
         if not Path(source).is_dir():
-            hint = "Check the name and the network; offline, download the model elsewhere and name its folder with --text_encoder."
+            hint = (
+                "Check the name and the network; offline, download the model elsewhere and name its folder with "
+                "--text_encoder."
+            )
         raise TextEncoderError(f"the text encoder {source} cannot be loaded: {_first_line(error)}", hint) from error
     if not hasattr(tokenizer, "backend_tokenizer"):
         raise TextEncoderError(

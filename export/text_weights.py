@@ -12,7 +12,9 @@ _SMALLEST_MATRIX = 4096
 
 
 def store_as_integers(model: onnx.ModelProto) -> None:
-    """Store the weight matrices as 8-bit integers with one scale per output channel (per row of an embedding), in place.
+    """Store the weight matrices as 8-bit integers, in place.
+
+    One scale per output channel (per row of an embedding).
 
     Only the storage shrinks: ONNX Runtime folds the matrices back to float32 when it loads the file, and activations
     stay float32. Integer activations would halve the time, but each pass rounds them, so that a last-digit difference

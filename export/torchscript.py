@@ -1,4 +1,7 @@
-"""The network as TorchScript, for C++ and other torch programs. The serving side never opens it: such archives hold a pickle."""
+"""The network as TorchScript, for C++ and other torch programs.
+
+The serving side never opens it: such archives hold a pickle.
+"""
 
 from __future__ import annotations
 

@@ -76,7 +76,9 @@ def predict(
     describe: bool = False,
     atoms: bool | None = None,
 ) -> Result | pd.DataFrame | Iterator[Result | Failure]:
-    """Predict the HSE06 band gap of one crystal, of a list of them, or of a stream, with the default model, which is loaded once and kept.
+    """Predict the HSE06 band gap of one crystal, of a list of them, or of a stream.
+
+    The default model answers; it is loaded once and kept.
 
     Args:
         structure: A path, the text of a structure file (CIF, POSCAR, extended XYZ, pymatgen JSON, JARVIS Atoms JSON), a

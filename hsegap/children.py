@@ -1,4 +1,7 @@
-"""What a process needs that is started as ``python -m hsegap.…``: to find this very package, whatever folder it stands in."""
+"""What a process needs that is started as ``python -m hsegap.…``.
+
+To find this very package, whatever folder it stands in.
+"""
 
 from __future__ import annotations
 

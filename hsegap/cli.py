@@ -1,4 +1,7 @@
-"""The `hsegap` command: its subcommands stand in `commands/`, one file each, and import what they need when they run."""
+"""The `hsegap` command.
+
+Its subcommands stand in `commands/`, one file each, and import what they need when they run.
+"""
 
 from typing import Annotated
 

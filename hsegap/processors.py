@@ -1,4 +1,7 @@
-"""How many processors this process may use: what its affinity and the quota of its control group leave of the machine."""
+"""How many processors this process may use.
+
+What its affinity and the quota of its control group leave of the machine.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,10 @@ def cgroup_quota(*, root: Path = _CGROUPS, own: Path = _OWN_CGROUP) -> float | N
 
 
 def _upwards(root: Path, path: str) -> list[Path]:
-    """The group's folder and those of the groups that hold it; inside a container only the mounted root may be there."""
+    """The group's folder and those of the groups that hold it.
+
+    Inside a container only the mounted root may be there.
+    """
     parts = [part for part in path.split("/") if part not in {"", ".", ".."}]
     return [root.joinpath(*parts[:count]) for count in range(len(parts), -1, -1)]
 

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class GraphBatch(NamedTuple):
-    """The tensors of :class:`hsegap.structures.batch.GraphArrays`, field for field, and the plans that speed up training."""
+    """The tensors of :class:`hsegap.structures.batch.GraphArrays`, field for field.
+
+    With the plans that speed up training.
+    """
 
     atomic_numbers: Tensor
     r: Tensor

@@ -88,7 +88,9 @@ def read_checkpoint(path: str | Path, *, overrides: Mapping[str, Any] | None = N
 
 
 def read_weights_only(path: str | Path) -> dict[str, Any]:
-    """Read a ``.pt`` file as tensors and plain values only, or the ``weights.safetensors`` of an artifact with its configuration.
+    """Read a ``.pt`` file as tensors and plain values only.
+
+    Or the ``weights.safetensors`` of an artifact with its configuration.
 
     Raises:
         CheckpointError: If the file is missing, damaged, or wants to run code.
@@ -102,7 +104,8 @@ def read_weights_only(path: str | Path) -> dict[str, Any]:
     except pickle.UnpicklingError as error:
         reason = str(error).split("\n", maxsplit=1)[0]
         raise CheckpointError(
-            f"{path} was refused: it holds more than tensors and plain values, and loading it could run code ({reason}). "
+            f"{path} was refused: it holds more than tensors and plain values, and loading it could run code "
+            f"({reason}). "
             "Save it again with torch.save({'model': network.state_dict(), 'config': plain_dict}, path)."
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
@@ -297,7 +300,10 @@ def _differs_from_one(value: Tensor | None) -> bool:
 
 
 def _without_constants(state: dict[str, Tensor], expected: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Bridge what versions of the family disagree on: scales that do not act or have an axis, counters that BatchNorm does not need."""
+    """Bridge what versions of the family disagree on.
+
+    Scales that do not act or have an axis, counters that BatchNorm does not need.
+    """
     scales = (".text_scale", ".node_scale", ".importance_modulation")
     bridged = {
         key: value.reshape(()) if key.endswith(scales) and value.numel() == 1 else value for key, value in state.items()

@@ -137,7 +137,10 @@ class FusionConfig(BaseModel):
         if self.atom_input_features != N_FEATURES:
             # Other tables exist (ALIGNN's "basic" has 11 columns); a network trained on one would only fail at its
             # first prediction.
-            msg = f"atom_input_features is {self.atom_input_features}; only the table of {N_FEATURES} CGCNN features is supported"
+            msg = (
+                f"atom_input_features is {self.atom_input_features}; "
+                f"only the table of {N_FEATURES} CGCNN features is supported"
+            )
             raise ValueError(msg)
         if self.use_middle_fusion:
             if not self.middle_fusion_layers and not self.middle_fusion_gcn_layers:
@@ -145,11 +148,17 @@ class FusionConfig(BaseModel):
             missing = [layer for layer in self.middle_fusion_layers if not 0 <= layer < self.alignn_layers]
             if missing:
                 last = self.alignn_layers - 1
-                msg = f"middle_fusion_layers names layer {missing[0]}, but the {self.alignn_layers} ALIGNN layers are numbered 0 to {last}"
+                msg = (
+                    f"middle_fusion_layers names layer {missing[0]}, but the {self.alignn_layers} ALIGNN layers "
+                    f"are numbered 0 to {last}"
+                )
                 raise ValueError(msg)
             beyond = [layer for layer in self.middle_fusion_gcn_layers if not 0 <= layer < self.gcn_layers]
             if beyond:
-                msg = f"middle_fusion_gcn_layers names layer {beyond[0]}, but the {self.gcn_layers} GCN layers are numbered from 0"
+                msg = (
+                    f"middle_fusion_gcn_layers names layer {beyond[0]}, but the {self.gcn_layers} GCN layers are "
+                    "numbered from 0"
+                )
                 raise ValueError(msg)
         if self.facts and not self.use_text:
             raise ValueError("facts are fused with the text's vector: they need use_text")

@@ -1,4 +1,7 @@
-"""Radial basis, embeddings and the edge-gated convolutions of ALIGNN (Choudhary & DeCost, npj Comput. Mater. 7, 185 (2021))."""
+"""Radial basis, embeddings and the edge-gated convolutions of ALIGNN.
+
+Choudhary & DeCost, npj Comput. Mater. 7, 185 (2021).
+"""
 
 from __future__ import annotations
 

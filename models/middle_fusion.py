@@ -59,7 +59,10 @@ class MiddleFusionModule(nn.Module):
         return atoms
 
     def forward(self, atoms: Tensor, text: Tensor, atom_crystal: Tensor) -> MiddleFusionOutput:
-        """Let text ``[B, text width]`` into atoms ``[N, H]``; ``atom_crystal`` ``[N]`` tells whose text an atom reads."""
+        """Let text ``[B, text width]`` into atoms ``[N, H]``.
+
+        ``atom_crystal`` ``[N]`` tells whose text an atom reads.
+        """
         message = (self.text_scale * self.text_transform(text))[atom_crystal]
         gate = self.gate(self.gate_norm(torch.cat([atoms, message], dim=-1)))
         gate, importance = self.modulate(atoms, gate)

@@ -67,7 +67,10 @@ class NetworkOutput(NamedTuple):
 
 
 class _Vectors(NamedTuple):
-    """What the layers pass on: vectors of atoms ``[N, H]``, bonds ``[E, H]`` and angles ``[T, line width]``, and the edges."""
+    """What the layers pass on.
+
+    Vectors of atoms ``[N, H]``, bonds ``[E, H]`` and angles ``[T, line width]``, and the edges.
+    """
 
     atoms: Tensor
     bonds: Tensor

@@ -1,4 +1,7 @@
-"""A crystal and a text become an answer: one code path for HTTP, page, command line and batch. Names are loaded when first used."""
+"""A crystal and a text become an answer: one code path for HTTP, page, command line and batch.
+
+Names are loaded when first used.
+"""
 
 from __future__ import annotations
 

@@ -1,11 +1,13 @@
-"""How many eV each atom adds to the gap, relative to the mean training crystal: integrated gradients over what the head reads.
+"""How many eV each atom adds to the gap, relative to the mean training crystal.
+
+Integrated gradients over what the head reads.
 
 The network reads the gap from means over atoms, so that the way from the reference to the crystal is a mean of the
 atoms' ways. With ``g`` the gradient's mean along the straight line between both, atom ``i`` of ``N`` adds ``(v_i -
 reference) · g / N``, summed over its vectors after the last layer and, where the gap is counted from an estimate of the
-PBE gap, before anything was told. What belongs to no atom (the vector of text and facts in late fusion, a stated PBE gap
-in the estimate's place, what the quadrature leaves) is shared by all atoms in equal parts. The parts sum to the gap minus
-the reference's, are equal on equivalent atoms, and halve when the cell doubles. docs/maps.md has the formula, its
+PBE gap, before anything was told. What belongs to no atom (the vector of text and facts in late fusion, a stated PBE
+gap in the estimate's place, what the quadrature leaves) is shared by all atoms in equal parts. The parts sum to the gap
+minus the reference's, are equal on equivalent atoms, and halve when the cell doubles. docs/maps.md has the formula, its
 source and a worked crystal.
 """
 
@@ -142,7 +144,10 @@ class Head:
 
 
 class _Piece(NamedTuple):
-    """A piece of a line: its ends as shares of the whole, gaps there, mean gradient, and what the quadrature leaves, eV."""
+    """A piece of a line.
+
+    Its ends as shares of the whole, gaps there, mean gradient, and what the quadrature leaves, eV.
+    """
 
     low: float
     high: float

@@ -30,14 +30,14 @@ class RememberingDescribers(WorkerPool):
         self.cache = DescriptionCache(cache)
 
     def run(
-        self, job: Job, *, expires_at: float, abandoned: threading.Event | None = None
+        self, job: Job, *, expires_at: float, abandoned: threading.Event | None = None, patient: bool = False
     ) -> tuple[dict[str, Any], dict[str, np.ndarray]] | Failure:
         """Describe, or remember what was said about the same structure before."""
         key = self.cache.key(job.structure, job.format, job.max_atoms)
         known = self.cache.get(key)
         if known is not None:
             return known, {}
-        answer = super().run(job, expires_at=expires_at, abandoned=abandoned)
+        answer = super().run(job, expires_at=expires_at, abandoned=abandoned, patient=patient)
         if not isinstance(answer, Failure):
             self.cache.put(key, answer[0])
         return answer

@@ -1,31 +1,26 @@
-"""Every way a request can fail: one code, one HTTP status and one sentence on what to do next."""
+"""Every way a request can fail: its code, and one sentence on what to do next."""
 
 from __future__ import annotations
 
 import logging
 import uuid
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from hsegap.prediction.limits import MAX_DESCRIPTION_CHARS, MAX_ITEMS, MAX_STRUCTURE_CHARS
+from hsegap.structures.errors import DescriptionCode, StructureCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hsegap.errors import HsegapError, Problem
+
 logger = logging.getLogger("hsegap.prediction")
 
 ErrorCode = Literal[
-    "unreadable_structure",
-    "unsupported_format",
-    "disordered_structure",
-    "overlapping_atoms",
-    "degenerate_cell",
-    "unknown_element",
-    "too_many_atoms",
-    "too_many_edges",
-    "not_describable",
-    "describe_unavailable",
+    StructureCode,
+    DescriptionCode,
     "text_too_long",
     "too_many_items",
     "invalid_request",
@@ -39,46 +34,22 @@ ErrorCode = Literal[
     "internal",
 ]
 
-#: HTTP status of each code. A batch answers 200 and carries the failures of its items inside.
-STATUS: dict[str, int] = {
-    "unreadable_structure": 422,
-    "unsupported_format": 422,
-    "disordered_structure": 422,
-    "overlapping_atoms": 422,
-    "degenerate_cell": 422,
-    "unknown_element": 422,
-    "too_many_atoms": 422,
-    "too_many_edges": 422,
-    "not_describable": 422,
-    "describe_unavailable": 422,
-    "text_too_long": 422,
-    "too_many_items": 422,
-    "invalid_request": 400,
-    "unauthorized": 401,
-    "forbidden": 403,
-    "payload_too_large": 413,
-    "unsupported_media_type": 415,
-    "overloaded": 429,
-    "not_ready": 503,
-    "timeout": 504,
-    "internal": 500,
-}
-
-#: Seconds a client should wait before it tries again, for the codes where trying again helps.
-RETRY_AFTER_S: dict[str, int] = {"overloaded": 1, "not_ready": 2}
-
 #: What to do next, used where the raiser gives no hint of its own.
 HINTS: dict[str, str] = {
-    "unreadable_structure": "Check that the whole file was sent and that it opens in a structure viewer; name its format.",
-    "unsupported_format": "Send a CIF, POSCAR/CONTCAR, extended XYZ, pymatgen JSON or JARVIS Atoms JSON, and name the format if in doubt.",
-    "disordered_structure": "Replace partial occupancies by an ordered cell (pymatgen's OrderDisorderedStructureTransformation makes one).",
+    "unreadable_structure": "Check that the whole file was sent and that it opens in a structure viewer; "
+    "name its format.",
+    "unsupported_format": "Send a CIF, POSCAR/CONTCAR, extended XYZ, pymatgen JSON or JARVIS Atoms JSON, and name "
+    "the format if in doubt.",
+    "disordered_structure": "Replace partial occupancies by an ordered cell (pymatgen's "
+    "OrderDisorderedStructureTransformation makes one).",
     "overlapping_atoms": "Remove duplicate atoms; check the space-group setting and the coordinates.",
     "degenerate_cell": "Check the lattice vectors: lengths in Å, angles in degrees, a cell with volume.",
     "unknown_element": "Use chemical element symbols from H to Lr; replace deuterium by H, remove dummy atoms.",
     "too_many_atoms": "Send the primitive cell: the prediction is the same for every cell of a crystal.",
     "too_many_edges": "Send the primitive cell: the prediction is the same for every cell of a crystal.",
     "not_describable": "Write a description yourself, or predict without text.",
-    "describe_unavailable": "Install the extra `describe` where the server runs, write a description yourself, or predict without text.",
+    "describe_unavailable": "Install the extra `describe` where the server runs, write a description yourself, or "
+    "predict without text.",
     "text_too_long": "Shorten the description; the first sentences carry what the model uses.",
     "too_many_items": "Split the batch, or use `hsegap score` for many files.",
     "invalid_request": "Compare the request with docs/api.md or with /docs.json.",
@@ -87,7 +58,8 @@ HINTS: dict[str, str] = {
     "payload_too_large": "Send fewer items or the primitive cell; `hsegap score` takes any number of files.",
     "unsupported_media_type": "Send JSON with the header `Content-Type: application/json`.",
     "overloaded": "Try again after the seconds named in the Retry-After header, or send batches to /predict_batch.",
-    "not_ready": "Try again after the seconds named in the Retry-After header; /readyz answers 200 when the server is ready.",
+    "not_ready": "Try again after the seconds named in the Retry-After header; "
+    "/readyz answers 200 when the server is ready.",
     "timeout": "Check the cell for a near-zero volume, send the primitive cell, or raise the deadline of the server.",
     "internal": "Try again; if it happens again, report it with the identifier in the message and the server's log.",
 }
@@ -130,8 +102,13 @@ class Failure(BaseModel):
             hint: What to do next.
             index: Place of the item in its batch.
         """
-        known: ErrorCode = code if code in STATUS else "internal"  # type: ignore[assignment]  # narrowed by the test
+        known: ErrorCode = code if code in HINTS else "internal"  # type: ignore[assignment]  # narrowed by the test
         return cls(error=ErrorInfo(code=known, message=message, hint=hint or HINTS[known], index=index))
+
+    @classmethod
+    def of(cls, error: HsegapError | Problem, *, index: int | None = None) -> Failure:
+        """What an exception of ours, or its three parts, says."""
+        return cls.make(error.code, error.message, error.hint, index=index)
 
     @classmethod
     def from_validation(cls, error: ValidationError | Sequence[Any], *, index: int | None = None) -> Failure:
@@ -176,11 +153,6 @@ class Failure(BaseModel):
         more = f" ({len(errors)} errors in all)" if len(errors) > 1 else ""
         return cls.make("invalid_request", f"{where} is not valid: {first.get('msg', '')}{more}.", index=index)
 
-    @property
-    def status(self) -> int:
-        """HTTP status this failure is answered with."""
-        return STATUS[self.error.code]
-
     def at(self, index: int | None) -> Failure:
         """The same failure, placed at ``index`` of a batch."""
         return Failure(error=self.error.model_copy(update={"index": index}))
@@ -197,8 +169,3 @@ def internal_error(error: BaseException | str, doing: str) -> Failure:
     exception = error if isinstance(error, BaseException) else None
     logger.error("%s: error %s%s", doing, identifier, "" if exception else f"\n{error}", exc_info=exception)
     return Failure.make("internal", f"Something went wrong inside the server (error {identifier}).")
-
-
-if set(get_args(ErrorCode)) != set(STATUS) or set(STATUS) != set(HINTS):  # a new code must come with all three
-    msg = "hsegap.prediction.errors: ErrorCode, STATUS and HINTS disagree"
-    raise RuntimeError(msg)

@@ -1,4 +1,6 @@
-"""What is known of a crystal beside its structure: facts of the request and of its text brought together, and what the network is told.
+"""What is known of a crystal beside its structure.
+
+Facts of the request and of its text brought together, and what the network is told.
 
 The sentences of a text that state a fact are cut before it is encoded, whether the fact is used or not
 (:mod:`hsegap.text.facts`). A fact of the request counts before one of the text. What a network has no input for is
@@ -122,7 +124,8 @@ def far_from_estimate(told: Told, estimate_ev: float | None) -> Warn | None:
     if stated is None or estimate_ev is None or abs(stated - estimate_ev) <= FAR_FROM_ESTIMATE_EV:
         return None
     message = (
-        f"The PBE gap stated, {stated:.2f} eV, lies far from the {max(0.0, estimate_ev):.2f} eV that the structure lets expect: "
+        f"The PBE gap stated, {stated:.2f} eV, lies far from the {max(0.0, estimate_ev):.2f} eV that the structure "
+        "lets expect: "
         "check that it belongs to this crystal, and whether spin or +U changed it."
     )
     return Warn(code="fact_far_from_estimate", message=message)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +22,14 @@ if TYPE_CHECKING:
     from hsegap.text import TextEncoder
 
 Result = TypeVar("Result")
+#: How far those that can wait stand back, in steps of `nice`.
+BACK = 10
+
+
+def _give_way() -> None:
+    """Let this thread alone have less of the processor than others want."""
+    with contextlib.suppress(OSError, AttributeError):  # Linux counts priorities by thread
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BACK)
 
 
 class Encoded(NamedTuple):
@@ -43,7 +53,8 @@ class Loaded:
 
     Args:
         artifact: A checked artifact.
-        threads: Crystals and texts computed at the same time, one processor core each.
+        threads: Crystals and texts computed at the same time, one processor core each; and as many of those that can
+            wait.
     """
 
     def __init__(self, artifact: Artifact, *, threads: int = 1) -> None:
@@ -57,6 +68,11 @@ class Loaded:
         # ONNX Runtime keeps scratch memory for every thread that ever ran it (20 to 50 MB each): only these do, whoever
         # asks.
         self._computing = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="hsegap-compute")
+        # What can wait has threads of its own: nobody else stands behind a crystal of a thousand atoms, and where
+        # processor cores are few these threads leave them to the others.
+        self._giving_way = ThreadPoolExecutor(
+            max_workers=threads, thread_name_prefix="hsegap-patient", initializer=_give_way
+        )
 
     def network(self) -> Network:
         """The network, loaded once."""
@@ -94,12 +110,25 @@ class Loaded:
                 self._known = Known.load(self.artifact.path(NEIGHBOURS_FILE))
             return self._known
 
-    def compute(self, work: Callable[[], Result]) -> Result:
-        """Do some work in one of the computing threads and wait for it."""
-        return self._computing.submit(work).result()
+    def compute(self, work: Callable[[], Result], *, patient: bool = False) -> Result:
+        """Do some work in one of the computing threads and wait for it.
 
-    def encode(self, text: str | None) -> Encoded:
-        """A text as the network takes it; None for no text, which the network has learned a vector for or reads as an empty one."""
+        Args:
+            work: The work.
+            patient: Whether it can wait: one crystal of many, or a large one.
+        """
+        threads = self._giving_way if patient else self._computing
+        return threads.submit(work).result()
+
+    def encode(self, text: str | None, *, patient: bool = False) -> Encoded:
+        """A text as the network takes it.
+
+        None for no text, which the network has learned a vector for or reads as an empty one.
+
+        Args:
+            text: The text.
+            patient: Whether it can wait: one crystal of many.
+        """
         manifest = self.artifact.manifest
         if text is None and manifest.config.get("no_text", "learned") == "learned":
             return Encoded(np.zeros((1, manifest.text_encoder.width), dtype=np.float32), None, truncated=False, ms=0.0)
@@ -115,8 +144,9 @@ class Loaded:
                 tokens if network.reads_all_tokens else tokens[:1], pooled, cut, 1e3 * (time.perf_counter() - clock)
             )
 
-        return self.compute(run)
+        return self.compute(run, patient=patient)
 
     def close(self) -> None:
         """End the computing threads."""
-        self._computing.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._computing, self._giving_way):
+            threads.shutdown(wait=False, cancel_futures=True)

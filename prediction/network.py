@@ -89,7 +89,9 @@ FACT_INPUTS = ("fact_values", "fact_known")
 
 
 class Network:
-    """The network of one artifact. May be called from several threads, but keeps memory for each of them: call it from few.
+    """The network of one artifact. May be called from several threads, but keeps memory for each of them.
+
+    Call it from few.
 
     Args:
         artifact: A checked artifact.

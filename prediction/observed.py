@@ -1,4 +1,7 @@
-"""What was observed of one crystal on the way to its prediction, and what can be told from it about the prediction's error."""
+"""What was observed of one crystal on the way to its prediction.
+
+And what can be told from it about the prediction's error.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +83,10 @@ class Reference(NamedTuple):
         return scores
 
     def distance(self, vector: np.ndarray) -> float:
-        """Mahalanobis distance divided by the root of the number of components: about 1 for a typical training vector."""
+        """Mahalanobis distance divided by the root of the number of components.
+
+        About 1 for a typical training vector.
+        """
         return float(np.sqrt(np.mean(self.scores(vector) ** 2)))
 
     def is_far(self, vector: np.ndarray) -> bool:
@@ -160,6 +166,9 @@ def plain_features(
 
 
 def known_features(stated_ev: float, estimate_ev: float | None) -> list[float]:
-    """What a stated PBE gap, and how far it lies from the estimate, say of the error, in the order of :data:`KNOWN_FEATURES`."""
+    """What a stated PBE gap, and its distance from the estimate, say of the error.
+
+    In the order of :data:`KNOWN_FEATURES`.
+    """
     off = 0.0 if estimate_ev is None else abs(stated_ev - max(0.0, estimate_ev))
     return [float(np.log(stated_ev + GAP_FLOOR_EV)), float(stated_ev == 0), float(np.log(off + GAP_FLOOR_EV))]

@@ -105,7 +105,10 @@ class Predictor:
     def predict_iter(
         self, requests: Iterable[PredictRequest | Failure], *, ids: Iterable[str] | None = None
     ) -> Iterator[Prediction | Failure]:
-        """:meth:`predict` for any number of crystals: results come in order, each as soon as it and those before it are there."""
+        """:meth:`predict` for any number of crystals.
+
+        Results come in order, each as soon as it and those before it are there.
+        """
         names = iter(ids) if ids is not None else None
         numbered = not (isinstance(requests, list | tuple) and len(requests) == 1)
         with ThreadPoolExecutor(
@@ -140,6 +143,7 @@ class Predictor:
         index: int | None = None,
         expires_at: float = math.inf,
         abandoned: threading.Event | None = None,
+        patient: bool | None = False,
     ) -> Prediction | Failure:
         """Predict one crystal.
 
@@ -147,7 +151,8 @@ class Predictor:
             request: The crystal.
             index: Its place in a batch; None for a single request.
             expires_at: Moment (``time.monotonic``) after which nobody waits for it any more.
-            abandoned: Set by a caller who goes away before that; a description being generated is given up then.
+            abandoned: Set by a caller who goes away before that; what is under way is given up then.
+            patient: Whether it can wait, so that many such crystals keep nobody waiting; None: if it is large.
 
         Returns:
             The prediction, or the named failure. Never raises.
@@ -156,7 +161,9 @@ class Predictor:
             return request.at(index)
         try:
             until = min(expires_at, time.monotonic() + LONGEST_S)
-            prepared = self._preparer.prepare(request, index=index, expires_at=until, abandoned=abandoned)
+            prepared = self._preparer.prepare(
+                request, index=index, expires_at=until, abandoned=abandoned, patient=patient
+            )
             result = prepared if isinstance(prepared, Failure) else self._answer(prepared, expires_at)
         except Exception as error:  # the boundary where a surprise becomes a named error
             return internal_error(error, "predicting a crystal").at(index)
@@ -164,8 +171,7 @@ class Predictor:
 
     def _answer(self, item: Prepared, expires_at: float) -> Prediction | Failure:
         """Run the network on a prepared crystal and report."""
-        calibration = self._reporter.calibration
-        compare = calibration is not None and calibration.model is not None
+        compare = self._reporter.calibration is not None
         ran = run_network(item, self.loaded, expires_at=expires_at, compare=compare, reference=self._reporter.reference)
         if isinstance(ran, Failure):
             return ran

@@ -34,10 +34,15 @@ class Prepared:
     explain: bool = False
     asked_strains: bool = False
     strained: tuple[CrystalGraph, ...] = ()
+    #: Whether others pass it on the way to the network; None if it is large.
+    patient: bool | None = False
 
 
 def configured_layers(config: dict[str, Any]) -> list[str]:
-    """Names of the fusion layers of a configuration, ascending: ``layer_N``, GCN layers counted behind the ALIGNN layers."""
+    """Names of the fusion layers of a configuration, ascending.
+
+    ``layer_N``, GCN layers counted behind the ALIGNN layers.
+    """
     behind = (config.get("alignn_layers", 4) + layer for layer in config.get("middle_fusion_gcn_layers", ()))
     return [f"layer_{layer}" for layer in (*sorted(config.get("middle_fusion_layers", ())), *sorted(behind))]
 

@@ -1,4 +1,7 @@
-"""The first part of a prediction: a structure is read in a process that may be killed, its text found or made and encoded."""
+"""The first part of a prediction.
+
+A structure is read in a process that may be killed, its text found or made and encoded.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from hsegap.prediction.messages import DescribeAnswer, Job, ReadAnswer
 from hsegap.prediction.network import NetworkInput
 from hsegap.prediction.prepared import Prepared
 from hsegap.prediction.schemas import DescribeRequest, Description, GeneratedDescription, PredictRequest, Timings, Warn
+from hsegap.text.language import is_english
 
 if TYPE_CHECKING:
     import threading
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
     from hsegap.prediction.loaded import Loaded
     from hsegap.prediction.workers import WorkerPool
 
+_NOT_ENGLISH = (
+    "The description is not in English, the one language that the text encoder was trained on: do not trust its effect."
+)
 #: Strains of the lattice between which the sensitivity of a gap is reported.
 SENSITIVITY_STRAINS = (-0.01, 0.01)
 
@@ -40,7 +47,13 @@ class Preparer:
         self._describers = describers
 
     def prepare(
-        self, request: PredictRequest, *, index: int | None, expires_at: float, abandoned: threading.Event | None = None
+        self,
+        request: PredictRequest,
+        *,
+        index: int | None,
+        expires_at: float,
+        abandoned: threading.Event | None = None,
+        patient: bool | None = False,
     ) -> Prepared | Failure:
         """Read a crystal and encode its text.
 
@@ -48,7 +61,8 @@ class Preparer:
             request: The crystal.
             index: Its place in a batch; None for a single request.
             expires_at: Moment (``time.monotonic``) after which nobody waits for it any more.
-            abandoned: Set by a caller who goes away before that; a description being generated is given up then.
+            abandoned: Set by a caller who goes away before that; what is under way is given up then.
+            patient: Whether it can wait for others; None: once it is known to be large.
         """
         started = time.perf_counter()
         limits = self._artifact.manifest.limits
@@ -57,7 +71,8 @@ class Preparer:
             message = f"The description has {len(given)} characters; this model reads up to {limits.max_text_chars}."
             return Failure.make("text_too_long", message)
         told = gather(given, request.known, takes=self._artifact.manifest.config.get("facts", ()))
-        answer = self._readers.run(self._job("read", request), expires_at=expires_at)
+        job = self._job("read", request)
+        answer = self._readers.run(job, expires_at=expires_at, abandoned=abandoned, patient=bool(patient))
         if isinstance(answer, Failure):
             return answer
         read = ReadAnswer.of(*answer)
@@ -72,13 +87,15 @@ class Preparer:
             timings.describe = described.describe_ms
             description = Description(text=described.text, origin="generated")
             told = replace(told, text=described.text)
-        encoded = self._loaded.encode(told.text)
+        encoded = self._loaded.encode(told.text, patient=bool(patient))
         timings.text = encoded.ms
         if encoded.truncated:
             most = self._artifact.manifest.text_encoder.max_tokens
             warnings.append(
                 Warn(code="text_truncated", message=f"The text has more than {most} tokens; its end was not read.")
             )
+        if description.origin == "given" and told.text is not None and not is_english(told.text):
+            warnings.append(Warn(code="text_not_english", message=_NOT_ENGLISH))
         return Prepared(
             index=index,
             formula=read.formula,
@@ -92,6 +109,7 @@ class Preparer:
             warnings=warnings,
             timings=timings,
             want_atoms=request.atoms,
+            patient=patient,
             started=started,
             explain=request.explain,
             asked_strains=request.sensitivity,

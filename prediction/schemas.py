@@ -1,4 +1,7 @@
-"""The shapes that travel: one request, one prediction, and their batches. The same names in JSON, CSV columns and on the page."""
+"""The shapes that travel: one request, one prediction, and their batches.
+
+The same names in JSON, CSV columns and on the page.
+"""
 
 from __future__ import annotations
 
@@ -45,14 +48,18 @@ class _Strict(BaseModel):
 
 
 class Known(_Strict):
-    """What is known of a crystal beside its structure. A fact stated here counts before the same fact in the description."""
+    """What is known of a crystal beside its structure.
+
+    A fact stated here counts before the same fact in the description.
+    """
 
     pbe_gap_ev: float | None = Field(
         default=None,
         ge=0,
         le=MAX_GAP_EV,
         allow_inf_nan=False,
-        description="Band gap in eV by PBE or a functional like it (GGA), not by PBE+U, LDA, a meta-GGA or a hybrid; 0 for a metal.",
+        description="Band gap in eV by PBE or a functional like it (GGA), not by PBE+U, LDA, a meta-GGA or a hybrid; "
+        "0 for a metal.",
     )
 
 
@@ -69,14 +76,16 @@ class PredictRequest(_Strict):
     description: str | None = Field(
         default=None,
         max_length=MAX_DESCRIPTION_CHARS,
-        description="A description of the crystal in robocrystallographer's wording; null predicts without text (unless `describe`).",
+        description="A description of the crystal in robocrystallographer's wording; "
+        "null predicts without text (unless `describe`).",
     )
     describe: bool = Field(default=False, description="Generate a description (seconds) when none is given.")
     known: Known | None = Field(default=None, description="What is known beside the structure, such as the PBE gap.")
     atoms: bool = Field(default=True, description="Report the per-atom maps.")
     explain: bool = Field(
         default=False,
-        description="Report the effect of each sentence of the description, found by leaving it out (an encoder and a network run each).",
+        description="Report the effect of each sentence of the description, found by leaving it out (an encoder "
+        "and a network run each).",
     )
     sensitivity: bool = Field(
         default=False, description="Report the gap with the lattice 1 % smaller and 1 % larger (two more network runs)."
@@ -98,7 +107,8 @@ class Description(BaseModel):
     """The text a prediction used and where it came from."""
 
     text: str | None = Field(
-        description="The description before normalisation, sentences that state facts included (they are not encoded); null without text."
+        description="The description before normalisation, sentences that state facts included (they are not "
+        "encoded); null without text."
     )
     origin: Literal["given", "generated", "none"]
 
@@ -123,15 +133,18 @@ class AtomReport(BaseModel):
     )
     contribution_ev: float | None = Field(
         default=None,
-        description="What the atom adds to the gap, eV: all atoms' sum to `gap_raw_ev` minus `reference_ev`; null where `absent` says why.",
+        description="What the atom adds to the gap, eV: all atoms' sum to `gap_raw_ev` minus `reference_ev`; null "
+        "where `absent` says why.",
     )
     told_effect_ev: float | None = Field(
         default=None,
-        description="Contribution minus that with nothing told, eV; all atoms' sum to `told_effect_ev`. Null where nothing is told.",
+        description="Contribution minus that with nothing told, eV; all atoms' sum to `told_effect_ev`. Null where "
+        "nothing is told.",
     )
     text_effect_ev: float | None = Field(
         default=None,
-        description="Contribution minus that without the text (known facts kept), eV; all atoms' sum to `text_effect_ev`. Null without text.",
+        description="Contribution minus that without the text (known facts kept), eV; all atoms' sum to "
+        "`text_effect_ev`. Null without text.",
     )
 
 
@@ -140,7 +153,8 @@ class SentenceReport(BaseModel):
 
     span: tuple[int, int] = Field(description="First character and end in `description.text`.")
     effect_ev: float | None = Field(
-        description="The answer minus the one without this sentence, eV (`gap_raw_ev`); null for sentences beyond the first 40 that are encoded."
+        description="The answer minus the one without this sentence, eV (`gap_raw_ev`); null for sentences beyond "
+        "the first 40 that are encoded."
     )
 
 
@@ -154,7 +168,8 @@ class NeighbourReport(BaseModel):
     pbe_gap_ev: float | None = Field(description="Known PBE gap, eV.")
     distance: float = Field(
         ge=0,
-        description="Root mean square difference of the whitened embeddings: about 1.4 between two training crystals drawn at random.",
+        description="Root mean square difference of the whitened embeddings: about 1.4 between two training "
+        "crystals drawn at random.",
     )
 
 
@@ -193,7 +208,10 @@ class ModelName(BaseModel):
 
 
 class Timings(BaseModel):
-    """Milliseconds per stage; 0 for a stage that did not run. The total holds the waiting between the stages as well."""
+    """Milliseconds per stage; 0 for a stage that did not run.
+
+    The total holds the waiting between the stages as well.
+    """
 
     read: float = 0.0
     graph: float = 0.0
@@ -224,11 +242,13 @@ class Prediction(BaseModel):
     )
     reference_ev: float | None = Field(
         default=None,
-        description="What the contributions are counted from: the network's gap of the mean training crystal with nothing told, eV.",
+        description="What the contributions are counted from: the network's gap of the mean training crystal with "
+        "nothing told, eV.",
     )
     shared_ev: float | None = Field(
         default=None,
-        description="Part of the contributions that belongs to no atom (text and facts in late fusion, a stated PBE gap), shared equally, eV.",
+        description="Part of the contributions that belongs to no atom (text and facts in late fusion, a stated "
+        "PBE gap), shared equally, eV.",
     )
     told_effect_ev: float | None = Field(
         default=None,
@@ -236,14 +256,16 @@ class Prediction(BaseModel):
     )
     text_effect_ev: float | None = Field(
         default=None,
-        description="`gap_raw_ev` minus the network's number without the text, known facts kept, eV; null without text.",
+        description="`gap_raw_ev` minus the network's number without the text, known facts kept, eV; null without "
+        "text.",
     )
     sentences: list[SentenceReport] | None = Field(
         default=None, description="Effect of each sentence of the description; null unless `explain` asks for it."
     )
     sensitivity_ev: tuple[float, float] | None = Field(
         default=None,
-        description="Gap with the lattice 1 % smaller and 1 % larger, all else as told, eV; null unless `sensitivity` asks for it.",
+        description="Gap with the lattice 1 % smaller and 1 % larger, all else as told, eV; null unless "
+        "`sensitivity` asks for it.",
     )
     neighbours: list[NeighbourReport] | None = Field(
         default=None, description="The five nearest training crystals, nearest first; null where `absent` says why."
@@ -258,7 +280,8 @@ class Prediction(BaseModel):
         description="Share of crystals whose true gap the interval is built to contain; null without an interval."
     )
     kind: Kind = Field(
-        description="metal below the threshold of `kinds` in `GET /model`, insulator from 4 eV on, semiconductor between."
+        description="metal below the threshold of `kinds` in `GET /model`, insulator from 4 eV on, semiconductor "
+        "between."
     )
     description: Description
     facts: list[FactReport] = Field(

@@ -1,4 +1,7 @@
-"""The effect of each sentence of a description: the answer minus the one without that sentence, facts kept as they are."""
+"""The effect of each sentence of a description.
+
+The answer minus the one without that sentence, facts kept as they are.
+"""
 
 from __future__ import annotations
 

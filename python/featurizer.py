@@ -1,4 +1,7 @@
-"""The gap as a feature, for matminer: ``GapFeaturizer().featurize_dataframe(frame, "structure")``. Needs the extra `describe`."""
+"""The gap as a feature, for matminer: ``GapFeaturizer().featurize_dataframe(frame, "structure")``.
+
+Needs the extra `describe`.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,9 @@ LABELS = ("hse_gap_ev", "hse_gap_low_ev", "hse_gap_high_ev")
 
 
 class GapFeaturizer(BaseFeaturizer):
-    """Predicted HSE06 gap and the ends of its interval, eV, of a pymatgen ``Structure`` (or whatever :func:`hsegap.predict` takes).
+    """Predicted HSE06 gap and the ends of its interval, eV.
+
+    Of a pymatgen ``Structure``, or whatever :func:`hsegap.predict` takes.
 
     Args:
         model: From :func:`hsegap.load`; None takes the default one.

@@ -1,4 +1,7 @@
-"""A model in a Python session: one crystal, a table of them, or a stream goes in; results, a frame or a stream comes out."""
+"""A model in a Python session: one crystal, a table of them, or a stream goes in.
+
+Results, a frame or a stream comes out.
+"""
 
 from __future__ import annotations
 
@@ -167,7 +170,7 @@ class Model:
                 try:
                     request, name = self._request(one, text, gap, describe=describe)
                 except HsegapError as error:
-                    request, name = Failure.make(error.code, error.message, error.hint), None
+                    request, name = Failure.of(error), None
                 names.append(name)
                 yield request
 

@@ -38,7 +38,10 @@ def result_html(result: Prediction, *, sites: Sequence[tuple[str, Sequence[float
         atoms: One row per atom; None without the per-atom values.
     """
     parts = [
-        f'<div style="font-size:1.05em"><b>{formula_html(result.formula)}</b> <span style="{_SOFT}">{_count(result)}</span></div>',
+        (
+            f'<div style="font-size:1.05em"><b>{formula_html(result.formula)}</b> <span '
+            f'style="{_SOFT}">{_count(result)}</span></div>'
+        ),
         f'<div><b style="font-size:1.7em">{result.gap_ev:.2f} eV</b> HSE06 gap, {result.kind}</div>',
         f'<div style="{_SOFT}">{_interval(result)}{escape(edge_in_words(result.gap_ev))}</div>',
         scale_svg(result),
@@ -49,7 +52,10 @@ def result_html(result: Prediction, *, sites: Sequence[tuple[str, Sequence[float
             for warning in result.warnings
         ),
         _atoms(atoms),
-        f'<div style="{_SOFT}">{escape(result.model.name)} {escape(result.model.version)}, {result.timings_ms.total:.0f} ms</div>',
+        (
+            f'<div style="{_SOFT}">{escape(result.model.name)} {escape(result.model.version)}, '
+            f"{result.timings_ms.total:.0f} ms</div>"
+        ),
     ]
     return (
         '<div style="display:flex;flex-wrap:wrap;gap:24px;align-items:flex-start">'
@@ -113,7 +119,10 @@ def scale_svg(result: Prediction) -> str:
 
     low, high = (EV_NM / wavelength for wavelength in reversed(VISIBLE_NM))
     marks = [
-        f'<rect x="{at(low):.1f}" y="{LINE - 3}" width="{at(high) - at(low):.1f}" height="6" fill="#e0b000" fill-opacity=".45"/>',
+        (
+            f'<rect x="{at(low):.1f}" y="{LINE - 3}" width="{at(high) - at(low):.1f}" height="6" fill="#e0b000" '
+            'fill-opacity=".45"/>'
+        ),
         f'<line x1="0" x2="{WIDTH}" y1="{LINE}" y2="{LINE}" stroke="currentColor" stroke-opacity=".4"/>',
     ]
     if result.interval_ev is not None:
@@ -133,7 +142,8 @@ def scale_svg(result: Prediction) -> str:
         x = min(max(at(tick), 4.0), WIDTH - 16)
         unit = " eV" if tick else ""
         marks.append(
-            f'<text x="{x:.1f}" y="{LINE + 20}" text-anchor="middle" font-size="11" fill="currentColor">{tick}{unit}</text>'
+            f'<text x="{x:.1f}" y="{LINE + 20}" text-anchor="middle" font-size="11" '
+            f'fill="currentColor">{tick}{unit}</text>'
         )
     marks.append(f'<circle cx="{at(result.gap_ev):.1f}" cy="{LINE}" r="6" fill="#d1495b" stroke="#fff"/>')
     spoken = f"Scale from 0 to {end:g} eV, predicted gap {result.gap_ev:.2f} eV"

@@ -1,4 +1,6 @@
-"""What a Python session holds a crystal in becomes the text of a structure: paths, texts, and the objects of other libraries.
+"""What a Python session holds a crystal in becomes the text of a structure.
+
+Paths, texts, and the objects of other libraries.
 
 Objects travel as JSON, which keeps every digit; nothing of their libraries is imported here.
 """

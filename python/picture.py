@@ -61,12 +61,16 @@ def picture_svg(symbols: Sequence[str], frac_coords: np.ndarray, lattice: np.nda
     width, height = (high - low) * scale + 2 * MARGIN
     return (
         f'<svg width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" role="img" '
-        f'aria-label="Cell with {len(symbols)} atoms">{lines}{"".join(mark for _, mark in sorted(parts, key=lambda part: part[0]))}</svg>'
+        f'aria-label="Cell with {len(symbols)} '
+        f'atoms">{lines}{"".join(mark for _, mark in sorted(parts, key=lambda part: part[0]))}</svg>'
     )
 
 
 def _rotation(lattice: np.ndarray) -> np.ndarray:
-    """The turn after which c points up and a to the reader's right front; the third coordinate is the depth, larger is nearer."""
+    """The turn after which c points up and a to the reader's right front.
+
+    The third coordinate is the depth, larger is nearer.
+    """
     up = lattice[2] / np.linalg.norm(lattice[2])
     right = lattice[0] - lattice[0] @ up * up
     right /= np.linalg.norm(right)
@@ -80,7 +84,8 @@ def _rotation(lattice: np.ndarray) -> np.ndarray:
 
 def _ball(at: np.ndarray, radius: float, symbol: str) -> str:
     return (
-        f'<circle cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="{radius:.1f}" fill="{element_colour(symbol)}" stroke="#000" stroke-opacity=".45">'
+        f'<circle cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="{radius:.1f}" fill="{element_colour(symbol)}" stroke="#000" '
+        'stroke-opacity=".45">'
         f"<title>{symbol}</title></circle>"
     )
 

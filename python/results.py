@@ -106,7 +106,9 @@ class Result(Prediction):
         )
 
     def atoms_frame(self) -> DataFrame:
-        """One row per atom: element, fractional coordinates, and a column per map and fusion layer. Its index is the atom's, from 0.
+        """One row per atom: element, fractional coordinates, and a column per map and fusion layer.
+
+        Its index is the atom's, from 0.
 
         Raises:
             HsegapError: ``invalid_request`` for a result without its atoms.

@@ -1,4 +1,7 @@
-"""Access keys: kept as hashes, compared in constant time, given as Bearer token or as the password of a browser's login box."""
+"""Access keys, kept as hashes and compared in constant time.
+
+They are given as Bearer token or as the password of a browser's login box.
+"""
 
 from __future__ import annotations
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from hsegap.prediction.errors import RETRY_AFTER_S, STATUS, Failure, internal_error
+from hsegap.prediction.errors import Failure, internal_error
+from hsegap.service.language import told
+from hsegap.service.statuses import RETRY_AFTER_S, STATUS, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -112,7 +114,7 @@ def shaped(status: int, body: bytes, *, method: str, path: str) -> tuple[Failure
             return Failure.model_validate(data), status
         if status == 400 and isinstance(data.get("detail"), list):
             failure = Failure.from_validation(data["detail"])
-            return failure, failure.status
+            return failure, status_of(failure)
     path = path[:100]
     if status == 404:
         return Failure.make(
@@ -145,7 +147,7 @@ async def answer(
     scope: Scope | None = None,
 ) -> None:
     """Send a failure as JSON, with the headers its code asks for."""
-    status = status or failure.status
+    status = status or status_of(failure)
     extra = list(headers or [])
     if failure.error.code in RETRY_AFTER_S:
         extra.append((b"retry-after", str(RETRY_AFTER_S[failure.error.code]).encode()))
@@ -153,7 +155,7 @@ async def answer(
         # A browser that opens the page gets its login box; a program gets the scheme it should use.
         wants_html = scope is not None and "text/html" in header(scope, b"accept")
         extra.append((b"www-authenticate", b'Basic realm="hsegap", charset="UTF-8"' if wants_html else b"Bearer"))
-    await plain(send, status, failure.model_dump_json().encode(), media_type=b"application/json", headers=extra)
+    await plain(send, status, told(failure).model_dump_json().encode(), media_type=b"application/json", headers=extra)
 
 
 async def plain(

@@ -1,4 +1,7 @@
-"""The ASGI side of the service: what BentoML's own routes cannot do (GET, redirects, the page, the OpenAPI document)."""
+"""The ASGI side of the service.
+
+What BentoML's own routes cannot do: GET, redirects, the page, the OpenAPI document.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 
 from hsegap.prediction.errors import Failure
+from hsegap.service.language import told
+from hsegap.service.statuses import status_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,8 +30,9 @@ logger = logging.getLogger("hsegap.service")
 
 def json_answer(result: BaseModel) -> Response:
     """A prediction, description or failure as an HTTP answer."""
-    status = result.status if isinstance(result, Failure) else 200
-    return Response(result.model_dump_json(), status_code=status, media_type="application/json")
+    if isinstance(result, Failure):  # the guard gives it its language, as all errors
+        return Response(result.model_dump_json(), status_code=status_of(result), media_type="application/json")
+    return Response(told(result).model_dump_json(), media_type="application/json")
 
 
 class _Page:
@@ -44,7 +50,7 @@ class _Page:
                 "This server has no page.",
                 "Use the HTTP API (docs/api.md) or start it with the page.",
             )
-            await JSONResponse(failure.model_dump(), status_code=404)(scope, receive, send)
+            await JSONResponse(told(failure).model_dump(), status_code=404)(scope, receive, send)
 
 
 def edge_app(runtime: Runtime) -> Starlette:

@@ -1,4 +1,7 @@
-"""The BentoML service. ``hsegap serve`` runs it; so do ``bentoml serve service.bento:HsegapService`` and ``bentoml build``."""
+"""The BentoML service. ``hsegap serve`` runs it.
+
+So do ``bentoml serve service.bento:HsegapService`` and ``bentoml build``.
+"""
 
 # No postponed annotations: BentoML reads the types of the routes when the class is made.
 from typing import Any
@@ -26,8 +29,8 @@ label_by_route()
 @bentoml.service(
     name="hsegap",
     workers=1,  # the page keeps its sessions in the process that answers
-    # The guard's own, shorter limit answers in the shape of all our errors. Not longer than needed: see without_timers
-    # in server.py.
+    # The guard's own, shorter limit answers in the shape of all our errors. Not longer than needed: see lean
+    # in one_process.py.
     traffic={"timeout": 600},
 )
 @bentoml.asgi_app(edge_app(RUNTIME), path="/", name="edge")

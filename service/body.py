@@ -89,7 +89,9 @@ async def read_json(receive: Receive, *, limit: int, deadline_s: float, pending:
 
 
 async def discard(receive: Receive, *, most: int) -> None:
-    """Take what a client still sends and throw it away, for a moment: one that is cut off while it sends never reads the answer.
+    """Take what a client still sends and throw it away, for a moment.
+
+    One that is cut off while it sends never reads the answer.
 
     Args:
         receive: Where it comes from.
@@ -150,7 +152,10 @@ class Replayed:
 
 
 class Streamed:
-    """``receive`` that counts the body's bytes and its time, for bodies that are not held: uploads, and routes that want none."""
+    """``receive`` that counts the body's bytes and its time, for bodies that are not held.
+
+    Uploads, and routes that want none.
+    """
 
     def __init__(self, receive: Receive, outgoing: Outgoing, *, limit: int, deadline_s: float) -> None:
         self._receive = receive

@@ -1,4 +1,7 @@
-"""How much is worked on at once: one budget each for single predictions, batches, descriptions and explanations, shared by API and page."""
+"""How much is worked on at once.
+
+One budget each for single predictions, batches, descriptions and explanations, shared by API and page.
+"""
 
 from __future__ import annotations
 

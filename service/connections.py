@@ -54,7 +54,10 @@ def bounds_for(wanted: int, *, workers: int) -> Bounds:
 
 def _whole(status: str, failure: Failure, more: str = "") -> bytes:
     body = json.dumps(failure.model_dump()).encode()
-    head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n{more}\r\n"
+    head = (
+        f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+        f"connection: close\r\n{more}\r\n"
+    )
     return head.encode() + body
 
 

@@ -19,7 +19,8 @@ NOT_READY = {
     "error": {
         "code": "not_ready",
         "message": "The service is starting.",
-        "hint": "Try again after the seconds named in the Retry-After header; /readyz answers 200 when the server is ready.",
+        "hint": "Try again after the seconds named in the Retry-After header; "
+        "/readyz answers 200 when the server is ready.",
     }
 }
 ALIVE = (b"GET /livez ", b"GET /healthz ")
@@ -29,7 +30,10 @@ MOST = 32
 
 
 def _message(status: str, body: bytes, media_type: str, more: str = "") -> bytes:
-    head = f"HTTP/1.1 {status}\r\ncontent-type: {media_type}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n{more}\r\n"
+    head = (
+        f"HTTP/1.1 {status}\r\ncontent-type: {media_type}\r\ncontent-length: {len(body)}\r\n"
+        f"connection: close\r\n{more}\r\n"
+    )
     return head.encode() + body
 
 

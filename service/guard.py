@@ -11,6 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hsegap.prediction.errors import Failure, internal_error
+from hsegap.prediction.language import preferred
 from hsegap.service.access import Keys
 from hsegap.service.answers import Outgoing, answer, header, is_page, plain
 from hsegap.service.body import BodyError, ClientGoneError, Pending, Replayed, Streamed, discard, read_json
@@ -18,7 +19,8 @@ from hsegap.service.budgets import OverloadedError, kind_of_prediction
 from hsegap.service.cors import Cors
 from hsegap.service.hosts import Hosts, bare_path
 from hsegap.service.json_limits import MAX_VALUES, parsed
-from hsegap.service.observe import Record, observed
+from hsegap.service.language import LANGUAGE
+from hsegap.service.observe import Record, observed, trace_answer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -79,6 +81,7 @@ class Guard:
             return
         scope = self._hosts.placed(scope)
         path = bare_path(scope["path"], scope.get("root_path", ""))
+        LANGUAGE.set(preferred(header(scope, b"accept-language")))
         with observed(scope, path, enabled=self._runtime.settings.request_log) as record:
             await self._answer(scope, path, receive, self._sending(scope, send, record), record)
 
@@ -89,7 +92,8 @@ class Guard:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 record.status = message["status"]
-                extra = [(b"x-request-id", record.id.encode()), *cors]
+                trace_answer(record)
+                extra = [(b"x-request-id", record.id.encode()), (b"vary", b"Accept-Language"), *cors]
                 known = {name.lower() for name, _ in message.get("headers", [])}
                 if self._runtime.draining and b"connection" not in known:
                     extra += _CLOSE

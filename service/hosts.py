@@ -1,4 +1,6 @@
-"""Whose pages and which names may reach the server: checks of Host and Origin, and the path below which a proxy shows it.
+"""Whose pages and which names may reach the server.
+
+Checks of Host and Origin, and the path below which a proxy shows it.
 
 A page elsewhere in the user's browser can send requests to a server on loopback, and a name of its own can be pointed
 at 127.0.0.1. Both show in these two headers, which a browser does not let a page write.
@@ -88,7 +90,10 @@ class Hosts:
         )
 
     def placed(self, scope: Scope) -> Scope:
-        """The request with the path below which it is shown as its root path, and without a stranger's word on where it came from."""
+        """The request with the path below which it is shown as its root path.
+
+        A stranger's word on where it came from is left out.
+        """
         prefix = self._root_path
         if self.trusts(scope):
             named = values(scope, b"x-forwarded-prefix")

@@ -1,4 +1,7 @@
-"""Start a server: check what can be checked at once, set a quiet and lean environment, hand over to the server process."""
+"""Start a server.
+
+Check what can be checked at once, set a quiet and lean environment, hand over to the server process.
+"""
 
 from __future__ import annotations
 
@@ -136,12 +139,14 @@ def serve(
     from hsegap.artifact.artifact import Artifact
     from hsegap.service.settings import Settings
 
-    check_port(host, port)
     os.environ.update(more or {})
     try:
         settings = Settings.from_env()
     except ValueError as error:
         raise LaunchError(f"A setting is not valid: {error}.", "Correct or unset the environment variable.") from error
+    check_port(host, port)
+    if settings.processes > 1 and settings.page and page:
+        check_port(host, settings.page_port_beside(port))
     if not is_loopback(host):
         if not (settings.secured or open_to_all):
             hint = "Make access keys with `hsegap key NAME` and set HSEGAP_API_KEYS, or let everybody in with --open."

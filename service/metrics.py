@@ -1,4 +1,7 @@
-"""BentoML's metrics with a bounded number of series: requests are labelled by the route they reached, never by what a stranger wrote."""
+"""BentoML's metrics with a bounded number of series.
+
+Requests are labelled by the route they reached, never by what a stranger wrote.
+"""
 
 from __future__ import annotations
 

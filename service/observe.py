@@ -1,11 +1,16 @@
-"""What a request leaves behind: an identifier, one structured line, and numbers for Prometheus. Never what was submitted."""
+"""What a request leaves behind: an identifier, one structured line, and numbers for Prometheus.
+
+Never what was submitted.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import logging
+import os
 import re
+import threading
 import time
 import uuid
 from contextvars import ContextVar
@@ -30,6 +35,8 @@ _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 STAGES = ("read", "graph", "describe", "text", "network", "total")
 #: Seconds; from a small crystal's network run to a first description.
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+#: How often gauges are written where several processes share their metrics, seconds.
+REFRESHED_S = 0.5
 ITEMS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
@@ -85,6 +92,25 @@ def observed(scope: Scope, path: str, *, enabled: bool) -> Iterator[Record]:
         _CURRENT.reset(token)
         if enabled:
             logger.info("%s", _line(record, 1e3 * (time.perf_counter() - started)))
+
+
+def trace_answer(record: Record) -> None:
+    """Put counts and times on BentoML's OpenTelemetry span of the request, where the operator has traces collected.
+
+    To be called before the answer's last byte goes out: the span ends with it.
+    """
+    from opentelemetry import trace
+
+    span = trace.get_current_span()
+    if not span.is_recording():
+        return
+    span.set_attribute("hsegap.request_id", record.id)
+    span.set_attribute("hsegap.outcome", record.outcome)
+    if record.items:
+        for name in ("items", "failed", "atoms"):
+            span.set_attribute(f"hsegap.{name}", getattr(record, name))
+        for stage, value in record.stages_ms.items():
+            span.set_attribute(f"hsegap.stage_ms.{stage}", value)
 
 
 def _line(record: Record, took_ms: float) -> str:
@@ -147,17 +173,33 @@ class _Metrics:
         sums: dict[str, Any] = {"multiprocess_mode": "livesum"}
         running = Gauge("hsegap_running", "Requests worked on now.", ["kind"], **sums)
         waiting = Gauge("hsegap_queue_length", "Questions of the page that wait for their turn.", ["kind"], **sums)
+        self._read: list[tuple[Any, Callable[[], int]]] = []
         for kind in budgets.limits:
-            running.labels(kind).set_function(partial(budgets.running.__getitem__, kind))
-            waiting.labels(kind).set_function(partial(budgets.waiting.__getitem__, kind))
+            self._show(running.labels(kind), partial(budgets.running.__getitem__, kind))
+            self._show(waiting.labels(kind), partial(budgets.waiting.__getitem__, kind))
         workers = Gauge("hsegap_workers", "Worker processes by role and what they do.", ["role", "state"], **sums)
         replaced = Gauge(
             "hsegap_workers_replaced", "Worker processes that had to be replaced since the start.", ["role"], **sums
         )
         for role in ("read", "describe"):
-            workers.labels(role, "busy").set_function(partial(_pool, answering, role, "busy"))
-            workers.labels(role, "alive").set_function(partial(_pool, answering, role, "alive"))
-            replaced.labels(role).set_function(partial(_pool, answering, role, "replaced"))
+            self._show(workers.labels(role, "busy"), partial(_pool, answering, role, "busy"))
+            self._show(workers.labels(role, "alive"), partial(_pool, answering, role, "alive"))
+            self._show(replaced.labels(role), partial(_pool, answering, role, "replaced"))
+        if self._read:
+            threading.Thread(target=self._write, name="hsegap-metrics", daemon=True).start()
+
+    def _show(self, gauge: Any, read: Callable[[], int]) -> None:
+        """Read a number when it is asked for; where several processes share their metrics a file has to hold it."""
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            self._read.append((gauge, read))
+        else:
+            gauge.set_function(read)
+
+    def _write(self) -> None:
+        while True:
+            for gauge, read in self._read:
+                gauge.set(read())
+            time.sleep(REFRESHED_S)
 
 
 def _pool(answering: Callable[[], Predictor | None], role: str, what: str) -> int:

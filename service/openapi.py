@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import models_json_schema
 
-from hsegap.prediction.errors import HINTS, RETRY_AFTER_S, STATUS, Failure
+from hsegap.prediction.errors import HINTS, Failure
 from hsegap.prediction.schemas import (
     BatchRequest,
     BatchResponse,
@@ -20,6 +20,8 @@ from hsegap.prediction.schemas import (
     Prediction,
     PredictRequest,
 )
+from hsegap.service.statuses import RETRY_AFTER_S, STATUS
+from hsegap.structures.errors import DESCRIPTION_ERROR_CODES, STRUCTURE_ERROR_CODES
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -27,18 +29,6 @@ if TYPE_CHECKING:
     from hsegap.service.settings import Settings
 
 REF = "#/components/schemas/{model}"
-STRUCTURE_CODES = (
-    "unreadable_structure",
-    "unsupported_format",
-    "disordered_structure",
-    "overlapping_atoms",
-    "degenerate_cell",
-    "unknown_element",
-    "too_many_atoms",
-    "too_many_edges",
-)
-#: Errors of generating a description.
-DESCRIBE_CODES = ("not_describable", "describe_unavailable")
 #: Errors any route that works on a crystal may answer with.
 WORK_CODES = (
     "invalid_request",
@@ -115,7 +105,7 @@ def _paths() -> dict[str, Any]:
             takes=PredictRequest,
             gives=Prediction,
             example=one,
-            codes=(*STRUCTURE_CODES, *DESCRIBE_CODES, "text_too_long", *WORK_CODES),
+            codes=(*STRUCTURE_ERROR_CODES, *DESCRIPTION_ERROR_CODES, "text_too_long", *WORK_CODES),
         ),
         "/predict_batch": _post(
             "predict_batch",
@@ -132,7 +122,7 @@ def _paths() -> dict[str, Any]:
             takes=DescribeRequest,
             gives=GeneratedDescription,
             example={"structure": SILICON, "format": "cif"},
-            codes=(*STRUCTURE_CODES, *DESCRIBE_CODES, *WORK_CODES),
+            codes=(*STRUCTURE_ERROR_CODES, *DESCRIPTION_ERROR_CODES, *WORK_CODES),
         ),
     }
     about, closed = _json(ModelInfo), ("forbidden",)

@@ -87,7 +87,10 @@ class Runtime:
             self.core.close()
 
     async def reload(self) -> None:
-        """Load the configured artifact again, and let it answer once it has reproduced its golden values; else the old one goes on."""
+        """Load the configured artifact again, and let it answer once it has reproduced its golden values.
+
+        Else the old one goes on.
+        """
         from hsegap.service.core import Core
 
         if self._reloading or self.draining or self.core is None:

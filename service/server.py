@@ -1,42 +1,32 @@
-"""One server process: BentoML's application under uvicorn. Started by :mod:`hsegap.service.launch` in a clean environment.
+"""The server: BentoML's application under uvicorn, in one process or several.
+
+Started by :mod:`hsegap.service.launch` in a clean environment.
 
 ``bentoml serve`` runs the same application under circus. That supervisor costs a second process and a second or two,
 and it opens control ports on the loopback interface that ask nobody for a password; on a shared login node any user
 could talk to them. So ``hsegap serve`` goes without it, and a crashed server is restarted by whoever runs it (systemd,
-Docker, Kubernetes).
+Docker, Kubernetes). Several processes are looked after by uvicorn's supervisor (:mod:`hsegap.service.processes`).
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import contextlib
-import logging
-import math
 import os
 import signal
 import socket
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any
-
-import uvicorn
+from typing import TYPE_CHECKING
 
 from hsegap.service.early import EarlyAnswers
+from hsegap.service.logs import start_log
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
-
-    from starlette.applications import Starlette
+    import uvicorn
 
     from hsegap.service.runtime import Runtime
-
-
-#: How long a stopping server that has nothing to do still tells new clients to go elsewhere, seconds.
-TOLD_S = 0.5
-#: How long the last bytes of answers may take to go out, seconds.
-LAST_BYTES_S = 3
+    from hsegap.service.settings import Settings
 
 
 def announce(server: uvicorn.Server, runtime: Runtime, url: str, outcome: list[int]) -> None:
@@ -55,72 +45,6 @@ def announce(server: uvicorn.Server, runtime: Runtime, url: str, outcome: list[i
         time.sleep(0.02)
 
 
-def without_timers(app: Starlette) -> Starlette:
-    """BentoML's application without the middleware that gives each request a timer.
-
-    The timer is not stopped when the answer is out: until the time is up it keeps some 9 kB of every request alive, and
-    BentoML's time must be longer than any of ours. :class:`hsegap.service.guard.Guard` has the limits that count.
-    """
-    from bentoml._internal.server.http.traffic import TimeoutMiddleware
-
-    app.user_middleware = [entry for entry in app.user_middleware if entry.cls is not TimeoutMiddleware]
-    return app
-
-
-class Server(uvicorn.Server):
-    """uvicorn's server with our life cycle: SIGTERM drains, SIGHUP loads the artifact again, and the exit status is 0."""
-
-    def __init__(self, config: uvicorn.Config, runtime: Runtime, early: EarlyAnswers) -> None:
-        super().__init__(config)
-        self._runtime = runtime
-        self._early = early
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Handle signals in the event loop. uvicorn's own way sends them again when it has finished, and dies of them."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start the application, then take over from the early answers."""
-        begin = self.lifespan.startup
-
-        async def begin_then_take_over() -> None:
-            await begin()
-            await asyncio.to_thread(self._early.stop)
-
-        self.lifespan.startup = begin_then_take_over
-        await super().startup(sockets)
-
-    def _stop(self) -> None:
-        if self._runtime.draining:  # asked a second time: at once
-            self.should_exit = self.force_exit = True
-            return
-        self._runtime.drain()
-        self._keep(self._drain())
-
-    async def _drain(self) -> None:
-        """Go on listening, so that new clients are told to go elsewhere, until the work is done or the time is up."""
-        loop = asyncio.get_running_loop()
-        ends = loop.time() + self._runtime.settings.drain_s
-        await asyncio.sleep(min(TOLD_S, self._runtime.settings.drain_s))
-        while self._runtime.budgets.busy and loop.time() < ends:  # noqa: ASYNC110 - the budgets have no event for it
-            await asyncio.sleep(0.02)
-        self.should_exit = True
-
-    def _reload(self) -> None:
-        self._keep(self._runtime.reload())
-
-    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-
 def listen(host: str, port: int) -> socket.socket:
     """The listening socket, before anything slow is done."""
     family, kind, protocol, _, address = socket.getaddrinfo(
@@ -133,6 +57,51 @@ def listen(host: str, port: int) -> socket.socket:
     return made
 
 
+def serve_alone(listening: socket.socket, url: str, *, access_log: bool) -> int:
+    """Serve everything from this process, until a signal ends it; gives the exit status."""
+    early = EarlyAnswers(listening)
+    early.start()
+
+    from hsegap.service.one_process import make_server
+
+    server = make_server(access_log=access_log, early=early)
+    outcome: list[int] = []
+    threading.Thread(target=announce, args=(server, server.runtime, url, outcome), daemon=True).start()
+    server.run(sockets=[listening])
+    return outcome[0] if outcome else (0 if server.started else 1)
+
+
+def serve_together(listening: socket.socket, host: str, port: int, settings: Settings, *, access_log: bool) -> int:
+    """Serve the API from several processes and the page from one of its own; gives the exit status."""
+    from hsegap.service.processes import Part, Supervisor, shared_metrics
+
+    page_port = settings.page_port_beside(port)
+    parts = [Part(listening, settings.processes, page=False, early=EarlyAnswers(listening))]
+    if settings.page:
+        other = listen(host, page_port)
+        parts.append(Part(other, 1, page=True, early=EarlyAnswers(other)))
+    for part in parts:
+        part.early.start()
+
+    def ready() -> None:
+        page = f"page {url_of(host, page_port)}/ui · " if settings.page else ""
+        api = url_of(host, port)
+        print(
+            f"hsegap is ready: {page}API {api}/predict ({settings.processes} processes) · reference {api}/docs.json",
+            flush=True,
+        )
+
+    with shared_metrics():
+        supervisor = Supervisor(parts, ready=ready, drain_s=settings.drain_s, access_log=access_log)
+        supervisor.run()
+    return int(supervisor.failed)
+
+
+def url_of(host: str, port: int) -> str:
+    """Where somebody on this address finds the server."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def main() -> None:
     """Run the server until a signal ends it."""
     parser = argparse.ArgumentParser(prog="python -m hsegap.service.server")
@@ -140,52 +109,16 @@ def main() -> None:
     parser.add_argument("--port", required=True, type=int)
     parser.add_argument("--access-log", action="store_true")
     options = parser.parse_args()
-    logging.basicConfig(
-        level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    start_log()
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # until there is something to finish
     listening = listen(options.host, options.port)
-    early = EarlyAnswers(listening)
-    early.start()
+    if (os.environ.get("HSEGAP_PROCESSES") or "1") != "1":  # settings take a while to import, and listening comes first
+        from hsegap.service.settings import Settings
 
-    from bentoml._internal.configuration.containers import BentoMLContainer
-    from bentoml._internal.server.metrics.prometheus import PrometheusClient
-
-    from hsegap.service.bento import RUNTIME, HsegapService
-    from hsegap.service.connections import bounds_for, protocol
-    from hsegap.service.logs import write_request_lines
-
-    # One process, so its counters need no files shared between processes.
-    BentoMLContainer.metrics_client.set(PrometheusClient(multiproc=False))
-    BentoMLContainer.api_server_config.logging.access.enabled.set(options.access_log)
-    if options.access_log:
-        logging.getLogger("bentoml.access").setLevel(logging.INFO)
-    RUNTIME.owns_signals = True
-    settings = RUNTIME.settings
-    if settings.request_log:
-        write_request_lines()
-    bounds = bounds_for(settings.max_connections, workers=settings.workers)
-    config = uvicorn.Config(
-        without_timers(HsegapService.to_asgi()),  # type: ignore[attr-defined]  # BentoML's decorator is typed as returning the class
-        http=protocol(bounds, header_timeout_s=settings.header_timeout_s),
-        ws="none",
-        backlog=bounds.backlog,
-        timeout_keep_alive=math.ceil(settings.idle_timeout_s),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,  # the guard decides whose word counts
-        # Work has ended by then. An open page's stream has not, and must not keep the server from ending.
-        timeout_graceful_shutdown=LAST_BYTES_S,
-    )
-    server = Server(config, RUNTIME, early)
-    host = f"[{options.host}]" if ":" in options.host else options.host
-    outcome: list[int] = []
-    threading.Thread(
-        target=announce, args=(server, RUNTIME, f"http://{host}:{options.port}", outcome), daemon=True
-    ).start()
-    server.run(sockets=[listening])
-    sys.exit(outcome[0] if outcome else (0 if server.started else 1))
+        settings = Settings.from_env()
+        if settings.processes > 1:
+            sys.exit(serve_together(listening, options.host, options.port, settings, access_log=options.access_log))
+    sys.exit(serve_alone(listening, url_of(options.host, options.port), access_log=options.access_log))
 
 
 if __name__ == "__main__":

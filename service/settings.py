@@ -44,7 +44,15 @@ class Settings(BaseSettings):
         (), description="Addresses of proxies whose X-Forwarded-Prefix, -Host and -Proto count."
     )
     page: bool = Field(default=True, description="Serve the page under /ui.")
-    workers: PositiveInt = Field(2, description="Processes that read structures and build graphs.")
+    processes: PositiveInt = Field(
+        1, description="Server processes of the API behind the port; with more than one the page has its own."
+    )
+    page_port: int | None = Field(
+        None, ge=1, le=65535, description="Port of the page where there are several processes; the next one if unset."
+    )
+    workers: PositiveInt = Field(
+        2, description="Processes that read structures and build graphs, for each server process."
+    )
     threads: PositiveInt = Field(1, description="Crystals in the network at the same time, one processor core each.")
     max_concurrency: PositiveInt = Field(
         64, description="Single predictions worked on at once; the next one is answered with 429."
@@ -127,6 +135,10 @@ class Settings(BaseSettings):
                 f"{PREFIX}{str(entry['loc'][0]).upper()}: {entry['msg']}" for entry in error.errors(include_input=False)
             ]
             raise ValueError("; ".join(wrong)) from None
+
+    def page_port_beside(self, port: int) -> int:
+        """Port of the page's own process where the API listens on ``port``."""
+        return self.page_port or (port + 1 if port < 65535 else port - 1)
 
     @property
     def secured(self) -> bool:

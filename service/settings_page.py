@@ -10,8 +10,9 @@ from hsegap.service.settings import PREFIX, Settings
 
 INTRODUCTION = """# Settings of the server
 
-Each is an environment variable and a flag of `hsegap serve`; the flag counts before the variable. Lists have commas between, switches are
-0 or 1. The token has no flag, for every user of the machine sees command lines. `make docs` writes this page and a test keeps it so.
+Each is an environment variable and a flag of `hsegap serve`; the flag counts before the variable. Lists have commas
+between, switches are 0 or 1. The token has no flag, for every user of the machine sees command lines. `make docs`
+writes this page and a test keeps it so.
 
 | variable | flag | default | meaning |
 |---|---|---|---|

@@ -94,7 +94,10 @@ def check_coordinates(frac_coords: np.ndarray) -> None:
         raise StructureError("unreadable_structure", message, "Check the coordinates in the file.")
     far = np.abs(frac_coords).max(axis=1) > LARGEST_FRACTIONAL
     if far.any():
-        message = f"Atom {int(far.argmax())} (counted from 0) lies more than {LARGEST_FRACTIONAL:.0f} cells away from the cell."
+        message = (
+            f"Atom {int(far.argmax())} (counted from 0) lies more than {LARGEST_FRACTIONAL:.0f} cells away "
+            "from the cell."
+        )
         raise StructureError(
             "unreadable_structure", message, "Check the coordinates, and whether they are fractional or Cartesian (Å)."
         )
@@ -119,7 +122,10 @@ def check_elements(atomic_numbers: np.ndarray) -> None:
     """
     wrong = (atomic_numbers < 1) | (atomic_numbers > LAST_ELEMENT)
     if wrong.any():
-        message = f"The element with atomic number {int(atomic_numbers[wrong][0])} is outside the model's range (1–{LAST_ELEMENT}, H–Lr)."
+        message = (
+            f"The element with atomic number {int(atomic_numbers[wrong][0])} is outside the model's range "
+            f"(1–{LAST_ELEMENT}, H–Lr)."
+        )
         raise StructureError("unknown_element", message, "Only crystals of elements up to lawrencium can be predicted.")
 
 

@@ -111,7 +111,9 @@ def _cell(block: Block, readings: Sequence[Reading], notices: list[Notice]) -> n
 
 
 def _completed(values: Sequence[float | None], readings: Sequence[Reading], notices: list[Notice]) -> list[float]:
-    """Lengths and angles that the file leaves to the crystal system; angles are 90° by the CIF dictionary if nothing else.
+    """Lengths and angles that the file leaves to the crystal system.
+
+    Angles are 90° by the CIF dictionary if nothing else.
 
     Raises:
         StructureError: ``unreadable_structure`` for a length that follows from nothing.
@@ -184,7 +186,10 @@ def _overlap(
         message = (
             f"Two symmetry images of the site {sites.labels[first][:20]}, {named}, are only {distance:.3f} Å apart."
         )
-        hint = "Check its coordinates, and whether symmetry and setting (origin, axes) are those that the coordinates were given for."
+        hint = (
+            "Check its coordinates, and whether symmetry and setting (origin, axes) are those that the "
+            "coordinates were given for."
+        )
     else:
         labels = f"{sites.labels[first][:20]} and {sites.labels[second][:20]}"
         message = f"The sites {labels}, {named}, are only {distance:.3f} Å apart."

@@ -83,7 +83,9 @@ def content_of(expanded: Expanded, sites: Sites) -> dict[str, int]:
 
 
 def content_verdict(content: Mapping[str, int], stated: Stated) -> str:
-    """Whether the atoms of a cell are those that formula and Z state; hydrogen, which is often left out, is not asked for.
+    """Whether the atoms of a cell are those that formula and Z state.
+
+    Hydrogen, which is often left out, is not asked for.
 
     Returns:
         ``agrees`` if formula and Z do, ``silent`` if there is no formula or no Z beside a formula of the right

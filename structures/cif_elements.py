@@ -74,7 +74,10 @@ def elements_of(
 
 
 def _from_type(kind: str, label: str) -> tuple[str, bool]:
-    """Element of a type symbol such as ``Si``, ``SI``, ``Si4+``, ``Cval`` or ``Wat``, and whether it is water's oxygen."""
+    """Element of a type symbol such as ``Si``, ``SI``, ``Si4+``, ``Cval`` or ``Wat``.
+
+    And whether it is water's oxygen.
+    """
     known = element_numbers()
     if kind in known:
         return kind, False

@@ -90,7 +90,10 @@ def _applied(symmetry: Symmetry, positions: np.ndarray) -> np.ndarray:
 def _images(
     symmetry: Symmetry, positions: np.ndarray, sites: Sites, lattice: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """All images, and which of them are the site itself within the precision of its digits, ``[sites, operations]`` bool."""
+    """All images, and which of them are the site itself, ``[sites, operations]`` bool.
+
+    The site itself: within the precision of its digits.
+    """
     images = _applied(symmetry, positions)
     apart = images - positions[:, None]
     apart -= np.rint(apart)

@@ -1,4 +1,7 @@
-"""Symmetry operations as integer arrays: listed ones and those of a table's setting, whether they form a group and fit a cell."""
+"""Symmetry operations as integer arrays.
+
+Listed ones and those of a table's setting, whether they form a group and fit a cell.
+"""
 
 from __future__ import annotations
 
@@ -173,7 +176,10 @@ def _operation(text: str, row: int) -> gemmi.Op:
     import gemmi
 
     plain = "".join(text.strip("'\"").lower().split()).rstrip(";,")
-    hint = "A symmetry operation reads like '-x, y+1/2, -z'. Correct that row, or leave the list out and name the space group."
+    hint = (
+        "A symmetry operation reads like '-x, y+1/2, -z'. "
+        "Correct that row, or leave the list out and name the space group."
+    )
     try:
         operation = gemmi.Op(plain if len(text) <= LONGEST_OPERATION else "")
     except (RuntimeError, ValueError):

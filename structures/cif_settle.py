@@ -1,4 +1,7 @@
-"""Which of the settings that a CIF allows is the crystal: contradictions are found here, and decided only by what the file states."""
+"""Which of the settings that a CIF allows is the crystal.
+
+Contradictions are found here, and decided only by what the file states.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ MOST_IMAGES = 50_000
 REACH = 3.5
 #: Shortest distance over the sum of covalent radii: what bonds have at least, and what none has (that of N2 has 0.77).
 SHORTEST_BOND, IMPOSSIBLE_BOND = 0.75, 0.65
-_BOTH_HINT = "Correct the one that is wrong. If the listed sites are the whole cell, name P 1; if not, list the symmetry operations."
+_BOTH_HINT = (
+    "Correct the one that is wrong. If the listed sites are the whole cell, name P 1; "
+    "if not, list the symmetry operations."
+)
 
 
 class Case(NamedTuple):
@@ -57,7 +63,10 @@ class Case(NamedTuple):
             StructureError: ``too_many_atoms``.
         """
         if len(self.sites) * len(symmetry) > MOST_IMAGES:
-            message = f"The CIF has {len(self.sites)} sites and {len(symmetry)} symmetry operations, more than can be expanded."
+            message = (
+                f"The CIF has {len(self.sites)} sites and {len(symmetry)} symmetry operations, more than can "
+                "be expanded."
+            )
             raise StructureError("too_many_atoms", message, "Use the primitive cell.")
         return expand(symmetry, self.sites, self.lattice)
 
@@ -101,11 +110,17 @@ def _whole_cell(case: Case, notices: list[Notice]) -> Expanded:
     expanded = case.expanded(identity())
     content = content_of(expanded, case.sites)
     verdict = content_verdict(content, case.stated)
-    hint = "Name the space group (_space_group_name_H-M_alt) or list the symmetry operations; P 1 if the sites are the whole cell."
+    hint = (
+        "Name the space group (_space_group_name_H-M_alt) or list the symmetry operations; "
+        "P 1 if the sites are the whole cell."
+    )
     if case.sites.multiplicities is not None and any(value > 1 for value in case.sites.multiplicities):
         raise unreadable("The CIF names no symmetry, but its sites have multiplicities above 1.", hint)
     if verdict in {DIFFERS, SCALED}:
-        message = f"The CIF names no symmetry, and its sites, {in_words(content)}, are not the {case.stated.in_words} that it states."
+        message = (
+            f"The CIF names no symmetry, and its sites, {in_words(content)}, are not the "
+            f"{case.stated.in_words} that it states."
+        )
         raise unreadable(message, hint)
     notices.append(
         Notice("symmetry_missing", "The CIF names no symmetry; the listed atoms were taken for the whole cell.")
@@ -139,11 +154,17 @@ def _check_rivals(
             notices.append(_followed(first, other, "formula and Z, or the multiplicities, agree with it"))
         else:
             counts = " or ".join(dict.fromkeys(str(len(one.site)) for one in (expanded, *alternatives)))
-            message = f"The CIF contradicts itself: {first.said} and {other.said} give different crystals ({counts} atoms in the cell)."
+            message = (
+                f"The CIF contradicts itself: {first.said} and {other.said} give different crystals ({counts} "
+                "atoms in the cell)."
+            )
             raise unreadable(message, _BOTH_HINT)
     if first.missing:
         if not confirmed and first.missing > 1:
-            message = f"{first.said[0].upper()}{first.said[1:]} in the CIF is not complete: {first.missing} of their products are missing."
+            message = (
+                f"{first.said[0].upper()}{first.said[1:]} in the CIF is not complete: "
+                f"{first.missing} of their products are missing."
+            )
             raise unreadable(message, "Complete the list, or leave it out and name the space group.")
         message = f"The CIF's list of symmetry operations lacked {first.missing} of its products; they were added."
         notices.append(Notice("symmetry_contradiction", message))
@@ -179,7 +200,10 @@ def _check_multiplicities(expanded: Expanded, case: Case, notices: list[Notice])
         row for row, (value, count) in enumerate(zip(case.sites.multiplicities, counts, strict=True)) if value != count
     )
     label, value = case.sites.labels[row][:20], case.sites.multiplicities[row]
-    message = f"The CIF states the multiplicity {value:g} for the site {label}, but {expanded.symmetry.name} gives it {counts[row]} images"
+    message = (
+        f"The CIF states the multiplicity {value:g} for the site {label}, but {expanded.symmetry.name} gives "
+        f"it {counts[row]} images"
+    )
     agreed = content_verdict(content_of(expanded, case.sites), case.stated) == AGREES
     if verdict == DIFFERS and not agreed:
         raise unreadable(
@@ -220,7 +244,10 @@ def _decided(reading: Reading, settings: Sequence[Symmetry], case: Case, notices
 
 
 def _with_bonds(left: list[int], trials: Sequence[Expanded], case: Case) -> list[int]:
-    """Of several settings the one with the distances of a crystal, if those of all others are impossible; else all of them."""
+    """Of several settings the one with the distances of a crystal, if those of all others are impossible.
+
+    Else all of them.
+    """
     bonds = {index: shortest_bond(trials[index], case) for index in left}
     possible = [index for index in left if bonds[index] >= SHORTEST_BOND]
     impossible = [index for index in left if bonds[index] < IMPOSSIBLE_BOND]
@@ -235,7 +262,10 @@ def _with_bonds(left: list[int], trials: Sequence[Expanded], case: Case) -> list
 
 
 def shortest_bond(expanded: Expanded, case: Case) -> float:
-    """Shortest distance between two atoms over the sum of their covalent radii; infinite where all are farther than 3.5 Å apart."""
+    """Shortest distance between two atoms over the sum of their covalent radii.
+
+    Infinite where all are farther than 3.5 Å apart.
+    """
     if len(expanded.site) > MOST_IMAGES // MOST_OPERATIONS * 20:
         return 0.0
     import gemmi

@@ -71,7 +71,10 @@ class Sites:
 
 
 def number_of(value: str) -> float | None:
-    """A CIF number, with its uncertainty in brackets taken off, or a fraction such as 1/3; None for ``.``, ``?`` and anything else."""
+    """A CIF number, with its uncertainty in brackets taken off, or a fraction such as 1/3.
+
+    None for ``.``, ``?`` and anything else.
+    """
     found = _NUMBER.fullmatch(value)
     if found:
         number = float(found[1])
@@ -255,7 +258,10 @@ def _check_groups(rows: Rows, labels: Sequence[str]) -> None:
 
 
 def _keep_full(rows: Rows, sites: Sites, notices: list[Notice]) -> None:
-    """Drop empty sites, join rows of one element that share a site, and refuse partial occupancy and two atoms in one place."""
+    """Drop empty sites and join rows of one element that share a site.
+
+    Partial occupancy and two atoms in one place are refused.
+    """
     column = rows.column("_atom_site_occupancy")
     if column is None:
         return
@@ -316,7 +322,10 @@ def _occupancies(labels: Sequence[str], column: Sequence[str], rows: Rows) -> li
     values = []
     for row, label, text, value in zip(rows.kept, labels, column, numbers_in(column), strict=True):
         if value is None and not is_unknown(text):
-            message = f"The occupancy of the site {label[:20]} is no number (_atom_site_occupancy of row {row + 1} is {text[:20]!r})."
+            message = (
+                f"The occupancy of the site {label[:20]} is no number (_atom_site_occupancy of row {row + 1} "
+                f"is {text[:20]!r})."
+            )
             raise unreadable(message, "Check _atom_site_occupancy.")
         occupancy = 1.0 if value is None else value
         if occupancy > 1 + OCCUPANCY_TOLERANCE or occupancy < 0:
@@ -338,7 +347,10 @@ def _tell_hydrogens(rows: Rows, sites: Sites, water: Sequence[str], notices: lis
     column = rows.column("_atom_site_attached_hydrogens")
     implied = column is not None and any((number_of(value) or 0) > 0 for value in column)
     if water and "H" not in sites.symbols and "D" not in sites.symbols:
-        message = f"{', '.join(label[:20] for label in water[:5])} stand for oxygen with hydrogen atoms that have no positions"
+        message = (
+            f"{', '.join(label[:20] for label in water[:5])} stand for oxygen with hydrogen atoms that have no "
+            "positions"
+        )
         notices.append(
             Notice(
                 "implicit_hydrogens", f"{message}; they were read as O, and the hydrogen is missing in the prediction."

@@ -118,7 +118,10 @@ def table() -> tuple[gemmi.SpaceGroup, ...]:
 
 @lru_cache(maxsize=256)
 def settings_of_number(number: int) -> tuple[gemmi.SpaceGroup, ...]:
-    """The settings that a bare number can mean: the standard ones, monoclinic with either unique axis, with each origin and axes."""
+    """The settings that a bare number can mean.
+
+    The standard ones, monoclinic with either unique axis, with each origin and axes.
+    """
     settings = [setting for setting in table() if setting.number == number]
     if 3 <= number <= 15:
         return _by_axis(setting for setting in settings if setting.qualifier in {"b", "b1", "c", "c1"})

@@ -1,4 +1,7 @@
-"""What a CIF says about its symmetry, statement by statement: listed operations, Hall symbol, Hermann-Mauguin symbol, number."""
+"""What a CIF says about its symmetry, statement by statement.
+
+Listed operations, Hall symbol, Hermann-Mauguin symbol, number.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,10 @@ _NUMBERS = ("_space_group_it_number", "_symmetry_int_tables_number")
 _SETTINGS = ("_space_group_it_coordinate_system_code", "_symmetry_space_group_setting")
 _MODULATED = ("_space_group_ssg", "_space_group_symop_ssg", "_cell_wave_vector", "_cell_subsystem")
 _MAGNETIC = ("_space_group_magn", "_space_group_symop_magn", "_magnetic_space_group", "_parent_space_group")
-_NAME_HINT = "Name the space group as in the International Tables ('P 1 21/c 1', 'F d -3 m :2'), or list its symmetry operations."
+_NAME_HINT = (
+    "Name the space group as in the International Tables ('P 1 21/c 1', 'F d -3 m :2'), or list its "
+    "symmetry operations."
+)
 
 
 class Reading(NamedTuple):
@@ -207,7 +213,9 @@ def _symmetries(settings: Iterable[gemmi.SpaceGroup]) -> tuple[Symmetry, ...]:
 
 
 def fitting(reading: Reading, lattice: np.ndarray) -> tuple[Symmetry, ...]:
-    """The settings of a reading that the shape of the cell leaves; of monoclinic ones those of the first unique axis that it allows.
+    """The settings of a reading that the shape of the cell leaves.
+
+    Of monoclinic ones those of the first unique axis that it allows.
 
     Raises:
         StructureError: ``unreadable_structure`` if it leaves none.
@@ -215,7 +223,10 @@ def fitting(reading: Reading, lattice: np.ndarray) -> tuple[Symmetry, ...]:
     settings = tuple(setting for setting in reading.settings if fits_cell(setting, lattice))
     if not settings:
         message = f"The cell of the CIF doesn't have the lengths and angles that {reading.said} asks for."
-        hint = "Check _cell_length_… and _cell_angle_… and the setting: unique axis, hexagonal (:H) or rhombohedral (:R) axes."
+        hint = (
+            "Check _cell_length_… and _cell_angle_… and the setting: "
+            "unique axis, hexagonal (:H) or rhombohedral (:R) axes."
+        )
         raise unreadable(message, hint)
     first = settings[0]
     if first.number is not None and 3 <= first.number <= 15:

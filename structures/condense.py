@@ -190,7 +190,10 @@ class FilteringMatcher(MineralMatcher):
         self.mineral_db["amounts"] = self.mineral_db["structure"].apply(anonymous_amounts)
 
     def _set_distance_matrix(self, structure: Structure) -> None:
-        """Distances to the prototypes' fingerprints; a structure is compared with itself site by site, so not at all."""
+        """Distances to the prototypes' fingerprints.
+
+        A structure is compared with itself site by site, so not at all.
+        """
         if structure is not self._structure:
             super()._set_distance_matrix(structure)
 

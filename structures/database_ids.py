@@ -1,4 +1,7 @@
-"""Identifiers of structure databases, given where a file is meant: no network is asked, but everybody is told the way to the file."""
+"""Identifiers of structure databases, given where a file is meant.
+
+No network is asked, but everybody is told the way to the file.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,10 @@ def explain_id(name: str) -> Problem | None:
     plain = name.strip()
     for database in _DATABASES:
         if match := database.pattern.fullmatch(plain):
-            message = f"{plain} is an identifier of {database.title}, and looking it up needs the network, which hsegap does not use."
+            message = (
+                f"{plain} is an identifier of {database.title}, and looking it up needs the network, which "
+                "hsegap does not use."
+            )
             return Problem(
                 "unreadable_structure",
                 message,

@@ -1,4 +1,7 @@
-"""Generated descriptions are kept between runs: each takes seconds, and depends on nothing but the structure and the program."""
+"""Generated descriptions are kept between runs.
+
+Each takes seconds, and depends on nothing but the structure and the program.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,10 @@ def default_cache() -> Path:
 
 @functools.lru_cache(maxsize=1)
 def wording() -> str:
-    """Changes with everything but the structure that decides the words: versions of the libraries, and our own files."""
+    """Changes with everything but the structure that decides the words.
+
+    Versions of the libraries, and our own files.
+    """
     digest = hashlib.sha256()
     for name in WORDING:
         with contextlib.suppress(metadata.PackageNotFoundError):
@@ -143,7 +149,10 @@ class DescriptionCache:
         return self._connection
 
     def _begin_anew(self) -> None:
-        """Put a damaged file out of the way, once; processes that still have it open go on with it, and without harm."""
+        """Put a damaged file out of the way, once.
+
+        Processes that still have it open go on with it, and without harm.
+        """
         self._connection = None
         try:
             (self._path or default_cache()).unlink(missing_ok=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 from hsegap.errors import HsegapError
 
-#: Codes a reader, checker or graph builder may raise; each one is documented in docs/errors.md.
-STRUCTURE_ERROR_CODES = (
+StructureCode = Literal[
     "unreadable_structure",
     "unsupported_format",
     "disordered_structure",
@@ -14,11 +15,12 @@ STRUCTURE_ERROR_CODES = (
     "unknown_element",
     "too_many_atoms",
     "too_many_edges",
-)
-
-
+]
+DescriptionCode = Literal["not_describable", "describe_unavailable"]
+#: Codes a reader, checker or graph builder may raise; each one is documented in docs/errors.md.
+STRUCTURE_ERROR_CODES: tuple[str, ...] = get_args(StructureCode)
 #: Codes of a description that can't be made.
-DESCRIPTION_ERROR_CODES = ("describe_unavailable", "not_describable")
+DESCRIPTION_ERROR_CODES: tuple[str, ...] = get_args(DescriptionCode)
 
 
 class StructureError(HsegapError, ValueError):

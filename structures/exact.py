@@ -32,7 +32,9 @@ def to_cartesian(frac_coords: np.ndarray, lattice: np.ndarray) -> np.ndarray:
 
 
 def lattice_vectors(lengths: Sequence[float], angles: Sequence[float]) -> np.ndarray:
-    """Lattice vectors of a cell, oriented as ``pymatgen.core.Lattice.from_parameters`` orients them: c along z, a in the xz plane.
+    """Lattice vectors of a cell, oriented as ``pymatgen.core.Lattice.from_parameters`` orients them.
+
+    c along z, a in the xz plane.
 
     Args:
         lengths: a, b, c in Å.

@@ -77,7 +77,9 @@ def _cross(one: np.ndarray, other: np.ndarray) -> tuple[float, float, float]:
 
 
 def fingerprint(graph: CrystalGraph, lattice: np.ndarray, frac_coords: np.ndarray) -> np.ndarray:
-    """The numbers of a crystal, ``[len(NAMES)]`` float64; the same for any cell of it but for the empty layer of a long cell.
+    """The numbers of a crystal, ``[len(NAMES)]`` float64.
+
+    The same for any cell of it but for the empty layer of a long cell.
 
     Args:
         graph: Its crystal graph.

@@ -1,4 +1,6 @@
-"""Formats that are not read: told apart by their content, so that they are refused by their own name and with the way out of them.
+"""Formats that are not read.
+
+They are told apart by their content, so that they are refused by name and with the way out of them.
 
 PDB is the exception: gemmi turns it into mmCIF, which is read where it gives a crystal.
 """

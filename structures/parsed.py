@@ -27,8 +27,10 @@ NOTICE_CODES = {
     "symmetry_missing": "The file names no symmetry: the listed atoms were taken for the whole cell.",
     "symmetry_from_name": "The symmetry operations were looked up by the name or number of the space group.",
     "symmetry_contradiction": "Statements about the symmetry disagree; the message says which was followed, and why.",
-    "setting_chosen": "The origin or axes of the space group are not stated; they were found by the atoms' distances, formula or Z.",
-    "multiplicity_mismatch": "The multiplicities that the file states are not those of its symmetry; only the labels are wrong.",
+    "setting_chosen": "The origin or axes of the space group are not stated; "
+    "they were found by the atoms' distances, formula or Z.",
+    "multiplicity_mismatch": "The multiplicities that the file states are not those of its symmetry; "
+    "only the labels are wrong.",
     "cell_completed": "Lengths or angles of the cell that the file leaves out were taken from its symmetry.",
     "rows_joined": "Rows of one element that share a site were joined to one atom.",
     "images_listed": "Rows that repeat the symmetry image of another site were left out.",
@@ -67,7 +69,10 @@ def disordered(sites: Sequence[str]) -> StructureError:
     """The error of a structure with partial occupancy, naming its sites."""
     shown = "; ".join(sites[:5]) + (f"; and {len(sites) - 5} more" if len(sites) > 5 else "")
     message = f"The structure is disordered: {shown}."
-    hint = "A band gap needs every site fully occupied by one element: choose an ordered configuration (a supercell, say) and send that."
+    hint = (
+        "A band gap needs every site fully occupied by one element: "
+        "choose an ordered configuration (a supercell, say) and send that."
+    )
     return StructureError("disordered_structure", message, hint)
 
 

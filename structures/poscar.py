@@ -18,7 +18,10 @@ from hsegap.structures.parsed import Parsed, recorded_warnings, unreadable
 if TYPE_CHECKING:
     from hsegap.structures.errors import StructureError
 
-_HINT = "A POSCAR has a comment, a scale factor, three cell vectors, element symbols, their counts, Direct or Cartesian, and the positions."
+_HINT = (
+    "A POSCAR has a comment, a scale factor, three cell vectors, element symbols, their counts, Direct or "
+    "Cartesian, and the positions."
+)
 
 
 def parse_poscar(text: str, *, max_atoms: int | None) -> Parsed:
@@ -87,7 +90,9 @@ def _damaged(lines: list[str], first_position: int, n_atoms: int) -> StructureEr
 
 
 def _cell(lines: list[str]) -> np.ndarray:
-    """Cell vectors, scaled, Å. A negative scale factor (the cell's volume) is replaced in ``lines`` by the factor meant.
+    """Cell vectors, scaled, Å.
+
+    A negative scale factor (the cell's volume) is replaced in ``lines`` by the factor meant.
 
     Raises:
         StructureError: ``unreadable_structure``.

@@ -20,7 +20,10 @@ _PAIR = re.compile(
 )
 #: Columns of a file without ``Properties``.
 _PLAIN_PROPERTIES = "species:S:1:pos:R:3"
-_HINT = 'An extended XYZ file has Lattice="ax ay az bx by bz cx cy cz" and Properties=species:S:1:pos:R:3 in its second line.'
+_HINT = (
+    'An extended XYZ file has Lattice="ax ay az bx by bz cx cy cz" and Properties=species:S:1:pos:R:3 in its '
+    "second line."
+)
 
 
 def parse_xyz(text: str, *, max_atoms: int | None) -> Parsed:

@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "prediction": {"structures", "text", "artifact"},
     "batch": {"structures", "text", "artifact", "prediction"},
     "evaluation": {"structures", "text", "artifact", "prediction"},
-    "ui": {"structures", "text", "artifact", "prediction"},
+    "ui": {"structures", "text", "artifact", "prediction", "batch"},
     "service": {"structures", "text", "artifact", "prediction", "ui"},
     "python": {"structures", "artifact", "prediction", "batch", "ui"},
     "models": {"structures", "text"},

@@ -1,4 +1,7 @@
-"""What one sentence states about band gaps: every energy or "metallic" in it, by which method, and whether it may be used as a PBE gap."""
+"""What one sentence states about band gaps.
+
+Every energy or "metallic" in it, by which method, and whether it may be used as a PBE gap.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +36,8 @@ _CHANGE_AFTER = re.compile(
     re.IGNORECASE,
 )
 _CONNECTED = re.compile(
-    r"[\s\"'):\]=~|^_>-]{0,24}(?:(?:is|was|are|of|equals?|equal to|about|ca\.?|approx\.?|approximately|around|roughly|gives?|yields?"
-    r"|predicts?|shows?|at|to be"
+    r"[\s\"'):\]=~|^_>-]{0,24}(?:(?:is|was|are|of|equals?|equal to|about|ca\.?|approx\.?|approximately|around"
+    r"|roughly|gives?|yields?|predicts?|shows?|at|to be"
     r"|value|level|functional|calculations?|a|gap|ev|\u4e3a|\u7ea6|\u662f|\u7ea6\u4e3a|\u4e0b|\u6cdb\u51fd)[\s\"':=~)]{0,8}){0,5}\Z",
     re.IGNORECASE,
 )
@@ -56,14 +59,16 @@ _IS_BEFORE = re.compile(
 )
 _SENTENCE_FLAGS = {
     "hypothesis": "the sentence supposes or asks, it does not state",
-    "condition": "the gap is that of a changed calculation or crystal (strain, pressure, spin-orbit coupling, +U, doping)",
+    "condition": "the gap is that of a changed calculation or crystal (strain, pressure, spin-orbit coupling, +U, "
+    "doping)",
     "spin": "the gap is that of one spin channel",
     "compare": "the sentence compares and may speak of another crystal",
 }
 _METHOD_REASONS = {
     HSE: "an HSE gap is what is predicted here, never an input",
     EXPERIMENT: "an experimental gap is no PBE gap",
-    OTHER: "only gaps of PBE and similar functionals (GGA) are used, not of LDA, meta-GGA, DFT+U, spin-orbit coupling, other hybrids or GW",
+    OTHER: "only gaps of PBE and similar functionals (GGA) are used, not of LDA, meta-GGA, DFT+U, spin-orbit "
+    "coupling, other hybrids or GW",
     UNNAMED: "the sentence names no functional",
     MIXED: "the sentence names several methods and does not say clearly whose gap it is",
     "": "the sentence names no functional",
@@ -188,7 +193,10 @@ def _is_of_a_symbol(sentence: str, found: Sequence[Token], index: int) -> bool:
 
 
 class _Owners:
-    """Which quantity a number belongs to: the nearest one named before it, or one that follows at once ("520 eV cutoff")."""
+    """Which quantity a number belongs to.
+
+    The nearest one named before it, or one that follows at once ("520 eV cutoff").
+    """
 
     def __init__(self, sentence: str) -> None:
         self._sentence = sentence
@@ -222,7 +230,9 @@ class _Owners:
 
 
 def _unit(sentence: str, found: Sequence[Token], index: int, *, gap: bool) -> str | None:
-    """Unit of a number: written, shared with its list, from a heading such as "gap (eV)", or eV behind "gap ="; None if it is no energy.
+    """Unit of a number: written, shared with its list, from a heading such as "gap (eV)", or eV behind "gap =".
+
+    None if it is no energy.
 
     Empty where it stands for a gap and a strange unit follows.
     """
@@ -252,7 +262,10 @@ def _unit(sentence: str, found: Sequence[Token], index: int, *, gap: bool) -> st
 
 
 def _listed_unit(sentence: str, found: Sequence[Token], index: int, step: int) -> str | None:
-    """Unit of a number's neighbours in a list, such as "0.6 (PBE) and 1.2 eV (HSE06)"; ``step`` is the direction in which to look."""
+    """Unit of a number's neighbours in a list, such as "0.6 (PBE) and 1.2 eV (HSE06)".
+
+    ``step`` is the direction in which to look.
+    """
     edge = found[index].end if step > 0 else found[index].start
     for token in found[index + 1 : index + 9] if step > 0 else reversed(found[max(0, index - 8) : index]):
         between = sentence[edge : token.start] if step > 0 else sentence[token.end : edge]
@@ -314,7 +327,10 @@ def _doubt(sentence: str, found: Sequence[Token], index: int, owner: str) -> str
 
 
 def _clause(found: Sequence[Token], index: int) -> Sequence[Token]:
-    """Tokens before a number or "metallic" in its clause; a list of numbers is one clause. Looks back over 40 tokens at most."""
+    """Tokens before a number or "metallic" in its clause; a list of numbers is one clause.
+
+    Looks back over 40 tokens at most.
+    """
     spoken = False
     for place in range(index - 1, max(-1, index - 41), -1):
         kind = found[place].kind

@@ -1,4 +1,7 @@
-"""Energies as people write them: ``1.17 eV``, ``610 meV``, ``0,6 eV``, ``1.1–1.2 eV``, ``1.17(2) eV``, ``1.2 ± 0.1 eV``, ``0.043 Ha``."""
+"""Energies as people write them.
+
+``1.17 eV``, ``610 meV``, ``0,6 eV``, ``1.1–1.2 eV``, ``1.17(2) eV``, ``1.2 ± 0.1 eV``, ``0.043 Ha``.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,10 @@ _DETAIL = re.compile(
     re.IGNORECASE,
 )
 _PARTS = re.compile(
-    r"(?P<sign>[+-]?)(?P<digits>[\d., ']+)(?:\((?P<last>\d+)\))?(?:e(?P<e>[+-]?\d+)|\s?[x\u00b7]\s?10\s?\^?\s?(?P<ten>[+-]?\s?\d+))?\Z",
+    (
+        r"(?P<sign>[+-]?)(?P<digits>[\d., ']+)(?:\((?P<last>\d+)\))?(?:e(?P<e>[+-]?\d+)"
+        r"|\s?[x\u00b7]\s?10\s?\^?\s?(?P<ten>[+-]?\s?\d+))?\Z"
+    ),
     re.IGNORECASE,
 )
 #: Longer ones are no measured number.
@@ -70,7 +76,10 @@ class Quantity(NamedTuple):
     unit: str | None
 
     def in_ev(self, unit: str | None = None) -> Quantity | None:
-        """The same in electronvolts; None if the unit (or ``unit``, where none is written) is not one that gaps are stated in."""
+        """The same in electronvolts.
+
+        None if the unit (or ``unit``, where none is written) is not one that gaps are stated in.
+        """
         factor = _UNITS.get(self.unit or unit or "")
         if factor is None:
             return None

@@ -40,9 +40,15 @@ _LATIN: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "geometry",
         (
-            rf"{_ANY}[ -](?:(?:level|GGA|relaxed|optimi[sz]ed|crystal|equilibrium|ground[- ]state)[ -]){{0,2}}{_PLACES}",
+            (
+                rf"{_ANY}[ -](?:(?:level|GGA|relaxed|optimi[sz]ed|crystal|equilibrium"
+                rf"|ground[- ]state)[ -]){{0,2}}{_PLACES}"
+            ),
             rf"{_ANY}[ -](?:relaxed|optimi[sz]ed)",
-            rf"(?:relaxed|optimi[sz]ed|geometry|structure|lattice constants?)\s(?:with|in|by|at|using|from|of)\s(?:the\s)?{_ANY}",
+            (
+                r"(?:relaxed|optimi[sz]ed|geometry|structure|lattice constants?)\s(?:with|in|by|at|using|from"
+                rf"|of)\s(?:the\s)?{_ANY}"
+            ),
             rf"(?:on top of|starting from)\s{_ANY}",
         ),
     ),
@@ -64,8 +70,14 @@ _LATIN: tuple[tuple[str, tuple[str, ...]], ...] = (
             r"meta-?\s?GGA|r-?2?-?SCAN\w{0,6}|(?-i:SCAN)(?:\+\w{1,6})?|TPSS\w{0,4}|M06-?\w{0,4}|HLE\d\d",
             r"(?:TB-?)?mBJ\w{0,6}|modified Becke[- ]Johnson|Tran[- ]Blaha|B3LYP|B3PW91|BLYP",
             r"(?:sc|qs|ev|QP)?G_?0?W_?0?(?:\s?@\s?\w{1,8})?|quasi-?particle|BSE|Hartree[- ]Fock|GLLB(?:-?SC)?|Koopmans",
-            r"hybrids?(?![- ](?:perovskite|organic))|range-?separated|dielectric-dependent|DMFT|QMC|tight[- ]binding|DFTB\w{0,3}|ACBN0",
-            r"opt(?:B88|B86b?|PBE)(?:-?vdW)?|vdW-?DF\w{0,4}|LS?DA(?:\+\w{1,6})?|local[- ](?:spin[- ])?density[- ]approximation",
+            (
+                r"hybrids?(?![- ](?:perovskite|organic))|range-?separated|dielectric-dependent|DMFT|QMC"
+                r"|tight[- ]binding|DFTB\w{0,3}|ACBN0"
+            ),
+            (
+                r"opt(?:B88|B86b?|PBE)(?:-?vdW)?|vdW-?DF\w{0,4}|LS?DA(?:\+\w{1,6})?"
+                r"|local[- ](?:spin[- ])?density[- ]approximation"
+            ),
             r"OQMD|AFLOW|JARVIS|SNUMAT|machine[- ]learn(?:ing|ed)|neural[- ]networks?|(?-i:ML)|CGCNN|MEGNet|ALIGNN",
         ),
     ),
@@ -79,7 +91,10 @@ _LATIN: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "method:pbe_like",
         (
-            r"PBE-?sol(?:[-+]D\w{1,4})?|r-?PBE|revPBE|PW-?91|Perdew[- ]Wang(?:[- ]91)?|AM05|Wu[- ]Cohen|GGA(?!\s?\+\s?[A-Z])",
+            (
+                r"PBE-?sol(?:[-+]D\w{1,4})?|r-?PBE|revPBE|PW-?91|Perdew[- ]Wang(?:[- ]91)?|AM05|Wu[- ]Cohen"
+                r"|GGA(?!\s?\+\s?[A-Z])"
+            ),
             r"generali[sz]ed[- ]gradient[- ]approximation|Materials\sProject|MP(?=\s(?:band\s?)?gap)",
         ),
     ),
@@ -101,7 +116,10 @@ _LATIN: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "foreign",
         (
-            r"(?:van der Waals|vdW|inter-?layer|pseudo|superconducting|miscibility|air|phonon|photonic|knowledge|research|layer)[- ]?gaps?",
+            (
+                r"(?:van der Waals|vdW|inter-?layer|pseudo|superconducting|miscibility|air|phonon|photonic|knowledge"
+                r"|research|layer)[- ]?gaps?"
+            ),
             rf"(?:{_ENERGIES})[\s_-]{{1,2}}energ(?:y|ies)",
             r"(?:energy|e)_?\s?above_?\s?(?:the\s)?(?:convex\s)?_?hull|hull|cut-?offs?|ENCUT|E_?cut|work\s?functions?|electron\saffinity",
             r"Fermi\s(?:level|energy)|ioni[sz]ation\spotential|band\s?widths?",

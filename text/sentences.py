@@ -1,4 +1,6 @@
-"""Where the sentences of a description begin and end: prose, bullets, ``key: value`` lines, headings and rows of tables.
+"""Where the sentences of a description begin and end.
+
+A description may be prose, bullets, lines of ``key: value``, headings and rows of tables.
 
 A sentence is what is cut when it states a fact, so that two errors count differently: one cut too long loses a little
 of the description, one cut too short leaves a number behind that the encoder would read. Where a line break is in
@@ -26,8 +28,8 @@ _KEY = re.compile(r"[ \t]*[^\s:=][^:=\n]{0,60}[:=]")
 #: Lines as long as this are prose that a narrow window broke, whatever the next one starts with.
 _WRAPPED = 50
 _CONTINUES = re.compile(
-    r"[ \t]*(?:[=(~<>\u00b1+\u2264\u2265]|(?:in|at|by|with|from|using|for|of|to|on|within|is|are|was|and|or|but|while|which|the"
-    r"|an?|than|as|not|gap|band|bandgap|energy|m?ev|level|calculations?|functional|predicted|calculated|computed|given|about|between|per)\b)",
+    r"[ \t]*(?:[=(~<>\u00b1+\u2264\u2265]|(?:in|at|by|with|from|using|for|of|to|on|within|is|are|was|and|or|but"
+    r"|while|which|the|an?|than|as|not|gap|band|bandgap|energy|m?ev|level|calculations?|functional|predicted|calculated|computed|given|about|between|per)\b)",
     re.IGNORECASE,
 )
 _VALUE_FIRST = re.compile(r"[ \t]*[=~<>\u2264\u2265+-]?[ \t]*\d")

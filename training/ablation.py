@@ -271,7 +271,8 @@ def _work_off(
                 else:
                     left = len(waiting) + len(running)
                     report(
-                        f"{run.name}: validation MAE {result['val_mae']:.4f}, {time.monotonic() - started:.0f} s; {left} runs left"
+                        f"{run.name}: validation MAE {result['val_mae']:.4f}, {time.monotonic() - started:.0f} s; "
+                        f"{left} runs left"
                     )
     finally:
         for left_over in running:  # the caller is being interrupted; half runs are resumed next time

@@ -20,7 +20,9 @@ BASELINE = "baseline"
 
 @dataclass(frozen=True)
 class Summary:
-    """One variant over its seeds. Errors in eV; ``None`` where it takes more than one seed, a test set or a baseline to say.
+    """One variant over its seeds. Errors in eV.
+
+    ``None`` where it takes more than one seed, a test set or a baseline to say.
 
     Attributes:
         variant: Its name.
@@ -118,7 +120,10 @@ def _rounded(value: Any) -> Any:
 def markdown(rows: Sequence[Summary]) -> str:
     """The table for people: mean ± standard deviation over seeds, changes against the baseline of the same seed."""
     lines = [
-        "| variant | seeds | validation MAE, eV | change | guide expects | without text, eV | test MAE, eV | parameters | CPU s/epoch |",
+        (
+            "| variant | seeds | validation MAE, eV | change | guide expects | without text, eV | test MAE, eV | "
+            "parameters | CPU s/epoch |"
+        ),
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:

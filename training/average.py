@@ -52,7 +52,9 @@ class WeightAverage:
 
 
 def average_weights(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Mean of the weights of networks of one shape, fine-tuned from the same start ("model soup", Wortsman et al. 2022).
+    """Mean of the weights of networks of one shape, fine-tuned from the same start.
+
+    A "model soup" (Wortsman et al. 2022).
 
     Args:
         states: State dictionaries with the same names and shapes.

@@ -66,7 +66,8 @@ def load_splits(options: TrainingOptions) -> Splits:
     saved = _saved_graphs(options)
     if saved is not None and "flavour" not in saved.settings:
         notes.append(
-            f"the graphs in {saved.folder} do not say how they were built: taken as flavour {options.graph_flavour} (--graph_flavour)"
+            f"the graphs in {saved.folder} do not say how they were built: "
+            f"taken as flavour {options.graph_flavour} (--graph_flavour)"
         )
     if options.train_file:
         weights = parse_weights(options.confidence_weights)
@@ -94,7 +95,8 @@ def load_splits(options: TrainingOptions) -> Splits:
         val = [row for row in val if in_second_half(row.id) == (options.val_half == "second")]
     if not train or not val:
         raise DataError(
-            f"{len(train)} training and {len(val)} validation rows are left; both are needed. {len(skipped)} rows were skipped."
+            f"{len(train)} training and {len(val)} validation rows are left; both are needed. "
+            f"{len(skipped)} rows were skipped."
         )
     return Splits(train, val, test, skipped, notes, held_out)
 
@@ -144,7 +146,8 @@ def _saved_graphs(options: TrainingOptions) -> SavedGraphs | None:
     for name in ("cutoff", "max_neighbors"):
         if saved.settings.get(name, getattr(config, name)) != getattr(config, name):
             raise DataError(
-                f"the graphs in {saved.folder} were built with {name} {saved.settings[name]}; this network reads {getattr(config, name)}"
+                f"the graphs in {saved.folder} were built with {name} {saved.settings[name]}; "
+                f"this network reads {getattr(config, name)}"
             )
     try:
         import_dgl()

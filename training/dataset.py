@@ -66,7 +66,10 @@ class TextVectors:
     def encode(
         cls, descriptions: Sequence[str | None], encoder: TextEncoder, *, cache: VectorCache, all_tokens: bool
     ) -> Self:
-        """Encode distinct texts once, without the sentences that state facts, as in serving; ``which`` is −1 where nothing is left."""
+        """Encode distinct texts once, without the sentences that state facts, as in serving.
+
+        ``which`` is −1 where nothing is left.
+        """
         descriptions = [extract_facts(text).text for text in descriptions]
         distinct = list(dict.fromkeys(text for text in descriptions if text is not None))
         position = {text: index for index, text in enumerate(distinct)}
@@ -80,7 +83,10 @@ class TextVectors:
         return cls(vectors, which, np.atleast_2d(empty))
 
     def batch(self, indices: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
-        """Tokens ``[B, L, width]``, mask ``[B, L]`` and presence ``[B]``; a missing text gets the empty text's vectors."""
+        """Tokens ``[B, L, width]``, mask ``[B, L]`` and presence ``[B]``.
+
+        A missing text gets the empty text's vectors.
+        """
         parts = [self.vectors[which] if which >= 0 else self.empty for which in self.which[indices]]
         longest = max(len(part) for part in parts)
         tokens = np.zeros((len(parts), longest, self.empty.shape[1]), dtype=np.float32)

@@ -118,7 +118,8 @@ def from_dgl(atoms: Any, lines: Any = None, *, keep_self_pairs: bool = False) ->
         )
     if lines is not None and lines.num_nodes() != atoms.num_edges():
         raise ValueError(
-            f"the line graph has {lines.num_nodes()} nodes, the atom graph {atoms.num_edges()} edges: they do not belong together"
+            f"the line graph has {lines.num_nodes()} nodes, the atom graph {atoms.num_edges()} edges: "
+            "they do not belong together"
         )
     if lines is None:
         lines = atoms.line_graph(backtracking=True)
@@ -146,7 +147,10 @@ def from_dgl(atoms: Any, lines: Any = None, *, keep_self_pairs: bool = False) ->
 
 
 def unbatch_dgl(atoms: Any, lines: Any = None, *, keep_self_pairs: bool = False) -> list[CrystalGraph]:
-    """The crystals of a batched atom graph (and its line graph), one by one. Arguments and errors as in :func:`from_dgl`."""
+    """The crystals of a batched atom graph (and its line graph), one by one.
+
+    Arguments and errors as in :func:`from_dgl`.
+    """
     dgl = import_dgl()
     singles = dgl.unbatch(atoms)
     line_singles = [None] * len(singles) if lines is None else dgl.unbatch(lines)
@@ -169,7 +173,8 @@ def _atomic_numbers(atoms: Any) -> np.ndarray:
             return atoms.ndata[name].numpy().reshape(-1).astype(np.int64)
     if FEATURE_NAME not in atoms.ndata:
         raise ValueError(
-            f"the atom graph has neither atomic numbers nor '{FEATURE_NAME}'; its node data are {sorted(atoms.ndata) or 'none'}"
+            f"the atom graph has neither atomic numbers nor '{FEATURE_NAME}'; "
+            f"its node data are {sorted(atoms.ndata) or 'none'}"
         )
     features = atoms.ndata[FEATURE_NAME].numpy()
     if features.ndim == 1 or features.shape[1] == 1:

@@ -63,7 +63,10 @@ def score_of(entry: dict[str, Any], *, classification: bool) -> float:
 
 
 class Answers(NamedTuple):
-    """What a network says of a data set's rows: ``gap [rows]`` and, with such a head, ``pbe_gap [rows]`` (else ``[0]``)."""
+    """What a network says of a data set's rows.
+
+    ``gap [rows]`` and, with such a head, ``pbe_gap [rows]`` (else ``[0]``).
+    """
 
     gap: np.ndarray
     pbe_gap: np.ndarray

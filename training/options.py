@@ -1,12 +1,14 @@
-"""Every flag of ``train_with_cross_modal_attention.py``: name, default, help and checks in one place."""
+"""Every flag of ``train_with_cross_modal_attention.py``: name, default, help and checks in one place.
+
+The command line made of them is in :mod:`hsegap.training.flags`.
+"""
 
 from __future__ import annotations
 
-import argparse
 import builtins
 import json
 from pathlib import Path
-from typing import Any, Literal, Self, get_args, get_origin
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -132,7 +134,8 @@ class TrainingOptions(BaseModel):
     )
     only_described: bool = _added("use rows with a description only", default=False)
     text_encoder: str = _added(
-        "text encoder: all-MiniLM-L6-v2 (the default, offline), a transformers folder or hub name, or a folder with text_encoder.onnx",
+        "text encoder: all-MiniLM-L6-v2 (the default, offline), a transformers folder or hub name, or a folder with "
+        "text_encoder.onnx",
         default="all-MiniLM-L6-v2",
     )
     text_pooling: Literal["auto", "mean", "cls"] = _added(
@@ -167,7 +170,8 @@ class TrainingOptions(BaseModel):
     fact_jitter: float = _added("standard deviation of the noise on a fact in training, eV", default=0.1, ge=0)
     fact_wrong: float = _added("share of stated facts that are another crystal's in training", default=0.03, ge=0, le=1)
     pbe_head: Literal["none", "free", "base"] = _added(
-        "a second head for the rows' pbe_gap_ev (base: the gap is its estimate plus a correction); rows without the target count too",
+        "a second head for the rows' pbe_gap_ev (base: the gap is its estimate plus a correction); "
+        "rows without the target count too",
         default="none",
     )
     pbe_weight: float = _added("weight of the second head's loss", default=1.0, ge=0)
@@ -196,7 +200,8 @@ class TrainingOptions(BaseModel):
         le=0.5,
     )
     lattice_noise: float = _added(
-        "make lattices larger or smaller at random in training, with this standard deviation of the relative change (0: as they are)",
+        "make lattices larger or smaller at random in training, with this standard deviation of the relative change "
+        "(0: as they are)",
         default=0.0,
         ge=0,
         le=0.02,
@@ -292,73 +297,11 @@ class TrainingOptions(BaseModel):
         return Path(self.output_dir) / self.property
 
 
-def _word(value: str) -> bool:
-    """Read a boolean word.
-
-    Raises:
-        argparse.ArgumentTypeError: For any other word.
-    """
-    word = value.strip().lower()
-    if word in {"true", "yes", "1", "t", "y", "on"}:
-        return True
-    if word in {"false", "no", "0", "f", "n", "off"}:
-        return False
-    raise argparse.ArgumentTypeError(f"expected True or False (yes/no, 1/0), not {value!r}")
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """The command line: the published flags, then the options we had to add."""
-    parser = argparse.ArgumentParser(
-        prog="train_with_cross_modal_attention.py",
-        usage="%(prog)s [--FLAG VALUE]...",
-        description="Train the crystal-text network.",
-        epilog="Example: python train_with_cross_modal_attention.py --root_dir ./data --property hse_bandgap-2 --use_middle_fusion True "
-        "--use_improved_middle_fusion True --epochs 100. Booleans are words: True/False, yes/no, 1/0.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    groups = {
-        "published": parser.add_argument_group("published flags"),
-        "added": parser.add_argument_group("options added by hsegap"),
-    }
-    for name, info in TrainingOptions.model_fields.items():
-        extra = info.json_schema_extra
-        group = groups[str(extra["group"])] if isinstance(extra, dict) else groups["added"]
-        kind: Any = info.annotation
-        kinds = [part for part in get_args(kind) if part is not type(None)] if type(None) in get_args(kind) else [kind]
-        kind = kinds[0]
-        settings: dict[str, Any] = {"help": info.description, "default": argparse.SUPPRESS}
-        if get_origin(kind) is Literal:
-            settings |= {"choices": get_args(kind), "type": str}
-        else:
-            settings |= {
-                "type": _word if kind is bool else kind,
-                "metavar": {bool: "BOOL", int: "N", float: "X"}.get(kind, "TEXT"),
-            }
-        # Defaults are shown, yet absent flags must stay absent so that --config_file can speak for them.
-        settings["help"] = f"{info.description} (default: {info.default})"
-        group.add_argument(f"--{name}", **settings)
-    parser.formatter_class = argparse.HelpFormatter
-    return parser
-
-
-def parse_options(arguments: list[str] | None = None) -> TrainingOptions:
-    """Read the command line and the file it may name.
-
-    Raises:
-        OptionsError: If values or their combination cannot work; one line per reason.
-    """
-    given = vars(build_parser().parse_args(arguments))
-    if given.get("config_file"):
-        given = {**read_option_file(given["config_file"]), **given}
-    return options_from(given)
-
-
 def options_from(values: dict[str, Any]) -> TrainingOptions:
     """Check values as :class:`TrainingOptions`.
 
     Raises:
-        OptionsError: As :func:`parse_options`.
+        OptionsError: If values or their combination cannot work; one line per reason.
     """
     try:
         return TrainingOptions.model_validate(values)

@@ -69,7 +69,9 @@ class Recipe(BaseModel):
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Read and check a recipe: every training's flags too, so that a mistake in the last step is said before the first starts.
+    """Read and check a recipe.
+
+    Every training's flags too, so that a mistake in the last step is said before the first starts.
 
     Raises:
         OptionsError: If it cannot be read or does not fit together.

@@ -90,7 +90,10 @@ def download(name: str, store: Path) -> list[dict[str, Any]]:
         if not zipfile.is_zipfile(archive):
             archive.unlink(missing_ok=True)
         place = get_db_info()[name][0]
-        message = f"{name} could not be fetched from {place} ({type(error).__name__}). Where there is a network, save it as {archive}"
+        message = (
+            f"{name} could not be fetched from {place} ({type(error).__name__}). "
+            f"Where there is a network, save it as {archive}"
+        )
         raise DataError(f"{message}, then start again here") from error
     if not isinstance(rows, list) or not rows or not isinstance(rows[0], dict):
         archive.unlink(missing_ok=True)

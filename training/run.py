@@ -71,7 +71,8 @@ def run_training(
     config = options.fusion_config(text_features=encoder.width)
     splits = load_splits(options)
     report(
-        f"rows: {len(splits.train)} training, {len(splits.val)} validation, {len(splits.test)} test, {len(splits.skipped)} skipped"
+        f"rows: {len(splits.train)} training, {len(splits.val)} validation, {len(splits.test)} test, "
+        f"{len(splits.skipped)} skipped"
     )
     for note in splits.notes:
         report(note)
@@ -326,7 +327,8 @@ def _list_skipped(splits: Splits, sets: dict[str, CrystalDataset], folder: Path,
         writer.writerow(["id", "reason"])
         writer.writerows(skipped)
     report(
-        f"{len(skipped)} rows were skipped, listed in {folder / 'skipped.csv'}; the first: {skipped[0][0]} ({skipped[0][1]})"
+        f"{len(skipped)} rows were skipped, listed in {folder / 'skipped.csv'}; the first: "
+        f"{skipped[0][0]} ({skipped[0][1]})"
     )
 
 

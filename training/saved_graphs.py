@@ -83,7 +83,9 @@ class SavedGraphs:
 
 
 def saved_folder(base: str | Path, dataset: str, property_folder: str) -> Path:
-    """Where below ``--preprocessed_dir`` the graphs of a property are: in a folder of its name, or in the folder itself.
+    """Where below ``--preprocessed_dir`` the graphs of a property are.
+
+    In a folder of its name, or in the folder itself.
 
     Raises:
         DataError: If there is no such folder.
@@ -107,7 +109,9 @@ def save_graphs(
     cutoff: float = 8.0,
     max_neighbors: int = 12,
 ) -> Path:
-    """Save atom graphs with ``dgl.save_graphs`` and their ids beside them; line graphs follow from them and are not saved.
+    """Save atom graphs with ``dgl.save_graphs`` and their ids beside them.
+
+    Line graphs follow from them and are not saved.
 
     Args:
         folder: To write to.

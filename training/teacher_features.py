@@ -1,4 +1,6 @@
-"""``hsegap teacher``: what an interatomic potential knows of each atom is written down once, for training to learn from.
+"""``hsegap teacher``: what an interatomic potential knows of each atom is written down once.
+
+Training learns from it.
 
 CHGNet (Deng et al., Nature Machine Intelligence 5, 1031 (2023); modified BSD licence) gives every atom a vector and
 a magnetic moment. Its package brings its weights. It declares a library that overwrites one of BentoML's, so it

@@ -1,4 +1,6 @@
-"""Gaps of one method estimated from those of a cheaper one, so that crystals with only the cheap one can be learned from too.
+"""Gaps of one method estimated from those of a cheaper one.
+
+So crystals with only the cheap one can be learned from, too.
 
 A PBE gap says most of what an HSE gap will be; the rest depends above all on the elements. Gradient-boosted trees learn
 the difference of the two gaps from crystals with both, on the fractions of the elements, statistics of their places in
@@ -223,7 +225,10 @@ class GapTrees(NamedTuple):
         return cls(model, told, cheap, wanted, sources, known)
 
     def table(self, items: list[dict[str, Any]], *, wanted: bool = True, source: str | None = None) -> _Rows:
-        """Rows with their numbers; ``source`` overrides their own, ``wanted`` says whether they have the gap to estimate."""
+        """Rows with their numbers.
+
+        ``source`` overrides their own, ``wanted`` says whether they have the gap to estimate.
+        """
         return _table(
             items, cheap=self.cheap, wanted=self.wanted if wanted else None, source=source, sources=self.sources
         )

@@ -14,10 +14,11 @@ from pydantic import ValidationError
 from hsegap.prediction.errors import Failure, internal_error
 from hsegap.prediction.schemas import DescribeRequest, Prediction, PredictRequest
 from hsegap.ui.maps import atom_table, maps_of
+from hsegap.ui.words import Words
 
 if TYPE_CHECKING:
     from hsegap.prediction.schemas import GeneratedDescription
-    from hsegap.structures import Crystal, Summary
+    from hsegap.structures import Crystal
     from hsegap.ui.backend import Backend
     from hsegap.ui.maps import Map
 
@@ -30,14 +31,10 @@ class Answer(NamedTuple):
 
     Attributes:
         prediction: What was asked for.
-        alone: The same crystal without text, where the prediction used text.
-        read: What was read from the file.
         payload: What the browser draws and offers to take away.
     """
 
     prediction: Prediction
-    alone: Prediction | None
-    read: Summary
     payload: dict[str, Any]
 
 
@@ -45,6 +42,7 @@ def make_request(
     structure: str,
     format: str | None = None,  # noqa: A002 - the field's name
     description: str | None = None,
+    pbe_gap_ev: float | None = None,
     **options: bool,
 ) -> PredictRequest | Failure:
     """Validate a request as HTTP does.
@@ -53,12 +51,14 @@ def make_request(
         structure: Text of the structure file.
         format: Its format; None, empty or ``auto`` recognise it.
         description: The text; blank means none.
+        pbe_gap_ev: A PBE gap that is known, eV.
         options: ``describe`` and ``atoms``.
     """
     fields = {
         "structure": structure or "",
         "format": None if format in (None, "", "auto") else format,
         "description": description if description and description.strip() else None,
+        **({} if pbe_gap_ev is None else {"known": {"pbe_gap_ev": pbe_gap_ev}}),
         **options,
     }
     try:
@@ -73,7 +73,9 @@ async def ask(core: Backend, request: PredictRequest | Failure) -> Prediction | 
 
 
 def crystal_of(prediction: Prediction) -> Crystal:
-    """The crystal that was predicted, as a process that may be killed has read it: a stranger's file is never parsed here.
+    """The crystal that was predicted, as a process that may be killed has read it.
+
+    A stranger's file is never parsed here.
 
     Raises:
         ValueError: If the prediction carries no atoms or no cell.
@@ -91,48 +93,37 @@ def crystal_of(prediction: Prediction) -> Crystal:
     )
 
 
-async def predict(core: Backend, request: PredictRequest | Failure) -> Answer | Failure:
-    """Predict a crystal, with its text and without, and gather what the page draws.
+async def predict(core: Backend, request: PredictRequest | Failure, words: Words | None = None) -> Answer | Failure:
+    """Predict a crystal and gather what the page draws.
 
     Args:
         core: What answers.
         request: What was asked, or why it cannot be asked.
+        words: In which language; None takes English.
     """
     if isinstance(request, Failure):
         return request
     try:
-        return await _predict(core, request)
+        prediction = await core.predict_one_async(request)
+        if isinstance(prediction, Failure):
+            return prediction
+        return Answer(prediction, await asyncio.to_thread(_payload, request, prediction, words or Words()))
     except Exception as error:  # the page goes on; what happened stands in the log
         return internal_error(error, "showing an answer")
 
 
-async def _predict(core: Backend, request: PredictRequest) -> Answer | Failure:
-    if request.description is None and not request.describe:
-        prediction, alone = await core.predict_one_async(request), None
-    else:
-        bare = request.model_copy(update={"description": None, "describe": False, "atoms": False})
-        prediction, alone = await asyncio.gather(core.predict_one_async(request), core.predict_one_async(bare))
-    if isinstance(prediction, Failure):
-        return prediction
-    read, payload = await asyncio.to_thread(_shown, request, prediction)
-    return Answer(prediction, None if isinstance(alone, Failure) else alone, read, payload)
-
-
-def _shown(request: PredictRequest, prediction: Prediction) -> tuple[Summary, dict[str, Any]]:
-    """What was read, and what the browser gets beside the answer's HTML: the picture, the maps, the table and the files to take away."""
+def _payload(request: PredictRequest, prediction: Prediction, words: Words) -> dict[str, Any]:
+    """What the browser gets beside the answer's HTML: picture, what was read, maps, table, files to take away."""
     from hsegap.structures import summary_of
+    from hsegap.ui.crystal_view import scene
+    from hsegap.ui.read_panel import read_html
 
     crystal = crystal_of(prediction)
-    return summary_of(crystal), _payload(request, prediction, crystal)
-
-
-def _payload(request: PredictRequest, prediction: Prediction, crystal: Crystal) -> dict[str, Any]:
-    from hsegap.ui.crystal_view import scene
-
     maps = maps_of(prediction)
     table = atom_table(prediction, maps)
     return {
         "scene": scene(crystal),
+        "read": read_html(summary_of(crystal), prediction, words),
         "maps": [entry.as_json() for entry in maps],
         "table": table,
         "prediction": prediction.model_dump(mode="json"),

@@ -6,13 +6,18 @@ import re
 from html import escape
 from typing import TYPE_CHECKING
 
-from hsegap.ui import texts
-from hsegap.ui.scale import edge_in_words, scale_html
+from hsegap.ui.care import is_unsure, warnings_html
+from hsegap.ui.scale import edge_range, scale_html
+from hsegap.ui.words import Words
 
 if TYPE_CHECKING:
     from hsegap.prediction.errors import Failure
-    from hsegap.prediction.schemas import Prediction
-    from hsegap.structures import Summary
+    from hsegap.prediction.schemas import FactReport, Prediction
+
+#: Stages of an answer whose milliseconds are shown.
+STAGES = ("read", "graph", "describe", "text", "network")
+#: Ways to take an answer along, made by the browser from what it already has: nothing is written on the server.
+SHARED = ("json", "csv", "cif", "png", "curl", "python", "link")
 
 
 def formula_html(formula: str) -> str:
@@ -25,48 +30,94 @@ def signed(value: float) -> str:
     return f"{'−' if value < 0 else '+'}{abs(value):.2f}"
 
 
-def error_html(failure: Failure) -> str:
-    """A named error beside the input: what is wrong, what to do next, and the name to look up."""
+def error_html(failure: Failure, words: Words | None = None) -> str:
+    """A named error beside the input: what is wrong, what to do next, and the name to look up.
+
+    In another language than English the code's own sentences come first; the server's, which name the atom or the
+    line, follow as they are.
+    """
+    words = words or Words()
     error = failure.error
-    return (
-        '<div class="hs-error" role="alert">'
-        f"<strong>{escape(error.message)}</strong>"
-        f"<span>{escape(error.hint)}</span>"
-        f"<code>{escape(error.code)}</code></div>"
-    )
+    message, hint = words.find(f"error.{error.code}"), words.find(f"hint.{error.code}")
+    if words.is_english or message is None or hint is None:
+        said = f"<strong>{escape(error.message)}</strong><span>{escape(error.hint)}</span>"
+    else:
+        own = f"{error.message} {error.hint}"
+        said = f'<strong>{escape(message)}</strong><span>{escape(hint)}</span><small lang="en">{escape(own)}</small>'
+    return f'<div class="hs-error" role="alert">{said}<code>{escape(error.code)}</code></div>'
 
 
-def empty_html() -> str:
+def empty_html(words: Words) -> str:
     """What stands where the answer will be."""
-    return f'<div class="hs-empty"><p>{escape(texts.EMPTY_ANSWER)}</p></div>'
+    return f'<div class="hs-empty"><p>{escape(words("answer.empty"))}</p></div>'
 
 
-def _interval(prediction: Prediction) -> str:
-    if prediction.interval_ev is None:
-        return f'<p class="hs-interval-words">{escape(texts.NO_INTERVAL)}</p>'
+def _interval(prediction: Prediction, words: Words, *, unsure: bool) -> str:
+    """The interval as a range, and what it means."""
+    if prediction.interval_ev is None or not prediction.coverage:
+        return f'<p class="hs-interval-words">{escape(words("answer.no_interval"))}</p>'
     low, high = prediction.interval_ev
-    share = f"{100 * prediction.coverage:.0f} %" if prediction.coverage else "Calibrated"
-    return (
-        f'<p class="hs-interval-words"><strong>{low:.2f} – {high:.2f} eV</strong> '
-        f'<span title="Of crystals like those of the calibration set, this share has its true HSE06 gap inside such an interval.">'
-        f"{share} interval</span></p>"
+    meaning = words(
+        "answer.interval_unsure" if unsure else "answer.interval_meaning", share=f"{100 * prediction.coverage:.0f}"
     )
+    return f'<p class="hs-interval-words"><strong>{low:.2f} – {high:.2f} eV</strong> <span>{escape(meaning)}</span></p>'
 
 
-def _compared(prediction: Prediction, alone: Prediction | None) -> str:
-    """The prediction with text beside the one without it."""
-    if alone is None:
+def _edge(prediction: Prediction, words: Words) -> str:
+    """The absorption edge over the interval; nothing for a metal, which has none."""
+    if prediction.kind == "metal":
         return ""
-    change = prediction.gap_ev - alone.gap_ev
+    shown = edge_range(prediction.interval_ev or (prediction.gap_ev, prediction.gap_ev), words)
     return (
-        '<dl class="hs-compare">'
-        f'<div><dt><i class="hs-dot"></i>With the description</dt><dd>{prediction.gap_ev:.2f} eV</dd></div>'
-        f'<div><dt><i class="hs-dot hs-dot-alone"></i>Structure alone</dt><dd>{alone.gap_ev:.2f} eV</dd></div>'
-        f"<div><dt>The text moved it by</dt><dd>{signed(change)} eV</dd></div></dl>"
+        f'<p class="hs-edge"><span>{escape(words("answer.edge"))}</span> {escape(shown)}. '
+        f"<small>{escape(words('answer.edge_shifted'))}</small></p>"
     )
 
 
-def _modalities(prediction: Prediction) -> str:
+def _told(prediction: Prediction) -> bool:
+    """Whether the network was told anything beside the structure."""
+    return prediction.description.origin != "none" or any(fact.used for fact in prediction.facts)
+
+
+def _compared(prediction: Prediction, words: Words) -> str:
+    """The prediction beside the one from the structure alone, which the network computed with it."""
+    if not _told(prediction):
+        return ""
+    change = prediction.gap_ev - prediction.gap_without_text_ev
+    rows = (
+        ('<i class="hs-dot"></i>', "answer.with_text", f"{prediction.gap_ev:.2f}"),
+        ('<i class="hs-dot hs-dot-alone"></i>', "answer.alone", f"{prediction.gap_without_text_ev:.2f}"),
+        ("", "answer.moved", signed(change)),
+    )
+    made = (f"<div><dt>{dot}{escape(words(key))}</dt><dd>{value} eV</dd></div>" for dot, key, value in rows)
+    return f'<dl class="hs-compare">{"".join(made)}</dl>'
+
+
+def _fact(fact: FactReport, words: Words) -> str:
+    """One stated gap and what became of it."""
+    name = words.find(f"fact.{fact.name}") or words("fact.other_gap_ev")
+    value = "" if fact.value is None else f" {fact.value:g} {fact.unit}"
+    where = words(f"fact.from_{fact.origin}")
+    if fact.used:
+        became = (
+            words("fact.used") if fact.effect_ev is None else words("fact.moved", change=f"{signed(fact.effect_ev)} eV")
+        )
+    else:
+        became = words("fact.not_used")
+    reason = f' <small lang="en">({escape(fact.reason)})</small>' if fact.reason and not fact.used else ""
+    return f"<li>{escape(f'{name}{value} ({where}): {became}')}{reason}</li>"
+
+
+def _facts(prediction: Prediction, words: Words) -> str:
+    """Gaps that the field or the text states, and the PBE gap that the network expects."""
+    items = [_fact(fact, words) for fact in prediction.facts]
+    if prediction.pbe_gap_estimate_ev is not None:
+        expected = words("fact.estimate", gap=f"{prediction.pbe_gap_estimate_ev:.2f} eV")
+        items.append(f"<li>{escape(expected)}</li>")
+    return f'<ul class="hs-told">{"".join(items)}</ul>' if items else ""
+
+
+def _modalities(prediction: Prediction, words: Words) -> str:
     """How much the last fusion took from the graph and from the text."""
     if prediction.description.origin == "none":
         return ""
@@ -75,92 +126,71 @@ def _modalities(prediction: Prediction) -> str:
     if total <= 0:
         return ""
     share = 100 * graph / total
+    ends = [words("answer.weight_graph", share=f"{share:.0f}"), words("answer.weight_text", share=f"{100 - share:.0f}")]
+    title = words("answer.weights")
     return (
-        f'<div class="hs-modal" role="img" aria-label="{texts.WEIGHTS}: structure {share:.0f}, text {100 - share:.0f} percent.">'
+        f'<div class="hs-modal" role="img" aria-label="{escape(f"{title}: {ends[0]}, {ends[1]}")}">'
         f'<div class="hs-modal-bar" aria-hidden="true"><span style="width:{share:.1f}%"></span></div>'
-        f'<div class="hs-modal-words" aria-hidden="true"><span>structure {share:.0f} %</span><span>{texts.WEIGHTS}</span>'
-        f"<span>text {100 - share:.0f} %</span></div></div>"
+        f'<div class="hs-modal-words" aria-hidden="true"><span>{escape(ends[0])}</span><span>{escape(title)}</span>'
+        f"<span>{escape(ends[1])}</span></div></div>"
     )
 
 
-def _warnings(prediction: Prediction) -> str:
-    if not prediction.warnings:
-        return ""
-    items = "".join(
-        f'<li><span>{escape(warning.message)}</span> <code title="name of the warning">{escape(warning.code)}</code></li>'
-        for warning in prediction.warnings
-    )
-    return f'<div class="hs-warnings" role="note"><h3>Read the gap with care</h3><ul>{items}</ul></div>'
-
-
-def _timings(prediction: Prediction) -> str:
+def _timings(prediction: Prediction, words: Words) -> str:
     timings = prediction.timings_ms
     stages = [
-        f"{words} {getattr(timings, name):.0f} ms" for name, words in texts.STAGES if getattr(timings, name) >= 0.5
+        f"{words(f'stage.{name}')} {getattr(timings, name):.0f} ms" for name in STAGES if getattr(timings, name) >= 0.5
     ]
+    total = words("stage.total")
     return (
-        f'<p class="hs-timings">{escape(" · ".join([*stages, f"total {timings.total:.0f} ms"]))} · '
+        f'<p class="hs-timings">{escape(" · ".join([*stages, f"{total} {timings.total:.0f} ms"]))} · '
         f"{escape(prediction.model.name)} {escape(prediction.model.version)} "
-        f'<code title="SHA-256 of the artifact">{escape(prediction.model.sha256[:10])}</code></p>'
+        f'<code title="{escape(words("answer.sha"))}">{escape(prediction.model.sha256[:10])}</code></p>'
     )
 
 
-def _share() -> str:
-    """Downloads and copies are made by the browser from the answer it already has: nothing is written on the server."""
-    buttons = [
-        ("json", "JSON", "The whole answer"),
-        ("csv", "CSV", "The table of atoms and their maps"),
-        ("cif", "CIF", "The crystal with its maps as site properties"),
-        ("png", "PNG", "The picture as it stands"),
-        ("curl", "Copy as curl", "This very request for the command line"),
-        ("python", "Copy as Python", "This very request for a script"),
-    ]
+def _share(words: Words) -> str:
     made = [
-        f'<button type="button" class="hs-button" data-hs-share="{what}" title="{title}">{label}</button>'
-        for what, label, title in buttons
+        f'<button type="button" class="hs-button" data-hs-share="{what}" '
+        f'title="{escape(words(f"share.{what}_title"))}">{escape(words(f"share.{what}"))}</button>'
+        for what in SHARED
     ]
     said = '<span class="hs-said" role="status"></span>'
-    return f'<div class="hs-share" role="group" aria-label="Take the answer with you">{"".join(made)}{said}</div>'
+    return f'<div class="hs-share" role="group" aria-label="{escape(words("share.label"))}">{"".join(made)}{said}</div>'
 
 
-def _read(summary: Summary | None) -> str:
-    """Space group, cell and density as read, so that nothing is answered unseen."""
-    if summary is None:
-        return ""
-    cell, group = summary.lattice, summary.space_group
-    parts = [
-        f"space group {group.symbol} ({group.number})" if group is not None else "",
-        f"a {cell.a:.3f} b {cell.b:.3f} c {cell.c:.3f} Å",
-        f"α {cell.alpha:.1f} β {cell.beta:.1f} γ {cell.gamma:.1f}°",
-        f"{summary.density:.2f} g/cm³",
-    ]
-    return f'<p class="hs-read" title="{escape(texts.READ_TITLE)}"><span>As read</span> {escape(" · ".join(filter(None, parts)))}</p>'
+def _badge(prediction: Prediction, words: Words, *, unsure: bool) -> str:
+    """The kind of material; "unsure" where the crystal is unlike all that the network has seen, whatever the number."""
+    kind = "unsure" if unsure else prediction.kind
+    title = escape(words(f"kind.{kind}_title"))
+    return f'<span class="hs-kind hs-kind-{kind}" title="{title}">{escape(words(f"kind.{kind}"))}</span>'
 
 
-def answer_html(prediction: Prediction, alone: Prediction | None = None, read: Summary | None = None) -> str:
+def answer_html(prediction: Prediction, words: Words | None = None) -> str:
     """The answer.
 
     Args:
         prediction: What was asked for.
-        alone: The same crystal without text, where the prediction used text.
-        read: What was read from the file.
+        words: In which language; None takes English.
     """
-    kind, why = texts.KINDS[prediction.kind]
-    atoms = f"{prediction.n_atoms} atom{'s' if prediction.n_atoms != 1 else ''} in the cell"
-    edge = escape(edge_in_words(prediction.gap_ev))
+    words = words or Words()
+    unsure = is_unsure(prediction)
+    atoms = words("answer.atom" if prediction.n_atoms == 1 else "answer.atoms", n=prediction.n_atoms)
+    origin = words(f"origin.{prediction.description.origin}")
     raw = ""
     if prediction.gap_raw_ev < 0:
-        raw = (
-            f'<p class="hs-raw">The network gave {prediction.gap_raw_ev:.3f} eV; a gap below zero is reported as 0.</p>'
-        )
+        raw = f'<p class="hs-raw">{escape(words("answer.raw", gap=f"{prediction.gap_raw_ev:.3f}"))}</p>'
+    alone = prediction.gap_without_text_ev if _told(prediction) else None
+    sign = f'<span class="hs-sign" role="img" aria-label="{escape(words("kind.unsure"))}">!</span>' if unsure else ""
     return (
-        '<article class="hs-answer" aria-label="Answer">'
-        f"<header><h2>{formula_html(prediction.formula)}</h2>"
-        f'<span class="hs-kind hs-kind-{prediction.kind}" title="{escape(why)}">{kind}</span>'
-        f'<span class="hs-from">{atoms} · from {texts.ORIGINS[prediction.description.origin]}</span></header>{_read(read)}'
-        f'<div class="hs-gap-row"><p class="hs-gap" data-gap="{prediction.gap_ev:.6f}"><span>{prediction.gap_ev:.2f}</span> eV</p>'
-        f'<div class="hs-gap-side">{_interval(prediction)}'
-        f'<p class="hs-edge" title="{escape(texts.HINT_EDGE_TITLE)}"><span>{texts.HINT_EDGE}</span> {edge}</p></div></div>'
-        f"{raw}{scale_html(prediction.gap_ev, prediction.interval_ev, without_text_ev=alone.gap_ev if alone else None)}"
-        f"{_compared(prediction, alone)}{_modalities(prediction)}{_warnings(prediction)}{_share()}{_timings(prediction)}</article>"
+        f'<article class="hs-answer{" hs-unsure" if unsure else ""}" aria-label="{escape(words("answer.label"))}">'
+        f"<header><h2>{formula_html(prediction.formula)}</h2>{_badge(prediction, words, unsure=unsure)}"
+        f'<span class="hs-from">{escape(f"{atoms} · {origin}")}</span></header>'
+        f'<div class="hs-gap-row"><p class="hs-gap" data-gap="{prediction.gap_ev:.6f}">'
+        f"<span>{prediction.gap_ev:.2f}</span> eV{sign}</p>"
+        f'<div class="hs-gap-side">{warnings_html(prediction, words)}{_interval(prediction, words, unsure=unsure)}'
+        f"{_edge(prediction, words)}</div></div>"
+        f"{raw}{scale_html(prediction.gap_ev, prediction.interval_ev, without_text_ev=alone, words=words)}"
+        f"{_compared(prediction, words)}{_facts(prediction, words)}{_modalities(prediction, words)}{_share(words)}"
+        f"{_timings(prediction, words)}</article>"
     )

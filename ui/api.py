@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def add(core: Backend, *, answers_at_once: int) -> None:
-    """Register the functions inside the current ``gr.Blocks``; each answers with the JSON that HTTP gives, errors included."""
+    """Register the functions inside the current ``gr.Blocks``.
+
+    Each answers with the JSON that HTTP gives, errors included.
+    """
     import gradio as gr
 
     async def predict(
@@ -36,7 +39,10 @@ def add(core: Backend, *, answers_at_once: int) -> None:
         return (await actions.ask(core, request)).model_dump(mode="json")
 
     async def predict_batch(items: list[dict]) -> list[dict]:
-        """Predict many crystals; each item has the fields of /predict, each answer is a prediction or an error, in order."""
+        """Predict many crystals.
+
+        Each item has the fields of /predict, each answer is a prediction or an error, in order.
+        """
         if not 1 <= len(items) <= MAX_ITEMS:
             return [Failure.make("too_many_items", f"A batch has 1 to {MAX_ITEMS} items.").model_dump(mode="json")]
         answers = await core.predict_many_async([_item(item) for item in items])

@@ -1,208 +1,161 @@
-"""Many crystals at once: uploaded files and zips become items in memory, items become rows."""
+"""Many crystals at once: uploaded files, archives and tables become items in memory, items become rows.
+
+What an archive or a table holds, which names are those of structures, and what a row's columns are called is the
+scorer's business (:mod:`hsegap.batch`); here are only the limits of a page and what its table shows.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
-import struct
-import zipfile
-import zlib
-from lzma import LZMAError
+import time
+from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hsegap.prediction.errors import Failure
+from hsegap.batch.archives import archive_items, is_archive
+from hsegap.batch.batches import Item
+from hsegap.batch.lookup import SeenIds
+from hsegap.batch.problems import unreadable
+from hsegap.batch.rows import COLUMNS, csv_head, csv_lines, flat, row_of
+from hsegap.batch.sources import STRUCTURE_NAME
+from hsegap.batch.streams import safe_name, structure_text
+from hsegap.batch.tables import TableOptions, is_table, table_items
+from hsegap.errors import HsegapError, Problem
+from hsegap.prediction.errors import HINTS
 from hsegap.prediction.limits import MAX_ITEMS
 from hsegap.ui.actions import make_request
+from hsegap.ui.care import UNSURE
 from hsegap.ui.uploads import UploadError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
     from pathlib import Path
+    from typing import BinaryIO
 
-    from hsegap.prediction.schemas import Prediction, PredictRequest
     from hsegap.ui.backend import Backend
     from hsegap.ui.uploads import Uploads
 
-#: Largest structure file, and largest sum of what is unpacked, bytes.
-MAX_FILE_BYTES = 2_000_000
-MAX_UNPACKED_BYTES = 64_000_000
+#: Most characters of all structures of a batch, and most bytes that one archive may unpack to.
+MAX_UNPACKED = 64_000_000
 #: Crystals predicted between two signs of progress: enough to keep the reading processes busy, few enough for the bar
 #: to move.
 CHUNK = 8
-
-FORMATS = {
-    ".cif": "cif",
-    ".mcif": "cif",
-    ".vasp": "poscar",
-    ".poscar": "poscar",
-    ".contcar": "poscar",
-    ".xyz": "xyz",
-    ".extxyz": "xyz",
-}
+#: Characters of structures that the browser is given, so that a row can be opened; rows beyond are shown only.
+MAX_OPENED = 16_000_000
+#: Characters of a description that a row shows.
+SHOWN_TEXT = 200
+#: Tables that need a library of an extra or a file on disk.
+_SCORER_ONLY = (".parquet", ".pq", ".db")
 
 
-class Item(NamedTuple):
-    """One structure of a batch, or why it cannot be one."""
-
-    name: str
-    request: PredictRequest | Failure
+class BatchError(HsegapError):
+    """The batch as a whole cannot be taken."""
 
 
-class BatchError(Exception):
-    """The batch as a whole cannot be taken; carries the named failure."""
+class Answered(NamedTuple):
+    """One item and its prediction or error object, as JSON values."""
 
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.error.message)
-        self.failure = failure
-
-
-def format_of(name: str) -> str | None:
-    """Format that a file's name promises; None leaves it to the reader."""
-    path = PurePosixPath(name)
-    if path.name.startswith(("POSCAR", "CONTCAR")):
-        return "poscar"
-    return FORMATS.get(path.suffix.lower())
+    item: Item
+    answer: dict[str, Any]
 
 
-def _item(name: str, content: bytes | None, *, describe: bool) -> Item:
-    """An item from a file's bytes; None stands for a file over the limit."""
-    if content is None:
-        return Item(name, Failure.make("payload_too_large", f"The file is larger than {MAX_FILE_BYTES / 1e6:g} MB."))
-    text = content.decode("utf-8", errors="replace")
-    return Item(name, make_request(text, format_of(name), None, describe=describe, atoms=False))
+class Collected(NamedTuple):
+    """What :func:`collect` found.
 
-
-def _unpack(name: str, stream: BinaryIO, *, describe: bool, room: int) -> Iterable[Item]:
-    """Members of a zip, read in memory one by one: no path of the archive ever touches the disk, no bomb is unpacked.
-
-    Args:
-        name: The archive's name.
-        stream: The archive.
-        describe: Generate descriptions.
-        room: Items still allowed.
-
-    Raises:
-        BatchError: ``too_many_items``, ``payload_too_large`` or ``unreadable_structure`` for the whole archive.
+    Attributes:
+        items: One per crystal, in order; what cannot be read is an item with its problem. Every item has a name of its
+            own.
+        passed: Files of archives that are no structures by their names, by archive.
     """
-    total = 0
-    try:
-        with zipfile.ZipFile(stream) as archive:
-            members = [member for member in archive.infolist() if not member.is_dir() and not _hidden(member.filename)]
-            if len(members) > room:
-                raise BatchError(_too_many())
-            for member in members:
-                shown = _shown_name(member.filename)
-                if member.flag_bits & 0x1:
-                    failure = Failure.make(
-                        "unreadable_structure", "The file is encrypted.", "Pack it again without a password."
-                    )
-                    yield Item(shown, failure)
-                    continue
-                with archive.open(member) as unpacked:
-                    content = unpacked.read(MAX_FILE_BYTES + 1)  # what it really unpacks to, whatever its header says
-                total += len(content)
-                if total > MAX_UNPACKED_BYTES:
-                    message = f"{name} unpacks to more than {MAX_UNPACKED_BYTES / 1e6:g} MB."
-                    raise BatchError(Failure.make("payload_too_large", message, "Split the archive."))
-                yield _item(shown, None if len(content) > MAX_FILE_BYTES else content, describe=describe)
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        LZMAError,
-        NotImplementedError,
-        EOFError,
-        RuntimeError,
-        OSError,
-        ValueError,
-        struct.error,
-    ) as error:
-        message = f"{name} cannot be unpacked ({type(error).__name__})."
-        raise BatchError(Failure.make("unreadable_structure", message, "Pack it again as a plain zip.")) from error
+
+    items: list[Item]
+    passed: dict[str, int]
 
 
-def _hidden(name: str) -> bool:
-    """What operating systems add to archives."""
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    return any(part.startswith((".", "__MACOSX")) and part not in {".", ".."} for part in parts)
+def _items_of(name: str, stream: BinaryIO, passed: dict[str, int]) -> Iterator[Item]:
+    """What one uploaded file holds, named as the scorer names it."""
+    if is_archive(name):
+        over = yield from archive_items(stream, name, format_=None, wanted=STRUCTURE_NAME, most_bytes=MAX_UNPACKED)
+        if over:
+            passed[name] = over
+    elif is_table(name) and name.lower().endswith(_SCORER_ONLY):
+        message = f"{name} is a kind of table that only `hsegap score` reads."
+        yield Item(name, problem=unreadable(message, "Save it as CSV or JSON lines, or score it at the command line."))
+    elif is_table(name):
+        yield from table_items(lambda: stream, name, path=None, options=TableOptions(), format_=None)
+    else:
+        text = structure_text(stream, name)
+        yield Item(name, problem=text) if isinstance(text, Problem) else Item(name, structure=text)
 
 
-def _shown_name(name: str) -> str:
-    """A member's name for the table: folders kept, steps upwards and roots dropped."""
-    parts = [part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in {"..", ".", "/"}]
-    return "/".join(parts)[-200:]
-
-
-def _too_many() -> Failure:
-    return Failure.make("too_many_items", f"The batch has more than {MAX_ITEMS} structures.")
-
-
-def collect(paths: Sequence[str | Path], uploads: Uploads, *, describe: bool = False) -> list[Item]:
-    """Read uploaded files, and the files in uploaded zips.
+def collect(paths: Sequence[str | Path], uploads: Uploads) -> Collected:
+    """Read uploaded files, and what uploaded archives and tables hold.
 
     Args:
         paths: What an event names; opened only if it is a plain file of the upload folder.
         uploads: That folder. It deletes uploads by its own clock: nothing is deleted because an event named it.
-        describe: Generate descriptions.
-
-    Returns:
-        One item per structure file, in order; a file that is too large or encrypted is an item with its failure.
 
     Raises:
-        BatchError: If the batch as a whole is too much, a zip is broken, or a path names no upload.
+        BatchError: If the batch as a whole is too much or empty, or a path names no upload.
     """
-    items: list[Item] = []
-    for given in paths:
-        path = PurePosixPath(given)
-        try:
-            stream = uploads.open(given)
-        except UploadError as error:
-            raise BatchError(error.failure) from error
-        with stream:
-            if path.suffix.lower() == ".zip" or zipfile.is_zipfile(stream):
-                items.extend(_unpack(path.name, stream, describe=describe, room=MAX_ITEMS - len(items)))
-            else:
-                stream.seek(0)
-                content = stream.read(MAX_FILE_BYTES + 1)
-                items.append(_item(path.name, None if len(content) > MAX_FILE_BYTES else content, describe=describe))
-        if len(items) > MAX_ITEMS:
-            raise BatchError(_too_many())
-    if not items:
-        raise BatchError(
-            Failure.make(
-                "invalid_request",
-                "There is no structure file in the batch.",
-                "Add CIF, POSCAR, XYZ or JSON files, or a zip of them.",
-            )
-        )
-    return items
+    found = Collected([], {})
+    room = MAX_UNPACKED
+    seen = SeenIds()
+    try:
+        for given in paths:
+            try:
+                stream = uploads.open(given)
+            except UploadError as error:
+                raise BatchError(*error.problem) from error
+            with stream:
+                for item in _items_of(safe_name(PurePosixPath(given).name), stream, found.passed):
+                    room -= len(item.structure or "")
+                    if len(found.items) == MAX_ITEMS:
+                        message = f"The batch has more than {MAX_ITEMS} crystals."
+                        raise BatchError("too_many_items", message, HINTS["too_many_items"])
+                    if room < 0:
+                        message = f"The structures have more than {MAX_UNPACKED / 1e6:g} million characters together."
+                        raise BatchError("payload_too_large", message, "Split the batch.")
+                    found.items.append(_named(item, seen.unique(item.id)))
+    finally:
+        seen.close()
+    if not found.items:
+        hint = "Add CIF, POSCAR, XYZ or JSON files, an archive of them, or a table."
+        raise BatchError("invalid_request", "There is no structure in the batch.", hint)
+    return found
+
+
+def _named(item: Item, name: str) -> Item:
+    return item if item.id == name else replace(item, id=name)
 
 
 async def run(
-    core: Backend, items: Sequence[Item], *, chunk: int = CHUNK
-) -> AsyncIterator[list[tuple[str, Prediction | Failure]]]:
+    core: Backend, items: Sequence[Item], *, describe: bool = False, chunk: int = CHUNK
+) -> AsyncIterator[list[Answered]]:
     """Predict a batch chunk by chunk.
 
     Args:
         core: What answers.
         items: What :func:`collect` gave.
+        describe: Generate the descriptions that are not given.
         chunk: Crystals per turn.
 
     Yields:
-        The answers of one chunk with their names, in order; each knows its place in the batch.
+        The answers of one chunk, in order.
     """
     for start in range(0, len(items), chunk):
         some = items[start : start + chunk]
-        answers = await core.predict_many_async([item.request for item in some])
-        yield [
-            (item.name, _placed(answer, item.name, start + place))
-            for place, (item, answer) in enumerate(zip(some, answers, strict=True))
+        readable = [item for item in some if item.problem is None]
+        requests = [
+            make_request(
+                item.structure or "", item.format, item.description, item.pbe_gap_ev, describe=describe, atoms=False
+            )
+            for item in readable
         ]
-
-
-def _placed(answer: Prediction | Failure, name: str, index: int) -> Prediction | Failure:
-    """An answer of a chunk with its name and its place in the whole batch."""
-    return answer.at(index) if isinstance(answer, Failure) else answer.model_copy(update={"id": name, "index": index})
+        answers = iter(await core.predict_many_async(requests) if requests else [])
+        yield [
+            Answered(item, item.problem.entry() if item.problem is not None else next(answers).model_dump(mode="json"))
+            for item in some
+        ]
 
 
 def mean_electronegativity(formula: str) -> float | None:
@@ -216,49 +169,107 @@ def mean_electronegativity(formula: str) -> float | None:
     return float(sum(value * amount for value, amount in values) / sum(amount for _, amount in values))
 
 
-def row_of(name: str, answer: Prediction | Failure) -> dict[str, Any]:
-    """One line of the results, flat, under the names of the API."""
-    if isinstance(answer, Failure):
-        return {"file": name, "error": answer.error.code, "message": answer.error.message, "hint": answer.error.hint}
-    low, high = answer.interval_ev or (None, None)
-    return {
-        "file": name,
-        "formula": answer.formula,
-        "n_atoms": answer.n_atoms,
-        "gap_ev": answer.gap_ev,
-        "interval_low_ev": low,
-        "interval_high_ev": high,
-        "kind": answer.kind,
-        "description_origin": answer.description.origin,
-        "warnings": "; ".join(warning.code for warning in answer.warnings),
-        "electronegativity": mean_electronegativity(answer.formula),
-    }
+class Results:
+    """The rows of a batch as they come in.
+
+    Args:
+        total: Items in all.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.rows: list[dict[str, Any]] = []
+        self._shown: list[dict[str, Any]] = []
+        self._inputs: list[dict[str, Any] | None] = []
+        self._answers: list[dict[str, Any]] = []
+        self._room = MAX_OPENED
+        self._started = time.monotonic()
+
+    def add(self, answered: Answered) -> None:
+        """Take one answer."""
+        item, answer = answered
+        index = len(self.rows)
+        row = flat(row_of(item, answer, index=index))
+        self.rows.append(row)
+        self._shown.append(_shown(row))
+        self._answers.append(
+            {"id": item.id, **answer, "index": index} if "error" not in answer else _placed(item, answer, index)
+        )
+        self._room -= len(item.structure or "")
+        self._inputs.append(
+            {
+                "structure": item.structure,
+                "description": row["description_text"] or item.description or "",
+                "known": item.pbe_gap_ev,
+            }
+            if item.structure is not None and self._room >= 0
+            else None
+        )
+
+    @property
+    def failed(self) -> int:
+        """Rows with an error."""
+        return sum(row["status"] == "error" for row in self.rows)
+
+    def left_s(self) -> float | None:
+        """Seconds left at the rate so far; None before the first answer."""
+        done = len(self.rows)
+        return (time.monotonic() - self._started) / done * (self.total - done) if done else None
+
+    def value(self) -> dict[str, Any]:
+        """What the browser gets: the rows to show, what opens one in Predict, and what is taken away."""
+        return {
+            "rows": list(self._shown),
+            "inputs": list(self._inputs),
+            "total": self.total,
+            "csv": rows_csv(self.rows),
+            "answers": list(self._answers),
+        }
 
 
-CSV_COLUMNS = (
-    "file",
+def _placed(item: Item, answer: dict[str, Any], index: int) -> dict[str, Any]:
+    return {"id": item.id, "error": {**answer["error"], "index": index}}
+
+
+#: What the browser's table, plots and list of failures are made of, beside the warnings.
+_SHOWN = (
+    "id",
+    "status",
     "formula",
     "n_atoms",
     "gap_ev",
-    "interval_low_ev",
-    "interval_high_ev",
+    "gap_without_text_ev",
+    "interval_ev_low",
+    "interval_ev_high",
     "kind",
+    "pbe_gap_ev",
     "description_origin",
-    "warnings",
-    "error",
-    "message",
-    "hint",
+    "error_code",
+    "error_message",
+    "error_hint",
 )
 
 
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    """A row for the page's table, under the names of `hsegap score`."""
+    codes = [warning["code"] for warning in row["warnings"]]
+    text = row["description_text"] or ""
+    return {
+        **{name: row[name] for name in _SHOWN},
+        "kind": "unsure" if UNSURE & set(codes) else row["kind"],
+        "warnings": codes,
+        "description_text": text if len(text) <= SHOWN_TEXT else text[:SHOWN_TEXT].rstrip() + " …",
+        "electronegativity": mean_electronegativity(row["formula"]) if row["formula"] else None,
+    }
+
+
 def rows_csv(rows: Sequence[dict[str, Any]]) -> str:
-    """The results as CSV, failures included. A cell that a spreadsheet would take for a formula is quoted as text."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    for row in rows:
-        writer.writerow([_harmless(row.get(column)) for column in CSV_COLUMNS])
-    return stream.getvalue()
+    """The results as `hsegap score` writes them, failures included.
+
+    A cell that a spreadsheet would take for a formula is quoted as text.
+    """
+    harmless = [{name: _harmless(value) for name, value in row.items()} for row in rows]
+    return csv_head(COLUMNS) + csv_lines(harmless, COLUMNS)
 
 
 def _harmless(value: Any) -> Any:

@@ -1,4 +1,7 @@
-"""What the 3D picture draws: atoms with their images on the cell's faces, bonds, and the cell itself. The browser only colours it."""
+"""What the 3D picture draws: atoms with their images on the cell's faces, bonds, and the cell itself.
+
+The browser only colours it.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hsegap.structures.summary import lattice_parameters
+from hsegap.ui.cells import cells_of
+from hsegap.ui.read_panel import lattice_words
+
 if TYPE_CHECKING:
     from hsegap.structures import Crystal
+    from hsegap.ui.cells import Cell
 
 #: Most atoms drawn at once; above that a browser without a graphics card stutters and nobody can tell the spheres
 #: apart.
@@ -20,6 +28,11 @@ ON_FACE = 0.01
 #: Radius of a drawn sphere over the element's covalent radius: small enough to see the bonds.
 BALL_OVER_COVALENT = 0.42
 SMALLEST_BALL, LARGEST_BALL = 0.24, 0.72
+#: A polyhedron has at least and at most so many corners, each more electronegative than its centre by this much
+#: (Pauling's scale); beyond the last number of polyhedra a picture of them shows nothing.
+LEAST_CORNERS, MOST_CORNERS = 4, 12
+LEAST_POLAR = 0.2
+MOST_POLYHEDRA = 300
 
 
 @lru_cache(maxsize=1)
@@ -74,7 +87,10 @@ def drawn_atoms(frac_coords: np.ndarray, lattice: np.ndarray, *, repeat: int) ->
 
 
 def _may_bond(symbols: list[str]) -> np.ndarray:
-    """Which pairs of sites may be joined: metals bond to each other only where nothing else is there. Shape ``[sites, sites]``."""
+    """Which pairs of sites may be joined: metals bond to each other only where nothing else is there.
+
+    Shape ``[sites, sites]``.
+    """
     from pymatgen.core import Element
 
     metal = np.array([Element(symbol).is_metal for symbol in symbols])
@@ -106,15 +122,74 @@ def bonds_between(sites: np.ndarray, positions: np.ndarray, symbols: list[str]) 
     return np.asarray(pairs[joined], dtype=np.int64)
 
 
-def _view(crystal: Crystal, symbols: list[str], *, repeat: int) -> dict[str, Any] | None:
-    """Atoms and bonds of one choice of cells; None if they are too many to draw."""
-    if crystal.n_atoms * repeat**3 > MAX_DRAWN:
+def polyhedra_of(cell: Cell, symbols: list[str], sites: np.ndarray, positions: np.ndarray) -> list[dict[str, Any]]:
+    """Coordination polyhedra: the hull of the neighbours around each drawn atom, for the more electropositive elements.
+
+    Args:
+        cell: The crystal.
+        symbols: Element of each site.
+        sites: Place in the cell of each drawn atom ``[drawn]``.
+        positions: Å, ``[drawn, 3]``.
+
+    Returns:
+        ``site``, corners in Å (also where no atom is drawn) and faces as triples of corners.
+    """
+    from scipy.spatial import ConvexHull, QhullError
+
+    corners = _corners(cell, symbols)
+    found: list[dict[str, Any]] = []
+    for place, position in zip(sites.tolist(), positions, strict=True):
+        around = corners.get(place)
+        if around is None or len(found) >= MOST_POLYHEDRA:
+            continue
+        try:
+            faces = ConvexHull(around, qhull_options="QJ Pp").simplices
+        except QhullError:  # neighbours in a plane
+            continue
+        found.append(
+            {
+                "site": int(cell.sites[place]),
+                "corners": np.round(position + around, 4).tolist(),
+                "faces": faces.tolist(),
+            }
+        )
+    return found
+
+
+def _corners(cell: Cell, symbols: list[str]) -> dict[int, np.ndarray]:
+    """For each place in the cell that has one, its polyhedron's corners relative to it, Å, ``[neighbours, 3]``."""
+    from pymatgen.core import Element
+    from scipy.spatial import cKDTree
+
+    radii = np.array([covalent_radius(symbol) for symbol in symbols])
+    drawn_to = np.array([Element(symbol).X for symbol in symbols])
+    shifts = np.array(np.meshgrid(*[np.arange(-1, 2)] * 3, indexing="ij")).reshape(3, -1).T
+    images = (cell.frac_coords[None, :, :] + shifts[:, None, :]).reshape(-1, 3) @ cell.lattice
+    owner = np.tile(np.arange(len(cell.frac_coords)), len(shifts))
+    tree = cKDTree(images)
+    found = {}
+    for place, position in enumerate(cell.frac_coords @ cell.lattice):
+        near = np.array(tree.query_ball_point(position, 2 * BOND_TOLERANCE * radii.max()))
+        steps = images[near] - position
+        reach = BOND_TOLERANCE * (radii[owner[near]] + radii[place])
+        distances = np.linalg.norm(steps, axis=1)
+        bonded = (distances > 1e-3) & (distances <= reach) & (drawn_to[owner[near]] > drawn_to[place] + LEAST_POLAR)
+        if LEAST_CORNERS <= bonded.sum() <= MOST_CORNERS:
+            found[place] = steps[bonded]
+    return found
+
+
+def _view(cell: Cell, symbols: list[str], *, repeat: int) -> dict[str, Any] | None:
+    """Atoms, bonds and polyhedra of one choice of cells; None if they are too many to draw."""
+    if len(cell.frac_coords) * repeat**3 > MAX_DRAWN:
         return None
-    sites, positions = drawn_atoms(crystal.frac_coords, crystal.lattice, repeat=repeat)
+    places, positions = drawn_atoms(cell.frac_coords, cell.lattice, repeat=repeat)
+    of_places = [symbols[site] for site in cell.sites]
     return {
-        "sites": sites.tolist(),
+        "sites": cell.sites[places].tolist(),
         "positions": np.round(positions, 4).tolist(),
-        "bonds": bonds_between(sites, positions, symbols).tolist(),
+        "bonds": bonds_between(places, positions, of_places).tolist(),
+        "polyhedra": polyhedra_of(cell, of_places, places, positions),
         "repeat": repeat,
     }
 
@@ -126,9 +201,10 @@ def scene(crystal: Crystal) -> dict[str, Any]:
         crystal: The crystal, in the order of its file.
 
     Returns:
-        ``elements`` (colour and ball radius by symbol), ``symbols`` by site, ``lattice`` rows in Å, and ``views``:
-            atoms and bonds
-        of one cell ("1") and of 2×2×2 cells ("2"), null where that is too much to draw.
+        ``elements`` (colour and ball radius by symbol), ``symbols`` by site, and ``cells`` by name (``read``,
+        ``conventional``, ``primitive``): ``lattice`` rows in Å, its ``words``, the number of ``atoms``, and ``views``
+        of one cell ("1") and of 2×2×2 cells ("2"), null where that is too much to draw. The atoms of every view know
+        their site as read.
     """
     symbols = crystal.symbols
     elements = {
@@ -138,10 +214,13 @@ def scene(crystal: Crystal) -> dict[str, Any]:
         }
         for symbol in sorted(set(symbols))
     }
-    return {
-        "formula": crystal.formula,
-        "symbols": symbols,
-        "elements": elements,
-        "lattice": np.round(crystal.lattice, 5).tolist(),
-        "views": {str(repeat): _view(crystal, symbols, repeat=repeat) for repeat in (1, 2)},
+    cells = {
+        name: {
+            "lattice": np.round(cell.lattice, 5).tolist(),
+            "words": lattice_words(lattice_parameters(cell.lattice)),
+            "atoms": len(cell.frac_coords),
+            "views": {str(repeat): _view(cell, symbols, repeat=repeat) for repeat in (1, 2)},
+        }
+        for name, cell in cells_of(crystal).items()
     }
+    return {"formula": crystal.formula, "symbols": symbols, "elements": elements, "cells": cells}

@@ -120,7 +120,7 @@ class Door:
                 "overloaded", "There is no room for more uploads now.", "Uploads are deleted after ten minutes."
             )
             answer = JSONResponse(
-                failure.model_dump(), status_code=failure.status, headers={"Retry-After": "60", "Connection": "close"}
+                failure.model_dump(), status_code=429, headers={"Retry-After": "60", "Connection": "close"}
             )
             await answer(scope, receive, send)
             return
@@ -180,7 +180,9 @@ def files_in(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def guard_events(blocks: gr.Blocks, uploads: Uploads) -> None:
-    """Check every event of a page before Gradio looks at its values, and every answer before Gradio looks for files in it.
+    """Check every event of a page and every answer.
+
+    Events before Gradio looks at their values, answers before Gradio looks for files in them.
 
     Args:
         blocks: The page.
@@ -264,6 +266,5 @@ def _checked_files(value: Any, visitor: str | None, uploads: Uploads) -> list[di
     files = value if isinstance(value, list) else [value]
     for file in files:
         if not isinstance(file, dict) or file.get("is_stream") or not uploads.has(visitor, file.get("path")):
-            failure = UploadError().failure.error
-            raise gr.Error(f"{failure.message} {failure.hint}", title="Upload refused", print_exception=False)
+            raise gr.Error(str(UploadError()), title="Upload refused", print_exception=False)
     return [{"path": file["path"], "meta": {"_type": "gradio.FileData"}} for file in files]

@@ -1,4 +1,7 @@
-"""The maps as the page shows them: one list of values per map and fusion layer, its true range, and a word where there is little to see."""
+"""The maps as the page shows them.
+
+One list of values per map and fusion layer, its true range, and a word where there is little to see.
+"""
 
 from __future__ import annotations
 

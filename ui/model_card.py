@@ -1,4 +1,7 @@
-"""The artifact's own model card and its pictures, shown so that nothing is asked of another host and no other file can be read."""
+"""The artifact's own model card and its pictures.
+
+They are shown so that nothing is asked of another host and no other file can be read.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,10 @@ _FETCHING_TAG = re.compile(
 
 
 def pictures_of(artifact: Artifact) -> dict[str, str]:
-    """Names of the pictures that the manifest lists, hence that were checked when the artifact was loaded, and their media types."""
+    """Names of the pictures that the manifest lists, and their media types.
+
+    What the manifest lists was checked when the artifact was loaded.
+    """
     kinds = {name: PICTURES.get(PurePosixPath(name).suffix.lower()) for name in artifact.manifest.files}
     return {name: kind for name, kind in kinds.items() if kind is not None}
 

@@ -7,6 +7,7 @@ import base64
 import contextlib
 import gzip
 import hashlib
+import json
 import logging
 import os
 import re
@@ -15,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hsegap.folders import cache_folder
-from hsegap.ui import texts, upload_folder
+from hsegap.ui import upload_folder
 from hsegap.ui.components import STATIC_FOLDER, STATIC_ROUTE, static_text
 from hsegap.ui.model_card import CARD_ROUTE, PICTURE_POLICY, pictures_of
 from hsegap.ui.uploads import SWEEP_S
+from hsegap.ui.words import TAGS, catalogue, language_of, with_words
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,8 +38,9 @@ logger = logging.getLogger("hsegap.page")
 #: The browser itself is told to ask no other host for anything. Gradio builds its templates from strings, hence
 #: unsafe-eval.
 POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-    "font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; "
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; "
+    "object-src 'none'; base-uri 'self'; "
     "form-action 'self'; frame-ancestors 'self'"
 )
 HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
@@ -45,6 +48,8 @@ HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff
 OTHERS_HEAD = re.compile(
     r"""<meta\s+(?:property|name)="(?:og|twitter):[^>]*>|<link rel="manifest"[^>]*>|<title>.*?</title>""", re.DOTALL
 )
+#: Stands in the head where the words for the scripts go.
+WORDS_HERE = "<!-- words -->"
 MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css"}
 
 
@@ -108,7 +113,10 @@ def _add_static(app: FastAPI, artifact: Artifact) -> None:
 
 
 class _Polish:
-    """Adds :data:`HEADERS` to every answer, and our head to the page itself; event streams pass through untouched."""
+    """Adds :data:`HEADERS` to every answer, and our head and the visitor's words to the page itself.
+
+    Event streams pass through untouched.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -120,7 +128,9 @@ class _Polish:
             return
         start: Message = {}
         page = bytearray()
-        is_page = scope["method"] == "GET" and scope["path"].removeprefix(scope.get("root_path", "")) in {"", "/"}
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        language = language_of(scope["headers"])
+        is_page = scope["method"] == "GET" and path in {"", "/", "/config", "/config/"}
         if is_page:  # as plain text, because it is about to be changed
             scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]}
 
@@ -137,31 +147,53 @@ class _Polish:
                 page.extend(message.get("body", b""))
                 if message.get("more_body", False):
                     return
-                message = {"type": "http.response.body", "body": polished(bytes(page))}
-                kept = [pair for pair in start["headers"] if pair[0].lower() != b"content-length"]
-                await send({**start, "headers": [*kept, (b"content-length", str(len(message["body"])).encode())]})
+                message = {"type": "http.response.body", "body": polished(bytes(page), language)}
+                kept = [pair for pair in start["headers"] if pair[0].lower() not in {b"content-length", b"vary"}]
+                own = [(b"content-length", str(len(message["body"])).encode()), (b"vary", b"accept-language, cookie")]
+                await send({**start, "headers": [*kept, *own]})
             await send(message)
 
         await self.app(scope, receive, send_polished)
 
 
-def polished(page: bytes) -> bytes:
-    """Gradio's page with our title, icon, styles and script, and without its own advertising for link previews."""
-    text = page.decode("utf-8")
-    text = OTHERS_HEAD.sub("", text)
-    return text.replace("</head>", head_html() + "</head>", 1).encode("utf-8")
+def polished(page: bytes, language: str) -> bytes:
+    """Gradio's page (or its configuration) in a visitor's language, with our head, without Gradio's link previews."""
+    text = OTHERS_HEAD.sub("", page.decode("utf-8"))
+    text = text.replace("</head>", head_html() + "</head>", 1)
+    text = re.sub(r'<html([^>]*?)\slang="[^"]*"', rf'<html\1 lang="{TAGS[language]}"', text, count=1)
+    return with_words(text.replace(WORDS_HERE, _words_script(language), 1), language).encode("utf-8")
+
+
+@lru_cache(maxsize=4)
+def _words_script(language: str) -> str:
+    """The catalogue for the page's scripts.
+
+    Gradio's own words ("Drop file here") follow what the browser says of itself.
+    """
+    words = json.dumps(catalogue(language), ensure_ascii=False).replace("<", "\\u003c")
+    tag = TAGS[language]
+    return (
+        f'<script>window.hsegap_words = {words}; window.hsegap_language = "{language}";'
+        f'if (!navigator.language.startsWith("{language}")) '
+        f'for (const [name, value] of [["language", "{tag}"], ["languages", ["{tag}"]]]) '
+        "Object.defineProperty(navigator, name, { get: () => value, configurable: true });</script>"
+    )
 
 
 @lru_cache(maxsize=1)
 def head_html() -> str:
-    """What goes into the page's head: title, icon, styles, and the module that starts everything once Gradio knows its own address."""
+    """What goes into the page's head: title, icon, styles, words, and the module that starts everything.
+
+    It starts once Gradio knows its own address.
+    """
     icon = base64.b64encode(static_text("icon.svg").encode()).decode()
     address = f"{STATIC_ROUTE}/{static_version()}/page.js"
-    loader = f"import(new URL(window.gradio_config?.root || '.', window.location.href).pathname.replace(/\\/$/, '') + '{address}');"
+    root = "new URL(window.gradio_config?.root || '.', window.location.href).pathname"
+    loader = f"import({root}.replace(/\\/$/, '') + '{address}');"
     return (
-        f"<title>{texts.PAGE_TITLE}</title>"
-        f'<meta name="description" content="{texts.TAGLINE}"><link rel="icon" href="data:image/svg+xml;base64,{icon}">'
-        f"<style>{static_text('page.css')}</style><script>{loader}</script>"
+        "<title>%%page.title%%</title>"
+        f'<meta name="description" content="%%page.tagline%%"><link rel="icon" href="data:image/svg+xml;base64,{icon}">'
+        f"<style>{static_text('page.css')}</style>{WORDS_HERE}<script>{loader}</script>"
     )
 
 
@@ -179,7 +211,7 @@ def _warm_up() -> None:
 
 
 async def _first_visit(app: FastAPI, core: Backend) -> None:
-    """Open the page, predict a crystal with a description and have a script predict it too: what is loaded late is loaded then.
+    """Open the page, predict a crystal with a description, have a script predict it too: late loads come then.
 
     Measured: without it the first visitor's first answer took a second longer than every later one.
     """
@@ -207,7 +239,7 @@ async def _first_visit(app: FastAPI, core: Backend) -> None:
 
 
 async def _prepare_for_visitors(app: FastAPI, core: Backend) -> None:
-    """Everything a first visitor would wait for, beside the server's own start; a failure costs nothing but that wait."""
+    """Everything a first visitor would wait for, beside the server's own start; a failure costs only that wait."""
     try:
         await asyncio.to_thread(_warm_up)
         await _first_visit(app, core)

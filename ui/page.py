@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
-from hsegap.ui import api, batch_tab, model_tab, predict_tab, skeletons, texts
+from hsegap.ui import api, batch_tab, model_tab, predict_tab, skeletons
+from hsegap.ui.words import Marks
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -105,16 +105,18 @@ def build(core: Backend, uploads: Uploads) -> gr.Blocks:
     """
     import gradio as gr
 
+    words = Marks()
     at_once = core.settings.max_concurrency
-    with gr.Blocks(title=texts.PAGE_TITLE, analytics_enabled=False, fill_width=True) as page:
-        header = skeletons.HEADER.replace("TITLE", escape(texts.TITLE)).replace("TAGLINE", escape(texts.TAGLINE))
-        gr.HTML(header, elem_id="hs-header", apply_default_css=False)
+    with gr.Blocks(title=words("page.title"), analytics_enabled=False, fill_width=True) as page:
+        # The mark becomes the visitor's language, which every event of the page carries along.
+        language = gr.Textbox(words("language.code"), visible=False)
+        gr.HTML(skeletons.HEADER, elem_id="hs-header", apply_default_css=False)
         with gr.Tabs(elem_id="hs-tabs"):
-            with gr.Tab("Predict", id="predict"):
-                predict_tab.build(core, answers_at_once=at_once)
-            with gr.Tab("Batch", id="batch"):
-                batch_tab.build(core, uploads)
-            with gr.Tab("Model", id="model"):
+            with gr.Tab(words("tab.predict"), id="predict"):
+                predict_tab.build(core, language, answers_at_once=at_once)
+            with gr.Tab(words("tab.batch"), id="batch"):
+                batch_tab.build(core, uploads, language)
+            with gr.Tab(words("tab.model"), id="model"):
                 model_tab.build(core)
         api.add(core, answers_at_once=at_once)
     page.queue(max_size=4 * at_once, default_concurrency_limit=at_once)

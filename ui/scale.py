@@ -1,10 +1,13 @@
-"""The gap drawn on a scale beside materials everybody knows, as HTML that stretches with the page and needs no script."""
+"""The gap on a scale beside materials everybody knows, as HTML that stretches with the page and needs no script."""
 
 from __future__ import annotations
 
 import math
 from html import escape
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from hsegap.ui.words import Words
 
 #: Energy of a photon in eV times its wavelength in nm.
 EV_NM = 1239.841984
@@ -59,6 +62,41 @@ def edge_in_words(gap_ev: float) -> str:
     return f"{shown}, ultraviolet: a perfect crystal is transparent"
 
 
+def _length(wavelength: float) -> str:
+    """A wavelength with its unit, three or so figures."""
+    return f"{wavelength:,.0f} nm".replace(",", "\u202f") if wavelength < 1e4 else f"{wavelength / 1000:.0f} µm"
+
+
+def edge_range(interval_ev: tuple[float, float], words: Words) -> str:
+    """The wavelengths at which a crystal begins to absorb, over an interval of its gap, and their part of the spectrum.
+
+    Args:
+        interval_ev: From, to; a single gap twice.
+        words: In which language.
+    """
+    longest, shortest = (wavelength_nm(energy) for energy in interval_ev)
+    if shortest is None:
+        return words("edge.none")
+    parts = [_part(shortest)]
+    if longest is None:
+        shown = words("edge.beyond", shortest=_length(shortest))
+        parts.append("infrared")
+    else:
+        same = _length(shortest) == _length(longest)
+        shown = _length(shortest) if same else f"{_length(shortest)} – {_length(longest)}"
+        parts.append(_part(longest))
+    names = [words(f"edge.{part}") for part in dict.fromkeys(parts)]
+    where = names[0] if len(names) == 1 else words("edge.to", one=names[0], other=names[1])
+    return f"{shown} ({where})"
+
+
+def _part(wavelength: float) -> str:
+    """Part of the spectrum."""
+    if wavelength > VISIBLE_NM[1]:
+        return "infrared"
+    return "visible" if wavelength >= VISIBLE_NM[0] else "ultraviolet"
+
+
 def scale_end(*energies: float) -> float:
     """Right end of the scale in eV: 10, or the next even number beyond the largest energy."""
     largest = max(energies)
@@ -87,55 +125,66 @@ def _percent(energy: float, end: float) -> str:
     return f"{100 * min(max(energy, 0.0), end) / end:.2f}%"
 
 
-def scale_html(gap_ev: float, interval_ev: tuple[float, float] | None, *, without_text_ev: float | None = None) -> str:
+def scale_html(
+    gap_ev: float, interval_ev: tuple[float, float] | None, *, without_text_ev: float | None = None, words: Words
+) -> str:
     """Draw a gap, its interval and the landmarks.
 
     Args:
         gap_ev: The prediction, eV.
         interval_ev: Its interval; None before calibration, then none is drawn.
         without_text_ev: The prediction from the structure alone, drawn as a hollow mark beside it.
+        words: In which language.
 
     Returns:
         HTML; everything drawn is also said in its label for people who listen to the page.
     """
     end = scale_end(gap_ev, *(interval_ev or ()), without_text_ev or 0.0)
-    spoken = [f"Scale from 0 to {end:g} electronvolts. Predicted gap {gap_ev:.2f}."]
+    spoken = [words("scale.spoken", end=f"{end:g}", gap=f"{gap_ev:.2f}")]
     parts = []
     low, high = (EV_NM / nm for nm in reversed(VISIBLE_NM))
     parts.append(
-        f'<div class="hs-visible" style="left:{_percent(low, end)};width:{100 * (high - low) / end:.2f}%" title="visible light"></div>'
+        f'<div class="hs-visible" style="left:{_percent(low, end)};width:{100 * (high - low) / end:.2f}%" '
+        f'title="{escape(words("scale.visible"))}"></div>'
     )
     if interval_ev is not None:
         left, right = interval_ev
-        spoken.append(f"Interval from {left:.2f} to {right:.2f}.")
+        spoken.append(words("scale.spoken_interval", low=f"{left:.2f}", high=f"{right:.2f}"))
         parts.append(
             f'<div class="hs-interval" style="left:{_percent(left, end)};'
             f'width:max(3px, {100 * (min(right, end) - max(left, 0.0)) / end:.2f}%)"></div>'
         )
     if without_text_ev is not None:
-        spoken.append(f"From the structure alone {without_text_ev:.2f}.")
+        alone = words("scale.alone", gap=f"{without_text_ev:.2f}")
+        spoken.append(alone + words("sentence.end"))
         parts.append(
             f'<div class="hs-mark hs-mark-alone" style="left:{_percent(without_text_ev, end)}" '
-            f'title="structure alone: {without_text_ev:.2f} eV"></div>'
+            f'title="{escape(alone)}"></div>'
         )
-    parts.append(f'<div class="hs-mark" style="left:{_percent(gap_ev, end)}" title="predicted: {gap_ev:.2f} eV"></div>')
+    predicted = escape(words("scale.predicted", gap=f"{gap_ev:.2f}"))
+    parts.append(f'<div class="hs-mark" style="left:{_percent(gap_ev, end)}" title="{predicted}"></div>')
     landmarks = landmarks_for(end)
-    spoken.append("Measured: " + ", ".join(f"{entry.name} {entry.gap_ev:g}" for entry in landmarks) + ".")
+    names = [words(f"landmark.{entry.name.replace(' ', '_')}") for entry in landmarks]
+    measured = ", ".join(f"{name} {entry.gap_ev:g}" for name, entry in zip(names, landmarks, strict=True))
+    spoken.append(words("scale.spoken_landmarks", landmarks=measured))
     named = "".join(
         f'<div class="hs-landmark{"" if entry.major else " hs-minor"}" style="left:{_percent(entry.gap_ev, end)}" '
-        f'title="{escape(entry.name)}: {entry.gap_ev:g} eV, measured">{escape(entry.label)}</div>'
-        for entry in landmarks
-    )
-    step = 1 if end <= USUAL_END_EV else 2
-    ticks = "".join(
-        f'<div class="hs-tick{"" if tick % (2 * step) == 0 else " hs-minor"}" style="left:{_percent(tick, end)}">'
-        f"{tick}{'' if tick else ' eV'}</div>"
-        for tick in range(0, int(end) + 1, step)
+        f'title="{escape(words("scale.landmark", name=name, gap=f"{entry.gap_ev:g}"))}">{escape(entry.label)}</div>'
+        for name, entry in zip(names, landmarks, strict=True)
     )
     return (
         f'<div class="hs-scale" role="img" aria-label="{escape(" ".join(spoken))}">'
         f'<div class="hs-landmarks" aria-hidden="true">{named}</div>'
         f'<div class="hs-track" aria-hidden="true">{"".join(parts)}</div>'
-        f'<div class="hs-ticks" aria-hidden="true">{ticks}</div></div>'
-        '<p class="hs-key">Landmarks: measured gaps near 300 K. Coloured band: visible light.</p>'
+        f'<div class="hs-ticks" aria-hidden="true">{_ticks(end)}</div></div>'
+        f'<p class="hs-key">{escape(words("scale.key"))}</p>'
+    )
+
+
+def _ticks(end: float) -> str:
+    step = 1 if end <= USUAL_END_EV else 2
+    return "".join(
+        f'<div class="hs-tick{"" if tick % (2 * step) == 0 else " hs-minor"}" style="left:{_percent(tick, end)}">'
+        f"{tick}{'' if tick else ' eV'}</div>"
+        for tick in range(0, int(end) + 1, step)
     )

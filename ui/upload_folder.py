@@ -1,4 +1,7 @@
-"""A server's own folder for uploads: entered by its user alone, locked while it lives, removed when it is found without a server."""
+"""A server's own folder for uploads.
+
+Entered by its user alone, locked while it lives, removed when it is found without a server.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +41,14 @@ class UploadFolder(NamedTuple):
             os.close(self.lock)
 
 
-def make() -> UploadFolder:
-    """Make and lock a folder in the temporary one."""
-    base = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
+def make(prefix: str = PREFIX, *, room: Path | None = None) -> UploadFolder:
+    """Make and lock a folder.
+
+    Args:
+        prefix: How its name begins.
+        room: The folder to make it in; None takes the temporary one.
+    """
+    base = Path(tempfile.mkdtemp(prefix=prefix, dir=room)).resolve()
     lock = os.open(base / LOCK, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     files = base / "files"
@@ -48,10 +56,15 @@ def make() -> UploadFolder:
     return UploadFolder(base, files, lock)
 
 
-def remove_abandoned() -> int:
-    """Delete the folders that servers of this user have left behind when they were killed; tells how many."""
+def remove_abandoned(prefix: str = PREFIX, *, room: Path | None = None) -> int:
+    """Delete the folders that servers of this user have left behind when they were killed; tells how many.
+
+    Args:
+        prefix: How their names begin.
+        room: The folder they lie in; None takes the temporary one.
+    """
     count = 0
-    for folder in Path(tempfile.gettempdir()).glob(PREFIX + "*"):
+    for folder in (room or Path(tempfile.gettempdir())).glob(prefix + "*"):
         with contextlib.suppress(OSError):
             found = folder.lstat()
             if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and _is_abandoned(folder, found.st_mtime):

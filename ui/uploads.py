@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from hsegap.prediction.errors import Failure
+from hsegap.errors import OneKindError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,13 +35,14 @@ AWAY_S = 30.0
 _STEP = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-class UploadError(ValueError):
-    """A file that is not an upload of this visitor, not one any more, or not a plain file; carries the named failure."""
+class UploadError(OneKindError, ValueError):
+    """A file that is not an upload of this visitor, not one any more, or not a plain file."""
+
+    CODE = "invalid_request"
 
     def __init__(self) -> None:
         message = "One of the files is not among your uploads, or was uploaded more than ten minutes ago."
-        self.failure = Failure.make("invalid_request", message, "Choose the files again.")
-        super().__init__(message)
+        super().__init__(message, "Choose the files again.")
 
 
 class Uploads:
@@ -81,7 +82,10 @@ class Uploads:
                 self._size[visitor, path] = Path(path).lstat().st_size
 
     def has_room(self, visitor: str, size: int) -> bool:
-        """Whether an upload of so many bytes keeps within both quotas. Looks at the folder, so that broken-off uploads count too."""
+        """Whether an upload of so many bytes keeps within both quotas.
+
+        Looks at the folder, so that broken-off uploads count too.
+        """
         mine = [path for whose, path in self._until if whose == visitor]
         kept = sum(self._size.get((visitor, path), 0) for path in mine) + self._arriving.get(visitor, 0)
         files, everybody = self._measured()

@@ -188,6 +188,14 @@ def test_names_that_lead_elsewhere_are_refused(folder: Path, name: str) -> None:
     assert refused(folder).code == "artifact_manifest"
 
 
+def test_one_width_for_all_crystals_is_refused_by_name(folder: Path) -> None:
+    edit(folder, lambda manifest: manifest.update(calibration={"coverage": 0.9, "half_width_ev": 0.7}))
+    error = refused(folder)
+    assert error.code == "artifact_version"
+    assert "one width for all crystals" in error.message
+    assert "hsegap calibrate" in error.hint
+
+
 def test_a_manifest_from_the_future_is_refused(folder: Path) -> None:
     edit(folder, lambda manifest: manifest.update(schema_version=2, files="moved elsewhere"))
     error = refused(folder)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
-from typer.testing import CliRunner
 
-from support.commands import Outcome, run_command
+from support.commands import Outcome, run_command, run_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from hsegap.prediction.predictor import Predictor
 
@@ -49,16 +48,25 @@ class Lent:
 
 
 @pytest.fixture
-def here(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
-    """Run `hsegap ARGUMENTS…` in this process, on a terminal of ``columns``, with the session's predictor in place of one of its own."""
-    from hsegap import cli
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+    """Run `hsegap ARGUMENTS…` in this process, somewhere else, on a terminal of ``columns``: what no process is needed to show."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(exist_ok=True)
+    for name in [name for name in os.environ if name.startswith("HSEGAP_")]:
+        monkeypatch.delenv(name)
 
+    def run(*arguments: object, stdin: bytes = b"", columns: int = 200) -> Outcome:
+        return run_here(*arguments, cwd=elsewhere, stdin=stdin, columns=columns)
+
+    return run
+
+
+@pytest.fixture
+def here(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+    """Run `hsegap ARGUMENTS…` in this process and working directory, with the session's predictor in place of one of its own."""
     monkeypatch.setattr("hsegap.commands.predict.open_predictor", lambda *_, **__: Lent(predictor))
 
     def run(*arguments: object, stdin: bytes = b"", columns: int = 200) -> Outcome:
-        done = CliRunner().invoke(
-            cli.app, list(map(str, arguments)), input=stdin, env={"COLUMNS": str(columns)}, catch_exceptions=False
-        )
-        return Outcome(done.exit_code, done.stdout, done.stderr)
+        return run_here(*arguments, cwd=Path.cwd(), stdin=stdin, columns=columns)
 
     return run

@@ -65,8 +65,8 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_command_shows_examples_that_name_it(name: str, hsegap: Callable[..., Outcome]) -> None:
-    outcome = hsegap(name, "--help")
+def test_every_command_shows_examples_that_name_it(name: str, cli: Callable[..., Outcome]) -> None:
+    outcome = cli(name, "--help")
     assert outcome.status == 0
     examples = outcome.stdout.split("Examples:")[1].split("\n\n")[0]
     assert len(re.findall(rf"hsegap {name}\b", examples)) >= 2
@@ -93,9 +93,9 @@ def test_the_version_is_the_project_s(hsegap: Callable[..., Outcome]) -> None:
     ],
 )
 def test_what_cannot_be_understood_exits_with_2_and_says_what(
-    arguments: list[str], named: str, hsegap: Callable[..., Outcome]
+    arguments: list[str], named: str, cli: Callable[..., Outcome]
 ) -> None:
-    outcome = hsegap(*arguments)
+    outcome = cli(*arguments)
     assert outcome.status == 2
     assert named in outcome.stderr
     assert outcome.stdout == ""

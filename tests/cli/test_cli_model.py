@@ -48,8 +48,8 @@ def labelled(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_shipped_artifact_is_what_was_exported(hsegap: Callable[..., Outcome]) -> None:
-    outcome = hsegap("verify", "--json")
+def test_the_shipped_artifact_is_what_was_exported(cli: Callable[..., Outcome]) -> None:
+    outcome = cli("verify", "--json")
     assert outcome.status == 0, outcome.stdout
     report = outcome.json
     assert report["passed"]
@@ -58,50 +58,52 @@ def test_the_shipped_artifact_is_what_was_exported(hsegap: Callable[..., Outcome
     assert all(case["passed"] for case in report["golden"])
 
 
-def test_a_changed_file_is_named(hsegap: Callable[..., Outcome], copied: Path) -> None:
+def test_a_changed_file_is_named(cli: Callable[..., Outcome], copied: Path) -> None:
     path = copied / "network.onnx"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    outcome = hsegap("verify", copied, "--json")
+    outcome = cli("verify", copied, "--json")
     assert outcome.status == 1
     assert outcome.json["error"]["code"] == "artifact_file_changed"
     assert "network.onnx" in outcome.json["error"]["message"]
     assert (
-        hsegap("predict", EXAMPLES / "Si.cif", "--json", "--artifact", copied).json[0]["error"]["code"]
+        cli("predict", EXAMPLES / "Si.cif", "--json", "--artifact", copied).json[0]["error"]["code"]
         == "artifact_file_changed"
     )
 
 
-def test_other_numbers_than_at_export_are_told(hsegap: Callable[..., Outcome], copied: Path) -> None:
+def test_other_numbers_than_at_export_are_told(cli: Callable[..., Outcome], copied: Path) -> None:
     golden = json.loads((copied / "golden.json").read_text())
     golden[0]["expected"]["gap_raw_ev"] += 0.5
     (copied / "golden.json").write_text(json.dumps(golden))
     manifest = json.loads((copied / MANIFEST_NAME).read_text())
     write_manifest(copied, manifest)
-    outcome = hsegap("verify", copied, env={"COLUMNS": "200"})
+    outcome = cli("verify", copied)
     assert outcome.status == 1
     assert golden[0]["id"] in outcome.stdout
     assert "1 of " in outcome.stdout
 
 
-def test_evaluation_in_numbers_and_as_a_table(hsegap: Callable[..., Outcome], labelled: Path) -> None:
-    outcome = hsegap("evaluate", labelled, "--json")
+def test_evaluation_in_numbers_and_as_a_table(
+    cli: Callable[..., Outcome], here: Callable[..., Outcome], labelled: Path
+) -> None:
+    outcome = cli("evaluate", labelled, "--json")
     assert outcome.status == 1, "a row that failed must not pass unseen"
     report = outcome.json
-    predicted = hsegap("predict", EXAMPLES / "MgO.cif", "--json").json[0]["gap_ev"]
+    predicted = here("predict", EXAMPLES / "MgO.cif", "--json").json[0]["gap_ev"]
     assert report["n"] == 1
     assert report["as_given"]["mae"] == pytest.approx(abs(predicted - 6.5), abs=1e-5)
     assert report["failures"][0]["id"] == "bad"
 
-    outcome = hsegap("evaluate", labelled, "--limit", 1, "--without-text", env={"COLUMNS": "120"})
+    outcome = cli("evaluate", labelled, "--limit", 1, "--without-text", columns=120)
     assert outcome.status == 0
     assert f"{abs(predicted - 6.5):.3f}" in outcome.stdout
     assert "predicting the mean" in outcome.stdout
 
 
-def test_evaluation_says_why_it_cannot(hsegap: Callable[..., Outcome], labelled: Path) -> None:
-    outcome = hsegap("evaluate", labelled, "--target", "pbe_gap_ev", "--json")
+def test_evaluation_says_why_it_cannot(cli: Callable[..., Outcome], labelled: Path) -> None:
+    outcome = cli("evaluate", labelled, "--target", "pbe_gap_ev", "--json")
     assert outcome.status == 1
     assert "pbe_gap_ev" in outcome.json["error"]["message"]
 
@@ -112,18 +114,18 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def test_a_taken_port_is_said_before_anything_is_loaded(hsegap: Callable[..., Outcome]) -> None:
+def test_a_taken_port_is_said_before_anything_is_loaded(cli: Callable[..., Outcome]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        outcome = hsegap("serve", "--port", taken.getsockname()[1])
+        outcome = cli("serve", "--port", taken.getsockname()[1])
     assert outcome.status == 1
     assert "--port" in outcome.stderr
     assert "Traceback" not in outcome.stderr
 
 
 def test_serving_answers_what_the_command_answers_and_ends_when_told(
-    hsegap: Callable[..., Outcome], tmp_path: Path
+    here: Callable[..., Outcome], tmp_path: Path
 ) -> None:
     port = free_port()
     command = [Path(sys.executable).parent / "hsegap", "serve", "--port", str(port), "--no-page"]
@@ -147,17 +149,17 @@ def test_serving_answers_what_the_command_answers_and_ends_when_told(
             server.send_signal(signal.SIGTERM)
             server.wait(30)
             watchdog.cancel()
-    [entry] = hsegap("predict", EXAMPLES / "GaAs.cif", "--json").json
+    [entry] = here("predict", EXAMPLES / "GaAs.cif", "--json").json
     assert answer["gap_raw_ev"] == entry["gap_raw_ev"]
     assert answer["atoms"] == entry["atoms"]
 
 
-def test_export_says_what_is_missing(hsegap: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_export_says_what_is_missing(cli: Callable[..., Outcome], tmp_path: Path) -> None:
     (tmp_path / "bad.pt").write_bytes(b"not a checkpoint")
-    outcome = hsegap("export", tmp_path / "bad.pt", "-o", tmp_path / "out", "--golden", tmp_path)
+    outcome = cli("export", tmp_path / "bad.pt", "-o", tmp_path / "out", "--golden", tmp_path)
     assert outcome.status == 1
     assert "--golden" in outcome.stderr
-    outcome = hsegap("export", tmp_path / "bad.pt", "-o", tmp_path / "out", "--golden", EXAMPLES, "--no-describe")
+    outcome = cli("export", tmp_path / "bad.pt", "-o", tmp_path / "out", "--golden", EXAMPLES, "--no-describe")
     assert outcome.status == 1
     assert re.search(r"bad\.pt", outcome.stderr)
     assert "Traceback" not in outcome.stderr

@@ -53,7 +53,7 @@ def test_all_examples_from_another_folder(hsegap: Callable[..., Outcome]) -> Non
         assert len(prediction.atoms or ()) == prediction.n_atoms
 
 
-def test_bad_files_are_named_and_cost_no_neighbour(hsegap: Callable[..., Outcome], bad_files: dict[str, Path]) -> None:
+def test_bad_files_are_named_and_cost_no_neighbour(here: Callable[..., Outcome], bad_files: dict[str, Path]) -> None:
     codes = {
         "truncated": "unreadable_structure",
         "empty": "unreadable_structure",
@@ -62,7 +62,7 @@ def test_bad_files_are_named_and_cost_no_neighbour(hsegap: Callable[..., Outcome
         "folder": "unreadable_structure",
         "missing": "unreadable_structure",
     }
-    outcome = hsegap("predict", GAAS, *bad_files.values(), GAAS, "--json", "--no-atoms")
+    outcome = here("predict", GAAS, *bad_files.values(), GAAS, "--json", "--no-atoms")
     assert outcome.status == 1
     first, *failed, last = outcome.json
     assert [entry["id"] for entry in failed] == [str(path) for path in bad_files.values()]
@@ -75,10 +75,8 @@ def test_bad_files_are_named_and_cost_no_neighbour(hsegap: Callable[..., Outcome
     assert "Traceback" not in outcome.stderr
 
 
-def test_one_answer_stands_at_length_and_errors_below(
-    hsegap: Callable[..., Outcome], bad_files: dict[str, Path]
-) -> None:
-    outcome = hsegap("predict", GAAS, bad_files["empty"], "--verbose", env={"COLUMNS": "200"})
+def test_one_answer_stands_at_length_and_errors_below(here: Callable[..., Outcome], bad_files: dict[str, Path]) -> None:
+    outcome = here("predict", GAAS, bad_files["empty"], "--verbose")
     assert outcome.status == 1
     answer, error = outcome.stdout.split("empty.cif")
     assert "HSE06 gap" in answer
@@ -88,11 +86,9 @@ def test_one_answer_stands_at_length_and_errors_below(
     assert "unreadable_structure" in error
 
 
-def test_standard_input_and_a_given_text(hsegap: Callable[..., Outcome]) -> None:
+def test_standard_input_and_a_given_text(here: Callable[..., Outcome]) -> None:
     poscar = b"silicon\n5.43\n0 .5 .5\n.5 0 .5\n.5 .5 0\nSi\n2\nDirect\n0 0 0\n.25 .25 .25\n"
-    outcome = hsegap(
-        "predict", "-", "--json", "--format", "poscar", "--text", "Si is diamond structured.", stdin=poscar
-    )
+    outcome = here("predict", "-", "--json", "--format", "poscar", "--text", "Si is diamond structured.", stdin=poscar)
     assert outcome.status == 0, outcome.stderr
     [entry] = outcome.json
     assert (entry["id"], entry["formula"], entry["n_atoms"]) == ("-", "Si", 2)
@@ -100,20 +96,20 @@ def test_standard_input_and_a_given_text(hsegap: Callable[..., Outcome]) -> None
     assert all(share is not None for atom in entry["atoms"] for share in atom["text_share"].values())
 
 
-def test_a_text_that_is_too_long_fails_by_name(hsegap: Callable[..., Outcome]) -> None:
-    outcome = hsegap("predict", GAAS, "--json", "--text", "long " * 25_000)
+def test_a_text_that_is_too_long_fails_by_name(here: Callable[..., Outcome]) -> None:
+    outcome = here("predict", GAAS, "--json", "--text", "long " * 25_000)
     assert outcome.status == 1
     assert outcome.json[0]["error"]["code"] == "text_too_long"
 
 
-def test_without_a_model_every_file_says_so(hsegap: Callable[..., Outcome], tmp_path: Path) -> None:
-    outcome = hsegap("predict", GAAS, GAAS, "--json", "--artifact", tmp_path / "nowhere")
+def test_without_a_model_every_file_says_so(cli: Callable[..., Outcome], tmp_path: Path) -> None:
+    outcome = cli("predict", GAAS, GAAS, "--json", "--artifact", tmp_path / "nowhere")
     assert outcome.status == 1
     assert [entry["error"]["code"] for entry in outcome.json] == ["artifact_missing"] * 2
 
 
-def test_a_path_that_cannot_be_opened_is_named(hsegap: Callable[..., Outcome]) -> None:
-    outcome = hsegap("predict", GAAS / "inside.cif", "x" * 5000, "--json")
+def test_a_path_that_cannot_be_opened_is_named(here: Callable[..., Outcome]) -> None:
+    outcome = here("predict", GAAS / "inside.cif", "x" * 5000, "--json")
     assert outcome.status == 1
     assert [entry["error"]["code"] for entry in outcome.json] == ["unreadable_structure"] * 2
     assert "Not a directory" in outcome.json[0]["error"]["message"]

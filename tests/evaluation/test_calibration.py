@@ -26,7 +26,7 @@ from hsegap.evaluation.seen import Seen
 from hsegap.prediction.observed import Neighbours, Observation
 from hsegap.prediction.predictor import Predictor
 from hsegap.prediction.schemas import Prediction, PredictRequest
-from hsegap.prediction.uncertainty import Calibration
+from hsegap.prediction.uncertainty import CalibrationSettings
 from hsegap.structures import build_graph, read
 from hsegap.structures.fingerprint import NAMES, fingerprint, widest_empty_layer
 
@@ -113,7 +113,7 @@ def test_tables_of_residuals_that_cannot_be_used_are_named(tmp_path: Path) -> No
 def test_manifests_of_every_published_version_are_read(manifest: Path) -> None:
     read_manifest = Manifest.model_validate_json(manifest.read_text())
     if read_manifest.calibration is not None:
-        Calibration.model_validate(read_manifest.calibration)
+        CalibrationSettings.model_validate(read_manifest.calibration)
 
 
 def test_the_odd_crystals_warn_and_the_ordinary_do_not(artifact: Artifact, predictor: Predictor) -> None:

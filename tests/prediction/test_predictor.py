@@ -14,7 +14,6 @@ from hsegap.prediction.errors import Failure
 from hsegap.prediction.predictor import Predictor
 from hsegap.prediction.prepared import fusion_layer_names
 from hsegap.prediction.schemas import Prediction, PredictRequest, kind_of
-from hsegap.prediction.uncertainty import Calibration
 from hsegap.structures import build_graph, read
 from support.service_samples import BAD, GAAS, GOOD, MGO, NACL, SILICON, cif, supercell
 
@@ -291,35 +290,34 @@ def test_limits_of_the_manifest_hold(with_manifest: Callable[..., Predictor]) ->
 def test_a_calibrated_artifact_gives_intervals_and_names_the_unlike(
     with_manifest: Callable[..., Predictor], artifact: Artifact
 ) -> None:
-    hidden, width = artifact.manifest.config["hidden_features"], artifact.manifest.text_encoder.width
-    far = {"centre": [1e3] * hidden, "scale": [1.0] * hidden, "limit": 3.0}
-    near = {"centre": [0.0] * width, "scale": [1.0] * width, "limit": 1e6}
-    calibration = {
-        "coverage": 0.9,
-        "half_width_ev": 0.7,
-        "half_width_no_text_ev": 1.1,
-        "embedding": far,
-        "text": near,
-        "method": "split conformal",
-    }
-    predictor = with_manifest(calibration=calibration)
-    bare, described = (predicted(answer) for answer in predictor.predict([ask(NACL), ask(NACL, description=TEXT)]))
-    for answer, half in ((bare, 1.1), (described, 0.7)):
-        assert answer.coverage == 0.9
-        assert answer.interval_ev == (max(0.0, answer.gap_raw_ev - half), max(0.0, answer.gap_raw_ev + half))
+    settings = artifact.manifest.calibration
+    assert settings is not None, "the shipped artifact is calibrated"
+    scaled, limits = settings["scaled"], settings["scaled"]["limits"]
+
+    def answers(quantile: float, **changed: float) -> list[Prediction]:
+        """Rock salt without and with a text, of an artifact whose widths and limits are others."""
+        widths = {"quantile": 2 * quantile, "quantile_no_text": quantile, "limits": limits | changed}
+        predictor = with_manifest(calibration=settings | {"scaled": scaled | widths})
+        return [predicted(answer) for answer in predictor.predict([ask(NACL), ask(NACL, description=TEXT)])]
+
+    narrow, wide = answers(0.01, embedding=1e-9, text=1e6), answers(1e3, embedding=1e6, text=1e-9)
+    halves = []
+    for answer in narrow:
+        assert answer.coverage == settings["coverage"]
+        assert answer.interval_ev is not None
+        low, high = answer.interval_ev
+        assert (low + high) / 2 == pytest.approx(answer.gap_raw_ev)
+        halves.append((high - low) / 2)
         codes = [warning.code for warning in answer.warnings]
         assert "crystal_unlike_training" in codes
         assert "text_unlike_training" not in codes
-    other = with_manifest(calibration=calibration | {"embedding": None, "text": near | {"limit": 1e-9}})
-    codes = [warning.code for warning in predicted(other.predict([ask(NACL, description=TEXT)])[0]).warnings]
-    assert "text_unlike_training" in codes
-    assert "crystal_unlike_training" not in codes
-
-
-def test_an_interval_never_reaches_below_zero() -> None:
-    calibration = Calibration(coverage=0.9, half_width_ev=0.5)
-    assert calibration.interval(-2.0, with_text=True) == (0.0, 0.0)
-    assert calibration.interval(0.2, with_text=False) == (0.0, 0.7)
+    for answer, half, factor in zip(wide, halves, (1e5, 1e5), strict=True):
+        assert answer.interval_ev is not None
+        assert answer.interval_ev[0] == 0, "no interval reaches below zero"
+        assert answer.interval_ev[1] == pytest.approx(answer.gap_raw_ev + factor * half, rel=1e-3)
+        reasons = [warning.message for warning in answer.warnings if warning.code == "crystal_unlike_training"]
+        assert not any("embedding" in reason for reason in reasons)
+    assert "text_unlike_training" in [warning.code for warning in wide[1].warnings]
 
 
 def test_a_network_that_cannot_be_loaded_is_an_internal_error(artifact_folder: Path, tmp_path: Path) -> None:

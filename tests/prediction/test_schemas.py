@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from hsegap.artifact.artifact import ARTIFACT_ERROR_CODES
-from hsegap.prediction.errors import HINTS, RETRY_AFTER_S, STATUS, ErrorCode, Failure
+from hsegap.prediction.errors import HINTS, ErrorCode, Failure
 from hsegap.prediction.schemas import (
     INSULATOR_FROM_EV,
     MAX_DESCRIPTION_CHARS,
@@ -23,6 +23,7 @@ from hsegap.prediction.schemas import (
     PredictRequest,
     kind_of,
 )
+from hsegap.service.statuses import RETRY_AFTER_S, STATUS, status_of
 from hsegap.structures.errors import DESCRIPTION_ERROR_CODES, STRUCTURE_ERROR_CODES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,7 +107,7 @@ def test_a_failure_keeps_its_shape() -> None:
         "error": {"code": "timeout", "message": "It took too long.", "hint": HINTS["timeout"]}
     }
     assert failure.at(3).model_dump()["error"]["index"] == 3
-    assert failure.status == 504
+    assert status_of(failure) == 504
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ import pytest
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.predictor import Predictor
 from hsegap.prediction.schemas import DescribeRequest, GeneratedDescription, Prediction, PredictRequest
-from hsegap.structures.errors import DESCRIPTION_ERROR_CODES
 from support.service_samples import BAD, NACL, SILICON
 
 if TYPE_CHECKING:
@@ -118,8 +117,3 @@ def test_descriptions_over_http(client: httpx.Client, predictor: Predictor) -> N
         client.post("/describe", json={"structure": NACL, "describe": True}).json()["error"]["code"]
         == "invalid_request"
     )
-
-
-def test_failures_of_describing_have_a_status() -> None:
-    for code in DESCRIPTION_ERROR_CODES:
-        assert Failure.make(code, "message").status == 422

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hsegap.prediction.errors import STATUS
+from hsegap.service.statuses import STATUS
 
 if TYPE_CHECKING:
     import httpx

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from support.once import made_once
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -51,6 +53,11 @@ def rows_of(name: str, count: int) -> list[Row]:
 @pytest.fixture(scope="session")
 def explained_artifact(told_artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a calibrated artifact with a reference of contributions and a table of 60 training crystals."""
+    return made_once(tmp_path_factory, "explained", lambda place: _calibrate(told_artifact, place)) / "artifact"
+
+
+def _calibrate(told_artifact: Path, place: Path) -> None:
+    """Calibrate the tiny artifact on the made-up rows."""
     from hsegap.artifact import Artifact
     from hsegap.commands.calibrate import write
     from hsegap.evaluation.calibration import embedding_of, learn, observe
@@ -70,4 +77,5 @@ def explained_artifact(told_artifact: Path, tmp_path_factory: pytest.TempPathFac
         texts = np.random.default_rng(0).normal(size=(60, 16))
         learned = learn(seen, training, texts, [], coverage=0.9, known=known)
         table = table_of(train, predictor, embedding_of(learned), observed=training[:40])
-    return write(told_artifact, learned, table, out=tmp_path_factory.mktemp("explained") / "artifact")
+    place.mkdir()
+    write(told_artifact, learned, table, out=place / "artifact")

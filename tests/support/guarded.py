@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from hsegap.prediction.errors import STATUS, Failure
+from hsegap.prediction.errors import Failure
 from hsegap.service.guard import Guard
 from hsegap.service.runtime import Runtime
 from hsegap.service.settings import Settings
+from hsegap.service.statuses import STATUS
 from support.loops import in_own_loop
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hsegap.prediction.errors import STATUS, Failure
+from hsegap.prediction.errors import Failure
+from hsegap.service.statuses import STATUS
 
 if TYPE_CHECKING:
     import httpx

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from support.networks import TOLD, random_network
+from support.once import made_once
 from support.service_samples import NACL
 
 if TYPE_CHECKING:
@@ -17,20 +18,24 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def told_artifact(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of an artifact that takes the PBE gap and estimates it."""
+    return made_once(tmp_path_factory, "told", lambda place: _export(place, tiny_encoder)) / "artifact"
+
+
+def _export(place: Path, encoder: Path) -> None:
+    """Export a random network that can be told facts."""
     from hsegap.export.build import build_artifact
     from hsegap.export.golden import golden_inputs
 
-    place = tmp_path_factory.mktemp("told")
-    (place / "golden").mkdir()
+    (place / "golden").mkdir(parents=True)
     (place / "golden" / "NaCl.cif").write_text(NACL)
-    network = random_network(text_features=16, **TOLD)
+    network = random_network(text_features=16, alignn_layers=1, gcn_layers=1, **TOLD)
     torch.save({"model": network.state_dict(), "config": network.config.model_dump()}, place / "told.pt")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         inputs = golden_inputs(place / "golden", describe=False)
-        return build_artifact(
-            place / "told.pt", place / "artifact", encoder_folder=tiny_encoder, golden=inputs, report=lambda _line: None
+        build_artifact(
+            place / "told.pt", place / "artifact", encoder_folder=encoder, golden=inputs, report=lambda _line: None
         )
     finally:
         torch.set_num_threads(threads)

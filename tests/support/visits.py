@@ -38,3 +38,23 @@ class Visit:
 
     def wait_drawn(self, start: str) -> None:
         self.page.wait_for_selector(f'#hs-maps [data-role=picture][data-drawn^="{start}"]')
+
+    def tab(self, name: str) -> None:
+        """Show a tab: predict, batch or model."""
+        place = ("predict", "batch", "model").index(name)
+        self.page.locator("#hs-tabs [role=tab]").nth(place).click()
+
+    def batch(self, files: list) -> None:
+        """Upload files in the Batch tab and wait until all are answered."""
+        self.tab("batch")
+        self.page.set_input_files("#hs-batch-files input[type=file]", files)
+        last = str(files[-1]).rsplit("/", 1)[-1].split(".")[0]
+        self.page.wait_for_function(
+            "(name) => document.querySelector('#hs-batch-files').innerText.includes(name)", arg=last
+        )
+        self.page.click("#hs-batch-go")
+        self.page.wait_for_selector("#hs-batch-status .hs-done")
+
+    def fields(self) -> list[str]:
+        """Structure, description and format as they stand."""
+        return [self.page.input_value(f"#hs-{name} textarea") for name in ("structure", "description")]

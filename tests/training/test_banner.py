@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hsegap.training.banner import banner
-from hsegap.training.options import parse_options
+from hsegap.training.flags import parse_options
 
 
 def shown(arguments: str) -> str:

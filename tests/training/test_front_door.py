@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from hsegap.training.options import parse_options
+from hsegap.training.flags import parse_options
 from support.shared_material import SHARED
 from support.small_data import write_jarvis
 

@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from hsegap.training.options import OptionsError, TrainingOptions, build_parser, options_from, parse_options
+from hsegap.training.flags import build_parser, parse_options
+from hsegap.training.options import OptionsError, TrainingOptions, options_from
 from hsegap.training.pipeline import read_recipe
 
 #: The table of model.md.

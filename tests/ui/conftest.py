@@ -38,29 +38,46 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def shared_context(browser: Browser) -> Iterator[BrowserContext]:
-    """One browser profile for most visits, so that scripts are fetched once, as for a visitor who comes back."""
-    context = browser.new_context(permissions=PERMISSIONS)
-    yield context
-    context.close()
+def shared_context(browser: Browser) -> Iterator[Callable[[str], BrowserContext]]:
+    """One browser profile a language for most visits, so that scripts are fetched once, as for a visitor who comes back."""
+    contexts: dict[str, BrowserContext] = {}
+
+    def of(locale: str) -> BrowserContext:
+        if locale not in contexts:
+            contexts[locale] = browser.new_context(permissions=PERMISSIONS, locale=locale)
+        return contexts[locale]
+
+    yield of
+    for context in contexts.values():
+        context.close()
 
 
 @pytest.fixture
-def visit(browser: Browser, shared_context: BrowserContext, server_url: str) -> Iterator[Callable[..., Visit]]:
+def visit(
+    browser: Browser, shared_context: Callable[[str], BrowserContext], server_url: str
+) -> Iterator[Callable[..., Visit]]:
     """Open the page: ``visit(width=360, dark=True)``. At the end no request may have left the host and no error been logged.
 
-    ``alone`` gives a visit a profile of its own, ``url`` another server.
+    ``alone`` gives a visit a profile of its own, ``url`` another server, ``locale`` the browser's language, ``at`` what
+    stands behind the address's "#".
     """
     made: list[Visit] = []
     contexts: list[BrowserContext] = []
 
     def open_page(
-        *, width: int = 1400, height: int = 1000, dark: bool = False, alone: bool = False, url: str = server_url
+        *,
+        width: int = 1400,
+        height: int = 1000,
+        dark: bool = False,
+        alone: bool = False,
+        url: str = server_url,
+        locale: str = "en-US",
+        at: str = "",
     ) -> Visit:
         host = urlsplit(url).netloc
         if alone:
-            contexts.append(browser.new_context(permissions=PERMISSIONS))
-        page = (contexts[-1] if alone else shared_context).new_page()
+            contexts.append(browser.new_context(permissions=PERMISSIONS, locale=locale))
+        page = (contexts[-1] if alone else shared_context(locale)).new_page()
         page.set_default_timeout(PATIENCE_MS)
         page.set_viewport_size({"width": width, "height": height})
         page.emulate_media(color_scheme="dark" if dark else "light")
@@ -76,7 +93,7 @@ def visit(browser: Browser, shared_context: BrowserContext, server_url: str) -> 
         page.on("websocket", lambda socket: note_request(socket.url))
         page.on("pageerror", lambda error: found.errors.append(str(error)))
         page.on("console", lambda message: found.errors.append(message.text) if message.type == "error" else None)
-        page.goto(f"{url}/ui/")
+        page.goto(f"{url}/ui/{at}")
         page.wait_for_selector("#hs-source .hs-drop")
         page.wait_for_function("() => window.hsegap")
         return found

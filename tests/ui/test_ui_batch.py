@@ -9,15 +9,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hsegap.batch.batches import Item
+from hsegap.batch.rows import COLUMNS
+from hsegap.batch.sources import InputOptions, Inputs
+from hsegap.errors import Problem
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.limits import MAX_ITEMS
-from hsegap.prediction.schemas import PredictRequest
 from hsegap.ui import batch
 from hsegap.ui.uploads import Uploads
 from support.ui_samples import POSCAR, SILICON, prediction
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from hsegap.prediction.schemas import Prediction
 
 
 def make_zip(path: Path, members: dict[str, str | bytes]) -> Path:
@@ -46,24 +51,37 @@ def test_what_is_no_upload_is_neither_read_nor_deleted(tmp_path: Path, where: st
     (folder / "link.cif").symlink_to(victim)
     with pytest.raises(batch.BatchError) as caught:
         batch.collect([folder / "link.cif" if where == "link" else victim], Uploads(folder))
-    assert caught.value.failure.error.code == "invalid_request"
+    assert caught.value.code == "invalid_request"
     assert victim.read_text() == SILICON
     assert (folder / "link.cif").is_symlink()
 
 
-def test_files_and_zips_become_items_in_order(tmp_path: Path) -> None:
+def test_files_archives_and_tables_become_items_named_as_by_the_scorer(tmp_path: Path) -> None:
     single = tmp_path / "POSCAR_GaAs"
     single.write_text(POSCAR)
     packed = make_zip(
         tmp_path / "many.zip",
-        {"a/Si.cif": SILICON, "a/": "", "__MACOSX/a/._Si.cif": "x", ".hidden": "x", "b/x.xyz": "1\n"},
+        {"a/Si.cif": SILICON, "a/": "", "__MACOSX/a/._Si.cif": "x", ".hidden": "x", "b/x.xyz": "1\n", "notes.txt": "x"},
     )
-    items = batch.collect([single, packed], Uploads(tmp_path))
-    assert [item.name for item in items] == ["POSCAR_GaAs", "a/Si.cif", "b/x.xyz"]
-    assert [item.request.format for item in items] == ["poscar", "cif", "xyz"]
-    assert all(isinstance(item.request, PredictRequest) for item in items)
-    assert single.exists()  # an upload ends by the clock, not because an event named it
-    assert packed.exists()
+    table = tmp_path / "table.csv"
+    with table.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["material_id", "cif", "description", "pbe_gap_ev"])
+        writer.writerow(["first", SILICON, "Silicon.", "0.6"])
+        writer.writerow(["first", SILICON, "", "much"])
+    (tmp_path / "gaps.db").write_bytes(b"x")
+    names = [single, packed, table, tmp_path / "gaps.db"]
+    items, passed = batch.collect(names, Uploads(tmp_path))
+    scored = list(Inputs(InputOptions(names=tuple(map(str, names[:3]))), note=lambda _: None))
+    folder = f"{tmp_path}/"
+    assert [item.id for item in items[:-1]] == [item.id.removeprefix(folder) for item in scored]
+    assert [item.structure for item in items[:-1]] == [item.structure for item in scored]
+    assert [item.id for item in items[-3:]] == ["first", "first#2", "gaps.db"]
+    assert (items[-3].description, items[-3].pbe_gap_ev) == ("Silicon.", 0.6)
+    assert items[-2].problem.code == "invalid_request"
+    assert "hsegap score" in items[-1].problem.message
+    assert passed == {"many.zip": 3}
+    assert all(path.exists() for path in names)  # an upload ends by the clock, not because an event named it
 
 
 def test_no_path_of_an_archive_touches_the_disk(tmp_path: Path) -> None:
@@ -72,66 +90,73 @@ def test_no_path_of_an_archive_touches_the_disk(tmp_path: Path) -> None:
     packed = make_zip(
         inside / "evil.zip", {"../../escape.cif": SILICON, "/etc/escape.cif": SILICON, "..\\up.cif": SILICON}
     )
-    items = batch.collect([packed], Uploads(tmp_path))
-    assert [item.name for item in items] == ["escape.cif", "etc/escape.cif", "up.cif"]
+    items, _ = batch.collect([packed], Uploads(tmp_path))
+    assert [item.problem.code for item in items] == ["unsafe_archive"] * 3
     assert list(tmp_path.rglob("*.cif")) == []
 
 
-def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
-    zeros = b"0" * (batch.MAX_FILE_BYTES + 1)
-    items = batch.collect([make_zip(tmp_path / "one.zip", {"big.cif": zeros, "Si.cif": SILICON})], Uploads(tmp_path))
-    assert items[0].request.error.code == "payload_too_large"
-    assert isinstance(items[1].request, PredictRequest)
-    many = {f"{place}.cif": zeros for place in range(batch.MAX_UNPACKED_BYTES // batch.MAX_FILE_BYTES + 1)}
+def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "MAX_UNPACKED", 3_000_000)
+    zeros = b"0" * 1_000_000
+    for name, members in {"many.zip": 5, "few.zip": 2}.items():
+        packed = make_zip(tmp_path / name, {f"{place}.cif": zeros for place in range(members)})
+        assert packed.stat().st_size < 10_000
+        codes = [item.problem.code if item.problem else "" for item in batch.collect([packed], Uploads(tmp_path)).items]
+        assert codes == (["", "", "", "unsafe_archive"] if members == 5 else ["", ""])
     with pytest.raises(batch.BatchError) as caught:
-        batch.collect([make_zip(tmp_path / "many.zip", many)], Uploads(tmp_path))
-    assert caught.value.failure.error.code == "payload_too_large"
-    assert {path.name for path in tmp_path.iterdir()} == {"one.zip", "many.zip"}
+        batch.collect([tmp_path / "few.zip", tmp_path / "few.zip"], Uploads(tmp_path))
+    assert caught.value.code == "payload_too_large"
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "code"),
-    [
-        ("broken.zip", b"PK\x03\x04 and then nothing", "unreadable_structure"),
-        ("damaged.zip", damaged_zip(), "unreadable_structure"),
-        ("empty.zip", b"PK\x05\x06" + b"\x00" * 18, "invalid_request"),
-    ],
-)
-def test_a_broken_or_empty_zip_is_named(tmp_path: Path, name: str, content: bytes, code: str) -> None:
-    path = tmp_path / name
-    path.write_bytes(content)
+def test_a_broken_archive_costs_itself_and_an_empty_one_is_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 and then nothing")
+    (tmp_path / "damaged.zip").write_bytes(damaged_zip())
+    (tmp_path / "Si.cif").write_text(SILICON)
+    names = [tmp_path / name for name in ("broken.zip", "damaged.zip", "Si.cif")]
+    items, _ = batch.collect(names, Uploads(tmp_path))
+    assert [item.problem and item.problem.code for item in items] == ["unreadable_input", "unreadable_structure", None]
+    (tmp_path / "empty.zip").write_bytes(b"PK\x05\x06" + b"\x00" * 18)
     with pytest.raises(batch.BatchError) as caught:
-        batch.collect([path], Uploads(tmp_path))
-    assert caught.value.failure.error.code == code
+        batch.collect([tmp_path / "empty.zip"], Uploads(tmp_path))
+    assert caught.value.code == "invalid_request"
 
 
-def test_too_many_items_are_refused_before_they_are_read(tmp_path: Path) -> None:
+def test_too_many_items_are_refused(tmp_path: Path) -> None:
     packed = make_zip(tmp_path / "many.zip", {f"{place}.cif": "x" for place in range(MAX_ITEMS + 1)})
     with pytest.raises(batch.BatchError) as caught:
         batch.collect([packed], Uploads(tmp_path))
-    assert caught.value.failure.error.code == "too_many_items"
+    assert caught.value.code == "too_many_items"
 
 
-def test_a_large_file_costs_only_itself(tmp_path: Path) -> None:
-    large, small = tmp_path / "large.cif", tmp_path / "small.cif"
-    large.write_bytes(b"#" * (batch.MAX_FILE_BYTES + 1))
-    small.write_text(SILICON)
-    items = batch.collect([large, small], Uploads(tmp_path))
-    assert items[0].request.error.code == "payload_too_large"
-    assert isinstance(items[1].request, PredictRequest)
+def answered(item: Item, answer: Prediction | Failure) -> batch.Answered:
+    return batch.Answered(item, answer.model_dump(mode="json"))
 
 
-def test_the_csv_has_a_line_per_file_and_no_formula_for_a_spreadsheet() -> None:
-    rows = [
-        batch.row_of("=cmd()", prediction(interval=(3.0, 3.5))),
-        batch.row_of("b.cif", Failure.make("degenerate_cell", "Flat.")),
-    ]
-    read_back = list(csv.DictReader(io.StringIO(batch.rows_csv(rows))))
-    assert read_back[0]["file"] == "'=cmd()"
+def test_the_csv_is_that_of_the_scorer_and_holds_no_formula_for_a_spreadsheet() -> None:
+    found = batch.Results(3)
+    found.add(answered(Item("=cmd()", structure=SILICON, description="A"), prediction(interval=(3.0, 3.5))))
+    found.add(answered(Item("b.cif", structure="x"), Failure.make("degenerate_cell", "Flat.")))
+    found.add(
+        batch.Answered(
+            Item("c", problem=Problem("unsafe_archive", "No.", "Yes.")),
+            Problem("unsafe_archive", "No.", "Yes.").entry(),
+        )
+    )
+    value = found.value()
+    reader = csv.DictReader(io.StringIO(value["csv"]))
+    read_back = list(reader)
+    assert reader.fieldnames == list(COLUMNS)
+    assert read_back[0]["id"] == "'=cmd()"
     assert float(read_back[0]["gap_ev"]) == 3.2
-    assert float(read_back[0]["interval_low_ev"]) == 3.0
-    assert read_back[1]["error"] == "degenerate_cell"
+    assert float(read_back[0]["interval_ev_low"]) == 3.0
+    assert [row["error_code"] for row in read_back] == ["", "degenerate_cell", "unsafe_archive"]
     assert read_back[1]["gap_ev"] == ""
+    # The table shows the same names; the kind is withheld where the crystal is unlike the training set.
+    assert set(value["rows"][0]) - {"electronegativity"} <= set(COLUMNS)
+    assert value["rows"][0]["kind"] == "unsure"
+    assert [entry and entry["structure"] for entry in value["inputs"]] == [SILICON, "x", None]
+    assert [entry.get("formula") or entry["error"]["index"] for entry in value["answers"]] == ["TiO2", 1, 2]
+    assert (found.failed, found.left_s()) == (2, 0.0)
 
 
 def test_mean_electronegativity_is_paulings() -> None:

@@ -13,7 +13,7 @@ import pytest
 from hsegap.prediction.schemas import Description
 from hsegap.ui.answer import answer_html
 from hsegap.ui.model_card import model_card, pictures_of
-from support.ui_samples import PEROVSKITE, SILICON, prediction
+from support.ui_samples import SILICON, prediction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ CARD = (
     + "\n<script>window.broken = true</script>\n"
 )
 #: So wide that silicon's interval touches zero whichever network is shipped.
-HALF_WIDTH_EV = 2.5
+QUANTILE = 6.0
 
 
 def picture() -> bytes:
@@ -51,7 +51,7 @@ def picture() -> bytes:
 
 @pytest.fixture(scope="module")
 def rich_folder(artifact_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped artifact with a calibration of one width, errors by chemistry and a card with pictures."""
+    """The shipped artifact with wide intervals, errors by chemistry and a card with pictures."""
     folder = tmp_path_factory.mktemp("rich") / "artifact"
     shutil.copytree(artifact_folder, folder)
     manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
@@ -62,7 +62,7 @@ def rich_folder(artifact_folder: Path, tmp_path_factory: pytest.TempPathFactory)
     figures = {"mae": 0.41, "rmse": 0.7, "n": 120}
     chemistry = {"oxides": figures, "halides": {**figures, "mae": 0.52}}
     manifest["metrics"] = {"test (855 crystals)": {**figures, "by_chemistry": chemistry}, "validation": figures}
-    manifest["calibration"] = {"coverage": 0.9, "half_width_ev": HALF_WIDTH_EV}
+    manifest["calibration"]["scaled"] |= {"quantile": QUANTILE, "quantile_no_text": QUANTILE}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
 
@@ -102,7 +102,8 @@ def test_the_card_shows_its_pictures_and_long_tables_and_asks_nobody_else(
     import httpx
 
     found = visit(width=width, alone=True, url=rich_server.url)
-    found.page.get_by_role("tab", name="Model").click()
+    found.tab("model")
+    found.page.click("#hs-card-fold > button")
     found.page.wait_for_function("() => document.querySelector('#hs-model-card img')?.naturalWidth === 900")
     shown = found.page.locator("#hs-model-card img")
     assert shown.count() == 1
@@ -111,9 +112,10 @@ def test_the_card_shows_its_pictures_and_long_tables_and_asks_nobody_else(
     assert found.page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
     assert found.page.evaluate("() => window.broken === undefined")
     assert found.page.locator("#hs-model-card td").count() == 40 * 7
-    assert "0.520" not in found.page.inner_text("#hs-model")
-    found.page.get_by_text("test (855 crystals): by chemistry").click()
-    assert "0.520" in found.page.inner_text("#hs-model")
+    assert "0.520" not in found.page.inner_text("#hs-model-folds")
+    found.page.get_by_text("Measured errors").click()
+    assert "0.520" in found.page.inner_text("#hs-model-folds")
+    assert "On 120 crystals that it never saw it is off by 0.41 eV" in found.page.inner_text("#hs-model")
     client = httpx.Client(base_url=rich_server.url)
     assert "sandbox" in client.get(shown.evaluate("(image) => image.src")).headers["content-security-policy"]
     address = shown.evaluate("(image) => image.src").removeprefix(rich_server.url)
@@ -134,23 +136,15 @@ def test_a_calibrated_answer_draws_the_very_interval_of_the_api(visit, rich_serv
     answer = httpx.post(f"{rich_server.url}/predict", json={"structure": SILICON}, timeout=60).json()
     low, high = answer["interval_ev"]
     assert low == 0  # this crystal's interval touches zero
-    assert high == pytest.approx(answer["gap_raw_ev"] + HALF_WIDTH_EV)
+    assert 0 < answer["gap_ev"] < high < 9.5  # and fits the usual scale
     assert f"{low:.2f} – {high:.2f} eV" in found.page.inner_text(".hs-interval-words")
-    assert "90 % interval" in found.page.inner_text(".hs-interval-words")
+    assert "90 have their HSE06 gap in such a range" in found.page.inner_text(".hs-interval-words")
     track, drawn, mark = (
         found.page.locator(f"#hs-answer {name}").bounding_box() for name in (".hs-track", ".hs-interval", ".hs-mark")
     )
     assert drawn["x"] == pytest.approx(track["x"], abs=2)
     assert drawn["width"] / track["width"] == pytest.approx(high / 10, abs=0.01)
     assert drawn["x"] <= mark["x"] + mark["width"] / 2 <= drawn["x"] + drawn["width"]
-    found.page.get_by_role("tab", name="Batch").click()
-    found.page.set_input_files(
-        "#hs-batch-files input[type=file]", {"name": "a.cif", "mimeType": "text/plain", "buffer": PEROVSKITE.encode()}
-    )
-    found.page.wait_for_function("() => document.querySelector('#hs-batch-files').innerText.includes('a.cif')")
-    found.page.click("#hs-batch-go")
-    found.page.wait_for_selector("#hs-batch-status .hs-done")
-    assert found.page.locator("#hs-batch thead th").all_inner_texts()[4:6] == ["From", "To"]
 
 
 #: Gap, interval, gap without text: a metal, intervals at zero, narrow, very wide, and beyond the usual scale.
@@ -172,9 +166,7 @@ def test_no_interval_leaves_its_scale_and_no_two_names_collide(visit, width: int
     found = visit(width=width)
     for gap, interval, alone in DRAWN:
         text = Description(text="x", origin="given" if alone else "none")
-        made = answer_html(
-            prediction(gap=gap, interval=interval, description=text), prediction(gap=alone) if alone else None
-        )
+        made = answer_html(prediction(gap=gap, interval=interval, description=text, gap_without_text_ev=alone or gap))
         found.page.evaluate("(made) => { document.querySelector('#hs-answer').innerHTML = made; }", made)
         boxes = found.page.evaluate(
             """() => { const box = (e) => { const b = e.getBoundingClientRect(); return [b.left, b.right, b.top, b.bottom, e.innerText]; };
@@ -199,11 +191,16 @@ def test_no_interval_leaves_its_scale_and_no_two_names_collide(visit, width: int
                     assert apart, (width, gap, one, other)
 
 
-@pytest.mark.browser
-def test_the_shipped_card_shows_its_plots(visit) -> None:
-    """They are SVG: shown as pictures, in which no script runs."""
-    found = visit(width=1400)
-    found.page.get_by_role("tab", name="Model").click()
-    found.page.wait_for_function(
-        "() => [...document.querySelectorAll('#hs-model-card img')].filter((image) => image.complete && image.naturalWidth > 0).length >= 2"
-    )
+def test_the_sentences_name_figures_and_no_file(artifact: Artifact) -> None:
+    from hsegap.ui.model_figures import figures_html, main_figures
+    from hsegap.ui.words import Words
+
+    figures = main_figures(artifact.manifest.metrics)
+    assert figures["mae"] > figures["median_ae"] > 0
+    assert figures["n"] > figures["metals_n"] > 0
+    for language in ("en", "zh"):
+        made = figures_html(artifact.manifest.metrics, Words(language))
+        assert ".jsonl" not in made
+        assert made.count("hs-scroll-x") == made.count("<table")
+    assert main_figures({}) == {}
+    assert main_figures({"mae": 0.3}) == {}

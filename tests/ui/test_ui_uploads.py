@@ -60,7 +60,7 @@ def test_nothing_else_is_opened(uploads: Uploads, tmp_path: Path, kind: str) -> 
     }[kind]
     with pytest.raises(UploadError) as caught:
         uploads.open(path)
-    assert caught.value.failure.error.code == "invalid_request"
+    assert caught.value.code == "invalid_request"
 
 
 def test_an_upload_belongs_to_its_visitor_until_its_time_is_up(uploads: Uploads) -> None:

@@ -10,49 +10,90 @@ from pathlib import Path
 import pytest
 
 from hsegap.prediction.errors import Failure
-from hsegap.prediction.schemas import Description, Warn
+from hsegap.prediction.schemas import Description, FactReport, Warn
 from hsegap.structures import read, summary_of
-from hsegap.ui import texts
 from hsegap.ui.actions import cif_with_maps, make_request, table_csv
 from hsegap.ui.answer import answer_html, error_html, formula_html
 from hsegap.ui.maps import NEARLY_FLAT, NOISE, atom_table, maps_of
-from hsegap.ui.scale import LANDMARKS, edge_in_words, scale_end, scale_html, wavelength_nm
+from hsegap.ui.read_panel import lattice_words, read_html
+from hsegap.ui.scale import LANDMARKS, edge_in_words, edge_range, scale_end, scale_html, wavelength_nm
+from hsegap.ui.words import Words
 from support.ui_samples import PEROVSKITE, atom, prediction
 
+WORDS = Words()
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_gap_is_said_as_it_is() -> None:
-    made = answer_html(prediction(gap=3.2049))
+    made = answer_html(prediction(gap=3.2049, warnings=[]))
     assert '<p class="hs-gap" data-gap="3.204900"><span>3.20</span> eV' in made
     assert "semiconductor" in made
-    assert "387 nm" in made
+    assert "Absorption edge</span> 387 nm (visible)" in made
+    assert "Excitons and indirect gaps shift it" in made
 
 
 def test_before_calibration_no_interval_is_drawn_and_that_is_said() -> None:
     made = answer_html(prediction(interval=None))
-    assert texts.NO_INTERVAL in made
+    assert WORDS("answer.no_interval") in made
     assert 'hs-interval"' not in made
-    calibrated = answer_html(prediction(interval=(2.9, 3.6)))
+    calibrated = answer_html(prediction(interval=(2.9, 3.6), warnings=[]))
     assert "2.90 – 3.60 eV" in calibrated
-    assert "90 % interval" in calibrated
+    assert "Of 100 crystals like those it was tested on, 90 have their HSE06 gap in such a range." in calibrated
+    assert "344 nm – 428 nm (ultraviolet to visible)" in calibrated
     assert 'class="hs-interval" style="left:29.00%;width:max(3px, 7.00%)"' in calibrated
 
 
 def test_a_gap_below_zero_keeps_its_raw_value() -> None:
-    made = answer_html(prediction(gap=0.0, raw=-0.123))
+    made = answer_html(prediction(gap=0.0, raw=-0.123, warnings=[]))
     assert "-0.123 eV" in made
     assert "metal" in made
-    assert "no absorption edge" in made
+    assert "Absorption edge" not in made
 
 
 def test_with_text_both_answers_stand_side_by_side() -> None:
-    given = prediction(gap=3.0, description=Description(text="x", origin="given"))
-    made = answer_html(given, prediction(gap=3.4))
+    given = prediction(gap=3.0, gap_without_text_ev=3.4, description=Description(text="x", origin="given"))
+    made = answer_html(given)
     assert "3.40 eV" in made
     assert "−0.40 eV" in made
     assert "structure 70 %" in made
     assert "hs-compare" not in answer_html(prediction())
+
+
+def test_a_told_gap_says_what_became_of_it() -> None:
+    used = FactReport(
+        name="pbe_gap_ev", value=1.5, unit="eV", origin="request", span=None, used=True, effect_ev=-0.2, reason=None
+    )
+    left = FactReport(
+        name="hse_gap_ev",
+        value=2.5,
+        unit="eV",
+        origin="text",
+        span=(0, 9),
+        used=False,
+        effect_ev=None,
+        reason="an <HSE> gap",
+    )
+    made = answer_html(prediction(gap=3.0, gap_without_text_ev=3.2, facts=[used, left], pbe_gap_estimate_ev=1.4))
+    assert "PBE gap 1.5 eV (in the field): moved the gap by −0.20 eV" in made
+    assert "HSE gap 2.5 eV (in the text): not used" in made
+    assert "an &lt;HSE&gt; gap" in made
+    assert "1.40 eV" in made
+    assert "hs-compare" in made, "a fact was used: both answers are shown though there is no text"
+
+
+@pytest.mark.parametrize("code", ["crystal_unlike_training", "element_not_in_training"])
+def test_a_crystal_unlike_the_training_set_is_called_unsure_and_no_metal(code: str) -> None:
+    warnings = [Warn(code=code, message="Unlike."), Warn(code="symmetry_missing", message="No symmetry.")]
+    made = answer_html(prediction(gap=0.02, interval=(0.0, 0.9), warnings=warnings))
+    assert "hs-kind-metal" not in made
+    assert "hs-kind-unsure" in made
+    assert ">metal<" not in made
+    assert "the true gap may lie far outside" in made
+    assert made.index("Unlike.") < made.index("hs-scale"), "the warning stands beside the number"
+    assert "repaired or assumed (1)" in made
+    sure = answer_html(prediction(gap=0.02, interval=(0.0, 0.9), warnings=[]))
+    assert "hs-kind-metal" in sure
+    assert "hs-warnings" not in sure
 
 
 def test_nothing_from_outside_becomes_markup() -> None:
@@ -80,9 +121,16 @@ def test_wavelengths_are_those_of_photons() -> None:
     assert "transparent" in edge_in_words(7.8)
 
 
+def test_the_edge_is_a_range_over_the_interval() -> None:
+    assert edge_range((1.0, 4.0), WORDS) == "310 nm – 1\u202f240 nm (ultraviolet to infrared)"
+    assert edge_range((0.0, 0.5), WORDS) == "2\u202f480 nm and longer (infrared)"
+    assert edge_range((2.0, 2.0), WORDS) == "620 nm (visible)"
+    assert edge_range((0.0, 0.0), WORDS) == "none: the gap closes"
+
+
 @pytest.mark.parametrize("gap", [0.0, 0.05, 9.9, 13.0, 25.0])
 def test_every_gap_lies_on_its_scale(gap: float) -> None:
-    made = scale_html(gap, (max(0.0, gap - 1), gap + 1), without_text_ev=gap / 2)
+    made = scale_html(gap, (max(0.0, gap - 1), gap + 1), without_text_ev=gap / 2, words=WORDS)
     assert scale_end(gap, gap + 1) > gap
     assert all(0 <= float(place) <= 100 for place in re.findall(r"left:([\d.]+)%", made))
     assert f"Predicted gap {gap:.2f}" in made
@@ -90,7 +138,7 @@ def test_every_gap_lies_on_its_scale(gap: float) -> None:
 
 def test_landmarks_are_ordered_and_named() -> None:
     assert [entry.gap_ev for entry in LANDMARKS] == sorted(entry.gap_ev for entry in LANDMARKS)
-    made = scale_html(1.0, None)
+    made = scale_html(1.0, None, words=WORDS)
     assert "silicon 1.12" in made
     assert "LiF" not in made  # beyond the end of this scale
 
@@ -150,10 +198,17 @@ def test_requests_are_validated_as_over_http() -> None:
     assert make_request("x" * 3_000_000).error.code == "payload_too_large"
 
 
-def test_what_was_read_stands_in_the_answer():
+def test_what_was_read_stands_beside_the_picture():
     rutile = read(ROOT / "examples" / "TiO2_rutile.cif")
-    made = answer_html(prediction(), read=summary_of(rutile))
-    assert "space group P4_2/mnm (136)" in made
-    assert f"a {rutile.lattice[0][0]:.3f}" in made
+    repaired = prediction(warnings=[Warn(code="symmetry_missing", message="<No> symmetry.")])
+    made = read_html(summary_of(rutile), repaired, WORDS)
+    for part in (
+        "P4_2/mnm (136)",
+        "a = b = 4.594, c = 2.958 Å; α = β = γ = 90.0°",
+        "62.42 Å³",
+        "6: 2 Ti, 4 O",
+        "&lt;No&gt;",
+    ):
+        assert part in made
     assert "4.2" in re.search(r"([\d.]+) g/cm³", made)[1]
-    assert "As read" not in answer_html(prediction())
+    assert lattice_words(summary_of(read(PEROVSKITE)).lattice) == "a = b = c = 3.905 Å; α = β = γ = 90.0°"

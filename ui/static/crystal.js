@@ -1,31 +1,33 @@
 // The 3D crystal, its colours, its note and its table: everything here works on the answer the browser already has.
-import { PLOTLY_VIRIDIS, colour, font, loadPlotly, onTheme, viridis } from "./plot.js";
-import { added, cellLines, crossed, crystalMesh, scaled, sphereMesh } from "./geometry.js";
+import { PLOTLY_VIRIDIS, QUIET, colour, font, loadPlotly, onTheme, viridis } from "./plot.js";
+import { cellLines, crystalMesh, sphereMesh } from "./geometry.js";
 import { Table } from "./table.js";
+import { cameraAlong, cornersOf, drawTriad, frameOf, polyhedraMesh, usualCamera } from "./viewer.js";
+import { t } from "./words.js";
 
-const ELEMENTS = { name: "element", layer: "", label: "Element", meaning: "Colours of the elements, as most structure viewers have them." };
-// Where the crystal is first looked at from, how much of the picture's height it may fill (Plotly shows 2), and the height of the colour bar.
-const EYE = [1.35, -1.75, 0.62];
-const VISIBLE = 1.94;
+const ELEMENTS = { name: "element", layer: "", label: t("map.element"), meaning: t("map.element_meaning") };
+// The height of the colour bar, and how much larger one press of a button makes the crystal.
 const BAR = 0.14;
-const LARGEST_BALL = 0.75;
-const unit = (vector) => scaled(vector, 1 / Math.hypot(...vector));
-const dotted = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+const STEP = 1.3;
 // Plotly takes the light's place relative to the camera; nearer than the crystal is negative.
 const LIGHT = { x: -1, y: 1.2, z: -2.5 };
 const HIDDEN = { visible: false, showspikes: false };
-const OPTIONS = {
-  displaylogo: false, responsive: true, modeBarButtonsToRemove: ["toImage", "tableRotation", "resetCameraLastSave3d", "pan3d", "orbitRotation"],
-};
-const layerTitle = (layer) => layer.replaceAll("_", " ");
+// The wheel scrolls the page; the buttons beside the picture zoom.
+const OPTIONS = { ...QUIET, scrollZoom: false };
+const layerTitle = (layer) => t("map.layer", { n: layer.replace(/^.*_/, "") });
 
 class CrystalView {
   constructor(element) {
     this.find = (role) => element.querySelector(`[data-role="${role}"]`);
     this.payload = null;
     this.wanted = null;
-    for (const role of ["supercell", "bonds", "fixed"]) this.find(role).addEventListener("change", () => this.draw());
+    for (const role of ["supercell", "bonds", "fixed", "polyhedra"]) this.find(role).addEventListener("change", () => this.draw());
+    this.find("cell").addEventListener("change", () => this.chooseCell());
+    this.find("views").addEventListener("click", (event) => event.target.dataset?.view && this.look(event.target.dataset.view));
+    this.zoom = 1;
     this.find("layer").addEventListener("change", (event) => this.choose(this.map.name, event.target.value));
+    if (window.hsegap.wantedMap) this.want(...window.hsegap.wantedMap.split("/"));
+    window.addEventListener("hsegap-want-map", ({ detail }) => this.want(...detail.split("/")));
     onTheme(() => this.payload && this.draw());
     new ResizeObserver(() => {
       const picture = this.find("picture");
@@ -52,24 +54,56 @@ class CrystalView {
     if (payload && window.innerWidth < 900) document.getElementById("hs-answer")?.scrollIntoView({ block: "start", behavior: "smooth" });
     if (!payload) return;
     this.camera = null;
+    this.zoom = 1;
     this.chosen = null;
+    this.find("read").innerHTML = payload.read; // made and escaped by the server
+    this.offerCells();
     this.all = [...payload.maps, ELEMENTS];
-    this.find("title").textContent = payload.prediction.description.text ? "Which atoms listened to the text" : "Atom by atom";
+    this.find("title").textContent = t(payload.prediction.description.text ? "map.title_text" : "map.title");
     this.offerMaps();
     const { columns, rows } = payload.table;
     this.table = new Table(this.find("table"), {
       columns,
       rows,
-      caption: `Atoms of ${payload.scene.formula}: ${rows.length} in the cell`,
+      caption: t("map.caption", { formula: payload.scene.formula, n: rows.length }),
       onPoint: (row) => this.highlight(row ?? this.chosen),
       onChoose: (row) => this.select(row === this.chosen ? null : row),
       cell: (cell, value, column) => this.swatch(cell, value, column),
     });
-    const super_ = this.find("supercell");
-    super_.disabled = !payload.scene.views["2"];
-    if (super_.disabled) super_.checked = false;
     const before = this.wanted && this.all.find((map) => map.name === this.wanted.name && map.layer === this.wanted.layer);
     this.choose((before ?? this.all[0]).name, (before ?? this.all[0]).layer, { remember: false });
+  }
+
+  // The cells to look at; a choice other than "as read" stays for the next crystal.
+  offerCells() {
+    const { cells } = this.payload.scene;
+    const select = this.find("cell");
+    const before = cells[select.value] ? select.value : "read";
+    select.replaceChildren(...Object.keys(cells).map((name) => new Option(t(`cell.${name}`), name, false, name === before)));
+    this.find("cell-field").hidden = Object.keys(cells).length < 2;
+    this.chooseCell({ redraw: false });
+  }
+
+  chooseCell({ redraw = true } = {}) {
+    const { cells } = this.payload.scene;
+    const name = this.find("cell").value || "read";
+    this.cell = cells[name];
+    this.camera = null;
+    const super_ = this.find("supercell");
+    super_.disabled = !this.cell.views["2"];
+    if (super_.disabled) super_.checked = false;
+    this.find("polyhedra").disabled = !this.cell.views["1"]?.polyhedra.length;
+    this.find("cell-words").textContent = name === "read" ? "" : t("cell.words", { cell: t(`cell.${name}`), words: this.cell.words, n: this.cell.atoms });
+    if (redraw) this.draw();
+  }
+
+  // A button beside the picture: along an axis, larger, smaller, or as at first.
+  look(how) {
+    const axis = "abc".indexOf(how);
+    if (axis >= 0) this.camera = cameraAlong(this.cell.lattice, axis);
+    else if (how === "reset") [this.camera, this.zoom] = [null, 1];
+    else this.zoom = Math.min(6, Math.max(1, this.zoom * (how === "in" ? STEP : 1 / STEP)));
+    this.draw();
   }
 
   offerMaps() {
@@ -88,7 +122,10 @@ class CrystalView {
   choose(name, layer, { remember = true } = {}) {
     const layers = this.all.filter((map) => map.name === name);
     this.map = layers.find((map) => map.layer === layer) ?? layers[0];
-    if (remember) this.wanted = { name: this.map.name, layer: this.map.layer };
+    if (remember) {
+      this.wanted = { name: this.map.name, layer: this.map.layer };
+      window.dispatchEvent(new CustomEvent("hsegap-map", { detail: `${this.map.name}/${this.map.layer}` }));
+    }
     for (const radio of this.find("maps").querySelectorAll("input")) radio.checked = radio.value === name;
     const select = this.find("layer");
     select.replaceChildren(...layers.map((map) => new Option(layerTitle(map.layer), map.layer, false, map === this.map)));
@@ -97,6 +134,12 @@ class CrystalView {
     this.find("meaning").textContent = this.map.meaning;
     this.table.draw();
     this.draw();
+  }
+
+  // A map that the address names: shown now or with the next answer that has it.
+  want(name, layer) {
+    this.wanted = { name, layer };
+    if (this.payload && this.all.some((map) => map.name === name && map.layer === layer)) this.choose(name, layer, { remember: false });
   }
 
   // Colour limits: the crystal's own range; 0 to 1 where the visitor asks for it or nothing but rounding would be coloured.
@@ -122,7 +165,7 @@ class CrystalView {
 
   describeSite(site) {
     const { symbols } = this.payload.scene;
-    const lines = [`<b>${symbols[site]}</b> · atom ${site}`];
+    const lines = [`<b>${symbols[site]}</b> · ${t("map.atom", { n: site })}`];
     for (const map of this.payload.maps) {
       const line = `${map.label}, ${layerTitle(map.layer)}: ${map.values[site].toFixed(4)}`;
       lines.push(map === this.map ? `<b>${line}</b>` : line);
@@ -136,7 +179,7 @@ class CrystalView {
     } catch (error) {
       console.warn("the picture could not be drawn", error);
       this.find("note").hidden = false;
-      this.find("note").textContent = `The picture could not be drawn here; the table has every value. ${this.map.note ?? ""}`;
+      this.find("note").textContent = `${t("map.not_drawn")} ${this.map.note ?? ""}`;
     }
   }
 
@@ -144,11 +187,11 @@ class CrystalView {
     const turn = (this.turn = (this.turn ?? 0) + 1);
     const { scene } = this.payload;
     this.words();
-    const view = scene.views[this.find("supercell").checked ? "2" : "1"];
+    const view = this.cell.views[this.find("supercell").checked ? "2" : "1"];
     const picture = this.find("picture");
-    picture.hidden = !view;
+    this.find("stage").hidden = !view;
     if (!view) {
-      this.find("note").textContent = `Too many atoms to draw; the table has them all. ${this.map.note ?? ""}`;
+      this.find("note").textContent = `${t("map.too_many")} ${this.map.note ?? ""}`;
       return;
     }
     const Plotly = await loadPlotly();
@@ -168,18 +211,39 @@ class CrystalView {
     Object.assign(trace, this.map === ELEMENTS ? this.elementColours(mesh, view) : {
       intensity: mesh.atom.map((atom) => this.map.values[view.sites[atom]]), colorscale: PLOTLY_VIRIDIS, cmin: low, cmax: high, colorbar: this.colourBar(low, high),
     });
-    const line = cellLines(scene.lattice, view.repeat);
+    const line = cellLines(this.cell.lattice, view.repeat);
     const outline = { type: "scatter3d", mode: "lines", ...line, hoverinfo: "skip", showlegend: false, line: { color: colour("--hs-muted"), width: 2 } };
-    await Plotly.react(picture, [trace, outline, this.axisNames(), this.halo(this.chosen)], this.layout(picture), OPTIONS);
+    await Plotly.react(picture, [trace, outline, this.polyhedra(), this.halo(this.chosen)], this.layout(picture), OPTIONS);
+    drawTriad(this.find("triad"), this.cell.lattice, picture.layout.scene.camera);
     if (!this.listening) {
       // Where the atom of warmUp was, the first picture would keep that one's size: once more makes it the crystal's.
       await Plotly.redraw(picture);
       if (turn !== this.turn) return;
       this.listening = true;
       picture.on("plotly_click", ({ points }) => this.fromPicture(points[0]));
-      picture.on("plotly_relayout", () => (this.camera = picture.layout.scene.camera));
+      picture.on("plotly_relayouting", (moved) => moved["scene.camera"] && drawTriad(this.find("triad"), this.cell.lattice, moved["scene.camera"]));
+      picture.on("plotly_relayout", () => this.turned(picture));
     }
     picture.dataset.drawn = `${this.map.name}/${this.map.layer}/${view.repeat}`;
+    picture.dataset.cell = this.find("cell").value || "read";
+  }
+
+  // A crystal may be turned, not pushed out of the picture.
+  turned(picture) {
+    const { camera, aspectratio } = picture.layout.scene;
+    this.camera = { ...camera, center: { x: 0, y: 0, z: 0 } };
+    drawTriad(this.find("triad"), this.cell.lattice, this.camera);
+    const pushed = Object.values(camera.center ?? {}).some((part) => Math.abs(part) > 1e-6);
+    const resized = Math.abs(aspectratio.x - this.frame(picture).aspectratio.x) > 1e-6;
+    if (pushed || resized) this.draw();
+  }
+
+  polyhedra() {
+    const shown = this.find("polyhedra").checked ? this.view.polyhedra : [];
+    return {
+      type: "mesh3d", ...polyhedraMesh(shown, (site) => this.siteColour(site)), opacity: 0.45, flatshading: true, hoverinfo: "skip", showscale: false,
+      lighting: { ambient: 0.75, diffuse: 0.4, specular: 0 }, lightposition: LIGHT, visible: shown.length > 0,
+    };
   }
 
   // Elements as steps of a colour scale: Plotly would mix colours given by vertex with the scale that was there before.
@@ -208,8 +272,8 @@ class CrystalView {
       entry.append(dot, symbol);
       return entry;
     }));
-    const what = this.map === ELEMENTS ? "coloured by element" : `coloured by ${this.map.label.toLowerCase()}, ${layerTitle(this.map.layer)}. ${this.map.note}`;
-    this.find("picture").setAttribute("aria-label", `Crystal structure of ${scene.formula}, ${what} The table has the same values.`);
+    const by = this.map === ELEMENTS ? this.map.label : `${this.map.label}, ${layerTitle(this.map.layer)}`;
+    this.find("picture").setAttribute("aria-label", `${t("map.spoken", { formula: scene.formula, by })} ${this.map.note ?? ""}`);
   }
 
   colourBar(low, high) {
@@ -218,14 +282,6 @@ class CrystalView {
     return {
       orientation: "h", x: 0.5, xanchor: "center", y: 0, yanchor: "bottom", len: 0.7, thickness: 12, outlinewidth: 0, tickfont: font(),
       title: { text: `${this.map.label}, ${layerTitle(this.map.layer)}`, side: "top", font: font() }, tickvals: ticks, ticktext: ticks.map((tick) => tick.toFixed(digits)),
-    };
-  }
-
-  axisNames() {
-    const ends = this.axisEnds();
-    return {
-      type: "scatter3d", mode: "text", x: ends.map((end) => end[0]), y: ends.map((end) => end[1]), z: ends.map((end) => end[2]), text: ["a", "b", "c"],
-      textfont: { ...font(), color: colour("--hs-muted") }, hoverinfo: "skip", showlegend: false,
     };
   }
 
@@ -241,51 +297,23 @@ class CrystalView {
   }
 
   layout(picture) {
-    const camera = this.camera ?? {
-      eye: { x: EYE[0], y: EYE[1], z: EYE[2] }, up: { x: 0, y: 0, z: 1 }, center: { x: 0, y: 0, z: 0 }, projection: { type: "orthographic" },
-    };
+    const camera = this.camera ?? usualCamera();
     const { ranges, aspectratio } = this.frame(picture);
     const [xaxis, yaxis, zaxis] = ranges.map((range) => ({ ...HIDDEN, range, autorange: false }));
     return {
       autosize: true, margin: { l: 0, r: 0, t: 0, b: 0 }, paper_bgcolor: "rgba(0,0,0,0)", font: font(), showlegend: false, hovermode: "closest",
-      uirevision: this.payload.scene.formula,
+      uirevision: false,
       scene: { xaxis, yaxis, zaxis, aspectmode: "manual", aspectratio, dragmode: "orbit", camera, domain: { x: [0, 1], y: [this.map === ELEMENTS ? 0 : BAR, 1] } },
       modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("--hs-muted"), activecolor: colour("--hs-text") },
     };
   }
 
-  // Axes of equal scale, as large as the picture allows from where the crystal is first looked at.
   frame(picture) {
-    const { lattice } = this.payload.scene;
-    const repeat = this.view.repeat;
-    const [a, b, c] = lattice.map((vector) => scaled(vector, repeat));
-    const corners = [[0, 0, 0], a, b, c, added(a, b), added(a, c), added(b, c), added(added(a, b), c), ...this.axisEnds()];
-    const points = this.view.positions.concat(corners);
-    const extent = (along) => {
-      let [low, high] = [Infinity, -Infinity];
-      for (const point of points) {
-        const place = dotted(point, along);
-        low = Math.min(low, place);
-        high = Math.max(high, place);
-      }
-      return [low - LARGEST_BALL, high + LARGEST_BALL];
-    };
-    const ranges = [[1, 0, 0], [0, 1, 0], [0, 0, 1]].map(extent);
-    const side = unit(crossed(EYE, [0, 0, 1]));
-    const [width, height] = [side, unit(crossed(side, EYE))].map((along) => {
-      // The picture's middle is that of the axes, which the letters at their ends move away from that of the atoms.
-      const middle = dotted(ranges.map(([low, high]) => (low + high) / 2), along);
-      const [low, high] = extent(along);
-      return 2 * Math.max(high - middle, middle - low);
-    });
+    const { repeat, positions, polyhedra } = this.view;
+    const hulls = this.find("polyhedra").checked ? polyhedra.flatMap(({ corners }) => corners) : [];
+    const points = [...positions, ...cornersOf(this.cell.lattice, repeat), ...hulls];
     const shape = picture.offsetWidth / (picture.offsetHeight * (this.map === ELEMENTS ? 1 : 1 - BAR));
-    const scale = Math.min(VISIBLE / height, (VISIBLE * shape) / width);
-    const [x, y, z] = ranges.map(([low, high]) => scale * (high - low));
-    return { ranges, aspectratio: { x, y, z } };
-  }
-
-  axisEnds() {
-    return this.payload.scene.lattice.map((vector) => scaled(vector, 1 + 1.2 / Math.hypot(...vector)));
+    return frameOf(points, shape, this.zoom);
   }
 
   fromPicture(point) {
@@ -305,8 +333,8 @@ class CrystalView {
     const picture = this.find("picture");
     if (!picture.data || this.lit === site) return;
     this.lit = site;
-    cancelAnimationFrame(this.frame);
-    this.frame = requestAnimationFrame(() => {
+    cancelAnimationFrame(this.lighting);
+    this.lighting = requestAnimationFrame(() => {
       const { x, y, z, i, j, k, visible } = this.halo(site);
       window.Plotly.restyle(picture, { x: [x], y: [y], z: [z], i: [i], j: [j], k: [k], visible }, [3]);
     });

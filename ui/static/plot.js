@@ -15,6 +15,11 @@ export function loadPlotly() {
   return loading;
 }
 
+// No menu of the library's own: it offers to send the data elsewhere, and what it has of use the page has itself.
+export const QUIET = {
+  displayModeBar: false, displaylogo: false, responsive: true, showSendToCloud: false, showEditInChartStudio: false, plotlyServerURL: "", showLink: false,
+};
+
 // Viridis: perceptually uniform and readable with every common kind of colour blindness.
 export const VIRIDIS = [
   [68, 1, 84], [71, 44, 122], [59, 81, 139], [44, 113, 142], [33, 144, 141],

@@ -1,3 +1,5 @@
+import { t } from "./words.js";
+
 // Taking the answer along: files are made here from what the browser has, so nothing is written on the server.
 export function saveText(name, type, content) {
   const link = document.createElement("a");
@@ -57,6 +59,11 @@ export function saveJson(name, value) {
   saveText(name, "application/json", `${JSON.stringify(value, null, 2)}\n`);
 }
 
+function tell(said, done) {
+  said.textContent = t(done ? "share.copied" : "share.not_copied");
+  setTimeout(() => (said.textContent = ""), 4000);
+}
+
 export function startSharing() {
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("[data-hs-link]");
@@ -80,8 +87,12 @@ export function startSharing() {
     }
     if (what === "curl" || what === "python") {
       const done = await copy(what === "curl" ? asCurl(result.request) : asPython(result.request));
-      said.textContent = done ? "Copied." : "The browser did not allow copying.";
-      setTimeout(() => (said.textContent = ""), 4000);
+      tell(said, done);
+    }
+    if (what === "link") {
+      const address = await window.hsegap.link?.();
+      if (address) tell(said, await copy(address));
+      else said.textContent = t("share.too_large");
     }
   });
 }

@@ -1,5 +1,6 @@
 // "What if": the gap along a strain, computed once by the server, read off with a slider here.
-import { axis, colour, font, loadPlotly, onTheme } from "./plot.js";
+import { QUIET, axis, colour, font, loadPlotly, onTheme } from "./plot.js";
+import { t } from "./words.js";
 
 export function mountStrain(element, { props, trigger, watch }) {
   const find = (role) => element.querySelector(`[data-role="${role}"]`);
@@ -37,10 +38,10 @@ export function mountStrain(element, { props, trigger, watch }) {
     ];
     const layout = {
       autosize: true, height: 260, margin: { l: 8, r: 12, t: 8, b: 8 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: font(), showlegend: false,
-      xaxis: { ...axis("strain (%)"), fixedrange: true }, yaxis: { ...axis("gap (eV)"), fixedrange: true, range: [low - margin, high + margin] },
+      xaxis: { ...axis(t("strain.axis")), fixedrange: true }, yaxis: { ...axis(t("plot.gap")), fixedrange: true, range: [low - margin, high + margin] },
     };
-    plot.setAttribute("aria-label", `Gap against strain: ${props.value.percent.map((at, place) => `${at} %: ${known[place].toFixed(2)} eV`).join(", ")}`);
-    await Plotly.react(plot, data, layout, { displayModeBar: false, responsive: true });
+    plot.setAttribute("aria-label", `${t("strain.plot")}: ${props.value.percent.map((at, place) => `${at} %: ${known[place].toFixed(2)} eV`).join(", ")}`);
+    await Plotly.react(plot, data, layout, QUIET);
   }
 
   function update() {
@@ -58,7 +59,7 @@ export function mountStrain(element, { props, trigger, watch }) {
     busy = true;
     ask.disabled = true;
     note.hidden = false;
-    note.textContent = "Predicting thirteen strained cells…";
+    note.textContent = t("strain.busy");
     trigger("ask");
   });
   slider.addEventListener("input", draw);

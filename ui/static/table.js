@@ -10,10 +10,10 @@ export function shown(value, column) {
   return column.numeric && typeof value === "number" ? value.toFixed(column.digits ?? 2) : String(value);
 }
 
-// columns: [{label, numeric, digits, title}], rows: arrays. Options: caption, onPoint(row or null), onChoose(row), cell(td, value, column, row).
+// columns: [{label, numeric, digits, title}], rows: arrays. Options: caption, onPoint(row or null), onChoose(row), cell(td, value, column, row), matches(typed): what tells of (row, words) whether it is shown.
 export class Table {
-  constructor(container, { columns, rows, caption, onPoint, onChoose, cell }) {
-    Object.assign(this, { container, columns, rows, onPoint, onChoose, cell });
+  constructor(container, { columns, rows, caption, onPoint, onChoose, cell, matches }) {
+    Object.assign(this, { container, columns, rows, onPoint, onChoose, cell, matches });
     this.order = rows.map((_, place) => place);
     this.sorted = { column: null, up: true };
     this.filter = "";
@@ -61,21 +61,37 @@ export class Table {
   }
 
   search(words) {
-    this.filter = words.trim().toLowerCase();
+    this.filter = words.trim();
     this.draw();
+  }
+
+  scrolled() {
+    const { scrollTop, scrollLeft } = this.container.firstChild;
+    return { scrollTop, scrollLeft };
+  }
+
+  scroll(place) {
+    Object.assign(this.container.firstChild, place);
+  }
+
+  // Whether a row has what is searched for.
+  found() {
+    const usual = (_, words) => words.toLowerCase().includes(this.filter.toLowerCase());
+    return !this.filter ? () => true : this.matches ? this.matches(this.filter) : usual;
   }
 
   draw() {
     const made = document.createDocumentFragment();
+    const found = this.found();
     for (const place of this.order) {
       const values = this.rows[place];
-      if (this.filter && !values.some((value, index) => shown(value, this.columns[index]).toLowerCase().includes(this.filter))) continue;
+      if (!found(place, values.map((value, index) => shown(value, this.columns[index])).join("\n"))) continue;
       const row = document.createElement("tr");
       row.dataset.row = place;
       values.slice(0, this.columns.length).forEach((value, index) => {
         const cell = row.insertCell();
         const column = this.columns[index];
-        if (column.numeric) cell.className = "hs-number";
+        cell.className = column.numeric ? "hs-number" : column.wide ? "hs-wide" : "";
         cell.textContent = shown(value, column);
         this.cell?.(cell, value, column, place);
       });
@@ -101,6 +117,7 @@ export class Table {
       }
       made.append(row);
     }
+    this.shownRows = made.childElementCount;
     this.body.replaceChildren(made);
     this.mark(this.chosen ?? null);
   }

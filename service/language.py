@@ -1,0 +1,33 @@
+"""In which language errors and warnings are told: what a client asks for with ``Accept-Language``, else English."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, TypeVar
+
+from hsegap.prediction.chinese import failure_in_chinese, warning_in_chinese
+from hsegap.prediction.errors import Failure
+from hsegap.prediction.schemas import BatchResponse, GeneratedDescription, Prediction
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from hsegap.prediction.language import Language
+
+Answer = TypeVar("Answer", bound="BaseModel")
+
+#: The language of the request that is being answered.
+LANGUAGE: ContextVar[Language] = ContextVar("LANGUAGE", default="en")
+
+
+def told(answer: Answer) -> Answer:
+    """The answer with the sentences of its errors and warnings in the language of the request. Codes stay."""
+    if LANGUAGE.get() == "en":
+        return answer
+    if isinstance(answer, Failure):
+        return failure_in_chinese(answer)
+    if isinstance(answer, BatchResponse):
+        return answer.model_copy(update={"items": [told(item) for item in answer.items]})
+    if isinstance(answer, Prediction | GeneratedDescription):
+        return answer.model_copy(update={"warnings": [warning_in_chinese(warning) for warning in answer.warnings]})
+    return answer
