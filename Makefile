@@ -69,6 +69,7 @@ format: venv
 docs: serve-venv
 	@$(BIN)/python -m hsegap.commands.reference docs/cli.md
 	@$(BIN)/python -m hsegap.service.settings_page docs/settings.md
+	@$(BIN)/python -m hsegap.commands.samples README.md README.zh-CN.md docs/*.md
 
 venv:
 	@.ci/venv test $(VENV)

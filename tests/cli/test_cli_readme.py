@@ -18,7 +18,8 @@ from hsegap.prediction.schemas import PredictRequest
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+CHINESE = [ROOT / "README.zh-CN.md", ROOT / "docs" / "quickstart.zh-CN.md"]
+DOCUMENTS = [*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def blocks(text: str, *languages: str) -> list[str]:
@@ -44,7 +45,15 @@ def run_by_this_test() -> list[str]:
     marked = re.findall(
         r"<!-- tests/cli/test_cli_readme.py runs these -->\n```bash\n(.*?)^```", README, re.MULTILINE | re.DOTALL
     )
-    return [line for block in marked for line in block.splitlines()]
+    # Of the Chinese pages every command that predicts or reads; the others start servers and long runs.
+    chinese = [
+        line
+        for page in CHINESE
+        for block in blocks(page.read_text(encoding="utf-8"), "bash")
+        for line in block.splitlines()
+        if line.startswith(("hsegap predict", "hsegap read"))
+    ]
+    return [*(line for block in marked for line in block.splitlines()), *chinese]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -80,8 +89,9 @@ def test_the_marked_examples_run(line: str) -> None:
         assert done.stdout.strip()
 
 
-def test_the_http_example_is_a_valid_request() -> None:
-    [block] = [block for block in blocks(README, "bash") if "curl" in block]
+@pytest.mark.parametrize("page", [ROOT / "README.md", CHINESE[0]], ids=lambda path: path.name)
+def test_the_http_example_is_a_valid_request(page: Path) -> None:
+    [block] = [block for block in blocks(page.read_text(encoding="utf-8"), "bash") if "curl" in block]
     body = shlex.split(block)[-1]
     request = PredictRequest.model_validate_json(body)
     from hsegap.structures import read
@@ -106,6 +116,11 @@ def test_every_link_leads_somewhere(document: Path) -> None:
             if anchor not in slugs:
                 broken.append(target)
     assert not broken
+
+
+def test_the_chinese_quickstart_has_the_guides_training_command() -> None:
+    guide = blocks((ROOT / "docs" / "training.md").read_text(), "bash")[0].split("hsegap export")[0]
+    assert guide.strip() in CHINESE[1].read_text(encoding="utf-8"), "the same command in both languages"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
