@@ -7,19 +7,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hsegap.ui.words import Words
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hsegap.prediction.schemas import AtomReport, Prediction
 
-#: Names and explanations of the maps, in the order in which they are offered: the most telling one first.
+#: Maps in eV, by the atoms' field: the keys of their words. They come before those from inside the network.
+IN_EV = {"contribution_ev": "map.contribution", "told_effect_ev": "map.told"}
+#: Ends of the fixed scales of maps in eV: the first that holds all values is taken, so that nothing small fills one.
+SCALES_EV = (0.1, 0.3, 1.0, 3.0, 10.0)
+#: A text or a fact that moves the gap by less, eV, is said to have changed nothing.
+CHANGED_EV = 0.02
+#: Contributions that differ by less, eV, are equal but for rounding.
+EQUAL_EV = 1e-5
+#: Names and explanations of the maps from inside the network, in the order in which they are offered.
 MAPS: dict[str, tuple[str, str]] = {
     "text_share": (
         "Text share",
-        "How much of an atom's vector came from the description after the fusion: 0 none, 1 all.",
+        "Part of an atom's vector that was told, after the fusion: 0 none, 1 all. Not its part of the answer.",
     ),
-    "importance": ("Importance", "How strongly the network lets the description act on an atom: 0 to 1."),
-    "gate": ("Gate", "Mean opening of the gate that lets the description in, over all channels."),
+    "importance": (
+        "Importance",
+        "A factor, 0 to 1, by which the network opens the gate of an atom. Not the atom's importance for the gap.",
+    ),
+    "gate": (
+        "Gate",
+        "Mean opening of the gate that lets the description in. What comes through may still change nothing.",
+    ),
 }
 #: Spread below which values are the same number but for rounding in single precision: never shown as colours.
 NOISE = 2e-5
@@ -39,6 +55,8 @@ class Map(NamedTuple):
     highest: float
     flat: bool
     note: str
+    unit: str = ""
+    scale: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """For the browser."""
@@ -79,16 +97,52 @@ def note_for(label: str, values: Sequence[float]) -> tuple[bool, str]:
     return False, f"Range in this crystal: {lowest:.3f} to {highest:.3f}."
 
 
-def maps_of(prediction: Prediction) -> list[Map]:
-    """The maps of a prediction that have values, most telling first, layers ascending.
+def scale_for(values: Sequence[float]) -> float:
+    """End of the fixed scale of a map in eV: the first of :data:`SCALES_EV` that holds all values, else the last."""
+    largest = max(abs(value) for value in values)
+    return next((end for end in SCALES_EV if largest <= end), SCALES_EV[-1])
+
+
+def said_of_told(prediction: Prediction, words: Words | None = None) -> str:
+    """By how much what was told moved the gap, in words; empty where nothing was told."""
+    words = words or Words()
+    effect = prediction.told_effect_ev
+    if effect is None:
+        return ""
+    change = f"{'−' if effect < 0 else '+'}{abs(effect):.3f}"
+    return words("map.changed_nothing" if abs(effect) < CHANGED_EV else "map.changed", change=change)
+
+
+def _in_ev(prediction: Prediction, name: str, words: Words) -> Map | None:
+    """A map in eV on its fixed scale; None where the prediction has no values for it."""
+    given = [getattr(atom, name) for atom in prediction.atoms or []]
+    values = [float(value) for value in given if value is not None]
+    if len(values) != len(given) or not values:
+        return None
+    key, total = IN_EV[name], sum(values)
+    flat = max(values) - min(values) < EQUAL_EV
+    note = words("map.sum", sum=f"{total:+.3f}".replace("-", "−"), scale=f"{scale_for(values):g}")
+    if len(values) == 1:
+        note = f"{words('map.one_atom')} {note}"
+    elif flat:
+        note = f"{words('map.all_equal', value=f'{values[0]:+.3f}'.replace('-', '−'))} {note}"
+    meaning = words(f"{key}_meaning")
+    if name == "contribution_ev" and prediction.reference_ev is not None:
+        meaning = words(f"{key}_meaning", reference=f"{prediction.reference_ev:.2f}")
+    return Map(name, "", words(key), meaning, values, min(values), max(values), flat, note, "eV", scale_for(values))
+
+
+def maps_of(prediction: Prediction, words: Words | None = None) -> list[Map]:
+    """The maps of a prediction that have values: those in eV, then those from inside the network, layers ascending.
 
     Args:
         prediction: With atoms; without them the list is empty. Text shares are missing in a prediction without text.
+        words: In which language; None takes English.
     """
     atoms: list[AtomReport] = prediction.atoms or []
     if not atoms:
         return []
-    found = []
+    found = [made for name in IN_EV if (made := _in_ev(prediction, name, words or Words())) is not None]
     for name, (label, meaning) in MAPS.items():
         for layer in getattr(atoms[0], name):
             values = [getattr(atom, name)[layer] for atom in atoms]
@@ -117,7 +171,7 @@ def atom_table(prediction: Prediction, maps: Sequence[Map]) -> dict[str, Any]:
     Returns:
         ``columns`` (label, numeric, digits, ``map`` = place in ``maps`` or null) and ``rows`` in the order of the file.
     """
-    several = len({entry.layer for entry in maps}) > 1
+    several = len({entry.layer for entry in maps if entry.layer}) > 1
     columns: list[dict[str, Any]] = [
         {
             "label": "Atom",
@@ -129,7 +183,8 @@ def atom_table(prediction: Prediction, maps: Sequence[Map]) -> dict[str, Any]:
         {"label": "Element", "numeric": False, "map": None},
     ]
     for place, entry in enumerate(maps):
-        label = f"{entry.label}, {layer_title(entry.layer)}" if several else entry.label
+        label = f"{entry.label}, {layer_title(entry.layer)}" if several and entry.layer else entry.label
+        label = f"{label} ({entry.unit})" if entry.unit else label
         digits = digits_for(entry.highest - entry.lowest)
         columns.append({"label": label, "numeric": True, "digits": digits, "map": place, "title": entry.meaning})
     along = "fractional coordinate along"

@@ -114,7 +114,7 @@ class _Tab:
     ) -> dict[str, Any]:
         """Predict what stands in the fields."""
         asked = [structure, format_name, text, known]
-        request = actions.make_request(structure, format_name, text, known)
+        request = actions.make_request(structure, format_name, text, known, sensitivity=True)
         return await self._answer(asked, request, Words(language))
 
     async def run_bare(
@@ -122,7 +122,8 @@ class _Tab:
     ) -> dict[str, Any]:
         """Predict from the structure alone, whatever else stands in the fields."""
         asked = [structure, format_name, text, known]
-        return await self._answer(asked, actions.make_request(structure, format_name), Words(language))
+        request = actions.make_request(structure, format_name, sensitivity=True)
+        return await self._answer(asked, request, Words(language))
 
     async def _answer(self, asked: list[Any], request: Any, words: Words) -> dict[str, Any]:
         result = await actions.predict(self._core, request, words)

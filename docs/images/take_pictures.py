@@ -59,7 +59,7 @@ def predict(page: Any) -> None:
     page.fill("#hs-description textarea", rutile["description"])
     page.click("#hs-predict")
     page.wait_for_selector(".hs-compare")
-    page.wait_for_selector('[data-role=picture][data-drawn^="text_share"]')
+    page.wait_for_selector("[data-role=picture][data-drawn]")
 
 
 def batch(page: Any, broken: Path) -> None:
