@@ -7,18 +7,18 @@
 Fixed before anything was measured:
 
 - Crystals: the first of ../shared/data/hse/test.jsonl.gz, in the file's order, that are described and have four or more
-  inequivalent sites (spglib, 0.01 Å). One value per inequivalent site, that of its first atom; at most 12 sites where the
-  network is run for each.
-- Occlusion: an atom's vectors are replaced by its element's mean over the atoms of the first 1 000 training crystals with
-  nothing told (the mean of all atoms for an element that is not among them). Effect: gap minus gap after it. A second
-  column replaces them by the reference that contributions are counted from. Signed maps are ranked against the effect,
-  those that know no sign (gate, importance, text share) against its absolute value.
+  inequivalent sites (spglib, 0.01 Å). One value per inequivalent site, that of its first atom; at most 12 sites where
+  the network is run for each.
+- Occlusion: an atom's vectors are replaced by its element's mean over the atoms of the first 1 000 training crystals
+  with nothing told (the mean of all atoms for an element that is not among them). Effect: gap minus gap after it. A
+  second column replaces them by the reference that contributions are counted from. Signed maps are ranked against the
+  effect, those that know no sign (gate, importance, text share) against its absolute value.
 - Deletion: atoms replaced one after the other, the highest value of the map first; the area is the mean fall of the gap
   over all steps. Insertion: from all replaced, put back one after the other, the mean rise. Best order: the atom that
   moves the gap most, chosen anew at each step. Random: the mean of ten orders.
 - Text: withheld from one atom, which then gets what a crystal without text gets; all else as before.
-- At the input: the element of a site replaced by its nearest isovalent one (hsegap.structures.isovalent); a site moved by
-  0.1 Å along x, y and z, mean absolute change. Ranked against the map's absolute value. Reported without a target.
+- At the input: the element of a site replaced by its nearest isovalent one (hsegap.structures.isovalent); a site moved
+  by 0.1 Å along x, y and z, mean absolute change. Ranked against the map's absolute value. Reported without a target.
 - Goal: contribution's mean rank correlation with occlusion 0.7, its deletion area 80 % of the best order's.
 """
 

@@ -70,10 +70,14 @@ def report(found: dict[str, Any]) -> str:
     lines = [
         "## Maps",
         (
-            f"On {len(records)} described test crystals with four or more inequivalent sites: mean rank correlation over sites (in "
-            "brackets the crystals where it is defined) between each map and what the network does when an atom's vector is replaced "
-            "by its element's mean or by the reference, the text is kept from the atom, its element is replaced by the nearest "
-            "isovalent one, or it is moved by 0.1 Å. Command: `python benchmarks/maps.py`; its head says what was fixed beforehand."
+            f"On {len(records)} described test crystals with four or more inequivalent sites: "
+            "mean rank correlation over sites (in "
+            "brackets the crystals where it is defined) between each map and what the network does when an atom's "
+            "vector is replaced "
+            "by its element's mean or by the reference, the text is kept from the atom, its element is replaced by "
+            "the nearest "
+            "isovalent one, or it is moved by 0.1 Å. Command: `python benchmarks/maps.py`; "
+            "its head says what was fixed beforehand."
         ),
         "",
         "| map | element's mean | reference | text withheld | substituted | moved |",
@@ -85,7 +89,10 @@ def report(found: dict[str, Any]) -> str:
         lines.append(f"| {LABELS[name]} | " + " | ".join(_mean(values) for values in columns.values()) + " |")
     lines += [
         "",
-        "Area of deletion and insertion curves as a share of the best order's; in brackets the share of the way from random orders to it.",
+        (
+            "Area of deletion and insertion curves as a share of the best order's; "
+            "in brackets the share of the way from random orders to it."
+        ),
         "",
         "| order by | deletion | insertion |",
         "|---|---|---|",
@@ -100,8 +107,10 @@ def report(found: dict[str, Any]) -> str:
     lines += [
         "",
         (
-            f"With the head's weights permuted, contributions correlate with the true ones by {shuffled['mean']:.2f} on average (mean absolute "
-            f"{shuffled['mean absolute']:.2f}, {shuffled['crystals']} crystals). Change of an atom's contribution, eV, on the same crystals:"
+            f"With the head's weights permuted, contributions correlate with the true ones by {shuffled['mean']:.2f} "
+            "on average (mean absolute "
+            f"{shuffled['mean absolute']:.2f}, {shuffled['crystals']} crystals). "
+            "Change of an atom's contribution, eV, on the same crystals:"
         ),
         "",
         "| change | largest | mean |",
@@ -114,7 +123,8 @@ def report(found: dict[str, Any]) -> str:
         lines += [
             "",
             (
-                f"Of {len(ionic)} binary oxides and halides of metals in the test set, {higher} have a larger contribution per anion than per "
+                f"Of {len(ionic)} binary oxides and halides of metals in the test set, {higher} have a larger "
+                "contribution per anion than per "
                 f"cation (means {means['per anion']:+.2f} and {means['per cation']:+.2f} eV)."
             ),
         ]

@@ -124,7 +124,10 @@ def at_the_input(
     gap_ev: float,
     elements: Sequence[str],
 ) -> dict[str, list[float]]:
-    """Absolute changes of the gap, eV: a site's element substituted (not a number where none is isovalent), a site moved."""
+    """Absolute changes of the gap, eV.
+
+    A site's element substituted (not a number where none is isovalent), a site moved.
+    """
     from pymatgen.core import Element
 
     def change(crystal: Crystal) -> float:

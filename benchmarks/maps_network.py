@@ -1,4 +1,7 @@
-"""The network taken apart for benchmarks/maps.py: node vectors, the head on changed means, and text withheld from single atoms."""
+"""The network taken apart for benchmarks/maps.py.
+
+Node vectors, the head on changed means, and text withheld from single atoms.
+"""
 
 from __future__ import annotations
 

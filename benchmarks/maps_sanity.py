@@ -1,4 +1,7 @@
-"""Sanity of contributions for benchmarks/maps.py: a shuffled head, changes that must change nothing, ions in simple salts."""
+"""Sanity of contributions for benchmarks/maps.py.
+
+A shuffled head, changes that must change nothing, ions in simple salts.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,10 @@ class EagerHead(Head):
 
 
 def shuffled(predictor: Predictor, opened: Opened, rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Rank correlation over atoms between contributions and those of a head whose weights are permuted; mean, mean absolute."""
+    """Rank correlation over atoms between contributions and those of a head whose weights are permuted.
+
+    Mean, mean absolute.
+    """
     from scipy.stats import spearmanr
 
     network = copy.deepcopy(opened.network)
@@ -62,7 +68,7 @@ def shuffled(predictor: Predictor, opened: Opened, rows: Sequence[dict[str, Any]
 
 
 def invariances(predictor: Predictor, rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Largest and mean change of an atom's contribution, eV, under changes of the description of the crystal, and under noise."""
+    """Largest and mean change of an atom's contribution, eV, with the crystal described otherwise, and under noise."""
     random = np.random.default_rng(0)
     differences: dict[str, list[np.ndarray]] = {}
     for row in rows:

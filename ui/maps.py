@@ -22,21 +22,8 @@ SCALES_EV = (0.1, 0.3, 1.0, 3.0, 10.0)
 CHANGED_EV = 0.02
 #: Contributions that differ by less, eV, are equal but for rounding.
 EQUAL_EV = 1e-5
-#: Names and explanations of the maps from inside the network, in the order in which they are offered.
-MAPS: dict[str, tuple[str, str]] = {
-    "text_share": (
-        "Text share",
-        "Part of an atom's vector that was told, after the fusion: 0 none, 1 all. Not its part of the answer.",
-    ),
-    "importance": (
-        "Importance",
-        "A factor, 0 to 1, by which the network opens the gate of an atom. Not the atom's importance for the gap.",
-    ),
-    "gate": (
-        "Gate",
-        "Mean opening of the gate that lets the description in. What comes through may still change nothing.",
-    ),
-}
+#: The maps from inside the network in the order in which they are offered; catalogues name and explain them.
+MAPS = ("text_share", "importance", "gate")
 #: Spread below which values are the same number but for rounding in single precision: never shown as colours.
 NOISE = 2e-5
 #: Spread (of values that lie between 0 and 1) below which a stretched colour scale would suggest more than there is.
@@ -63,17 +50,12 @@ class Map(NamedTuple):
         return self._asdict()
 
 
-def layer_title(layer: str) -> str:
-    """``layer_2`` → ``layer 2``."""
-    return layer.replace("_", " ")
-
-
 def digits_for(spread: float) -> int:
     """Decimals that tell values of such a spread apart."""
     return 4 if spread >= 1e-3 else 5
 
 
-def note_for(label: str, values: Sequence[float]) -> tuple[bool, str]:
+def note_for(label: str, values: Sequence[float], words: Words) -> tuple[bool, str]:
     """Whether a map is flat, and what to say about its range.
 
     Returns:
@@ -82,19 +64,14 @@ def note_for(label: str, values: Sequence[float]) -> tuple[bool, str]:
     lowest, highest = min(values), max(values)
     spread = highest - lowest
     if len(values) == 1:
-        return True, f"One atom, one value: {lowest:.3f}."
+        return True, words("map.one_atom", value=f"{lowest:.3f}")
     if spread <= NOISE:
-        return (
-            True,
-            f"Flat: every atom has {label.lower()} {lowest:.3f}. The colours run from 0 to 1 and tell nothing apart.",
-        )
+        return True, words("map.flat", label=label, value=f"{lowest:.3f}")
     if spread <= NEARLY_FLAT:
         digits = digits_for(spread)
-        return False, (
-            f"Nearly flat: the atoms differ by only {spread:.2g} ({lowest:.{digits}f} to {highest:.{digits}f}). "
-            "The colours are stretched over that range."
-        )
-    return False, f"Range in this crystal: {lowest:.3f} to {highest:.3f}."
+        ends = {"low": f"{lowest:.{digits}f}", "high": f"{highest:.{digits}f}"}
+        return False, words("map.nearly_flat", spread=f"{spread:.2g}", **ends)
+    return False, words("map.range", low=f"{lowest:.3f}", high=f"{highest:.3f}")
 
 
 def scale_for(values: Sequence[float]) -> float:
@@ -103,14 +80,18 @@ def scale_for(values: Sequence[float]) -> float:
     return next((end for end in SCALES_EV if largest <= end), SCALES_EV[-1])
 
 
+def signed_ev(value: float) -> str:
+    """Three decimals with their sign, as print has it."""
+    return f"{value:+.3f}".replace("-", "−")
+
+
 def said_of_told(prediction: Prediction, words: Words | None = None) -> str:
     """By how much what was told moved the gap, in words; empty where nothing was told."""
-    words = words or Words()
     effect = prediction.told_effect_ev
     if effect is None:
         return ""
-    change = f"{'−' if effect < 0 else '+'}{abs(effect):.3f}"
-    return words("map.changed_nothing" if abs(effect) < CHANGED_EV else "map.changed", change=change)
+    key = "map.changed_nothing" if abs(effect) < CHANGED_EV else "map.changed"
+    return (words or Words())(key, change=signed_ev(effect))
 
 
 def _in_ev(prediction: Prediction, name: str, words: Words) -> Map | None:
@@ -119,17 +100,16 @@ def _in_ev(prediction: Prediction, name: str, words: Words) -> Map | None:
     values = [float(value) for value in given if value is not None]
     if len(values) != len(given) or not values:
         return None
-    key, total = IN_EV[name], sum(values)
+    key, scale = IN_EV[name], scale_for(values)
     flat = max(values) - min(values) < EQUAL_EV
-    note = words("map.sum", sum=f"{total:+.3f}".replace("-", "−"), scale=f"{scale_for(values):g}")
+    note = words("map.sum", sum=signed_ev(sum(values)), scale=f"{scale:g}")
     if len(values) == 1:
-        note = f"{words('map.one_atom')} {note}"
+        note = f"{words('map.only_atom')} {note}"
     elif flat:
-        note = f"{words('map.all_equal', value=f'{values[0]:+.3f}'.replace('-', '−'))} {note}"
-    meaning = words(f"{key}_meaning")
-    if name == "contribution_ev" and prediction.reference_ev is not None:
-        meaning = words(f"{key}_meaning", reference=f"{prediction.reference_ev:.2f}")
-    return Map(name, "", words(key), meaning, values, min(values), max(values), flat, note, "eV", scale_for(values))
+        note = f"{words('map.all_equal', value=signed_ev(values[0]))} {note}"
+    reference = "–" if prediction.reference_ev is None else f"{prediction.reference_ev:.2f}"
+    meaning = words(f"{key}_meaning", reference=reference)
+    return Map(name, "", words(key), meaning, values, min(values), max(values), flat, note, "eV", scale)
 
 
 def maps_of(prediction: Prediction, words: Words | None = None) -> list[Map]:
@@ -139,16 +119,18 @@ def maps_of(prediction: Prediction, words: Words | None = None) -> list[Map]:
         prediction: With atoms; without them the list is empty. Text shares are missing in a prediction without text.
         words: In which language; None takes English.
     """
+    words = words or Words()
     atoms: list[AtomReport] = prediction.atoms or []
     if not atoms:
         return []
-    found = [made for name in IN_EV if (made := _in_ev(prediction, name, words or Words())) is not None]
-    for name, (label, meaning) in MAPS.items():
+    found = [made for name in IN_EV if (made := _in_ev(prediction, name, words)) is not None]
+    for name in MAPS:
+        label, meaning = words(f"map.{name}"), words(f"map.{name}_meaning")
         for layer in getattr(atoms[0], name):
             values = [getattr(atom, name)[layer] for atom in atoms]
             if any(value is None for value in values):
                 continue
-            flat, note = note_for(label, values)
+            flat, note = note_for(label, values, words)
             found.append(
                 Map(
                     name,
@@ -165,31 +147,33 @@ def maps_of(prediction: Prediction, words: Words | None = None) -> list[Map]:
     return found
 
 
-def atom_table(prediction: Prediction, maps: Sequence[Map]) -> dict[str, Any]:
+def atom_table(prediction: Prediction, maps: Sequence[Map], words: Words | None = None) -> dict[str, Any]:
     """The per-atom table: number, element, one column per map and layer, then the place in the cell.
+
+    Args:
+        prediction: With atoms.
+        maps: What :func:`maps_of` gave.
+        words: In which language; None takes English.
 
     Returns:
         ``columns`` (label, numeric, digits, ``map`` = place in ``maps`` or null) and ``rows`` in the order of the file.
     """
+    words = words or Words()
     several = len({entry.layer for entry in maps if entry.layer}) > 1
+    counted = {"numeric": True, "digits": 0, "map": None, "title": words("map.column_atom_title")}
     columns: list[dict[str, Any]] = [
-        {
-            "label": "Atom",
-            "numeric": True,
-            "digits": 0,
-            "map": None,
-            "title": "counted from 0, as in JSON, CSV, pymatgen and ASE",
-        },
-        {"label": "Element", "numeric": False, "map": None},
+        {"label": words("map.column_atom"), **counted},
+        {"label": words("map.column_element"), "numeric": False, "map": None},
     ]
     for place, entry in enumerate(maps):
-        label = f"{entry.label}, {layer_title(entry.layer)}" if several and entry.layer else entry.label
-        label = f"{label} ({entry.unit})" if entry.unit else label
+        label = f"{entry.label} ({entry.unit})" if entry.unit else entry.label
+        if several and entry.layer:
+            label = f"{label}, {words('map.layer', n=entry.layer.rpartition('_')[2])}"
         digits = digits_for(entry.highest - entry.lowest)
         columns.append({"label": label, "numeric": True, "digits": digits, "map": place, "title": entry.meaning})
-    along = "fractional coordinate along"
     columns.extend(
-        {"label": axis, "numeric": True, "digits": 4, "map": None, "title": f"{along} {axis}"} for axis in "abc"
+        {"label": axis, "numeric": True, "digits": 4, "map": None, "title": words("map.column_along", axis=axis)}
+        for axis in "abc"
     )
     rows = [
         [atom.index, atom.element, *(entry.values[place] for entry in maps), *atom.frac_coords]
