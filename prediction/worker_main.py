@@ -1,21 +1,23 @@
 """What runs inside a worker process: read a structure and build its graph, or describe it, one job at a time.
 
-Started as ``python -P -m hsegap.prediction.worker_main ROLE MEMORY_BYTES CPU_SECONDS``. Jobs arrive as frames on
-standard input, answers leave as frames on what was standard output; anything a library prints goes to standard error
-instead. The process ends when its input ends, so it never outlives the server. A job that burns more than its share of
-processor time is ended by the kernel even if nobody is left to kill it.
+Started as ``python -P -m hsegap.prediction.worker_main ROLE MEMORY_BYTES CPU_SECONDS quiet|loud``. Jobs arrive as
+frames on standard input, answers leave as frames on what was standard output; anything a library prints goes to
+standard error instead, and to nobody once a quiet process is ready. The process ends when its input ends, so it never
+outlives the server. A job that burns more than its share of processor time is ended by the kernel even if nobody is
+left to kill it.
 """
 
 from __future__ import annotations
 
 import os
 import resource
+import select
 import signal
 import sys
 import time
 import traceback
 from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -23,6 +25,9 @@ from hsegap.prediction.messages import PREFIX, DescribeAnswer, Job, ReadAnswer, 
 
 if TYPE_CHECKING:
     from hsegap.structures import Crystal
+
+#: A process that gets no job for so long after its start belongs to a server, seconds.
+IDLE_S = 2.0
 
 
 def read_job(job: Job) -> ReadAnswer:
@@ -37,7 +42,7 @@ def read_job(job: Job) -> ReadAnswer:
     started = time.perf_counter()
     crystal = _read(job)
     was_read = time.perf_counter()
-    limits = {"max_atoms": job.max_atoms, "max_edges": job.max_edges}
+    limits: dict[str, Any] = {"max_atoms": job.max_atoms, "max_edges": job.max_edges}
     graph = build_graph(crystal, **job.graph, **limits)
     try:
         strained = tuple(
@@ -160,7 +165,14 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _warm_up(role)
+    if sys.argv[4] == "quiet":  # the parent keeps what was said until here
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - no path, a device
+            os.dup2(nowhere.fileno(), 2)
+            os.dup2(2, 1)
     answers.write(pack({"ready": True}))
+    if not select.select([jobs], [], [], IDLE_S)[0]:
+        # Nobody waits: a second's import that only POSCAR files need, which a short command would pay for in vain.
+        import pymatgen.io.vasp.inputs  # noqa: F401
     while True:
         head_bytes, body_bytes = PREFIX.unpack(_read_exactly(jobs, PREFIX.size))
         head, body = _read_exactly(jobs, head_bytes), _read_exactly(jobs, body_bytes)

@@ -15,19 +15,14 @@ import json
 import logging
 import os
 import queue
-import selectors
 import signal
-import subprocess
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hsegap.children import python_path
-from hsegap.folders import cache_folder
 from hsegap.prediction.errors import Failure, internal_error
-from hsegap.prediction.messages import PREFIX, Refusal, unpack
-from hsegap.quiet import QUIET
+from hsegap.prediction.messages import Refusal
+from hsegap.prediction.worker_process import LOOK_S, Abandoned, Died, Expired, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,192 +34,20 @@ if TYPE_CHECKING:
 logger = logging.getLogger("hsegap.workers")
 Taken = TypeVar("Taken")
 
-#: Longest a worker may take to import what it needs, on a busy machine.
-START_DEADLINE_S = {"read": 120.0, "describe": 300.0}
 #: Address space of one worker, bytes. Far above what the largest allowed crystal needs.
 MEMORY_BYTES = {"read": 4 * 2**30, "describe": 6 * 2**30}
-#: Largest answer taken from a worker.
-MAX_ANSWER_BYTES = 2**30
-#: How long a job goes on for a caller who has gone away, seconds: a new process costs as much as reading many files.
-SPARED_S = {"read": 2.0, "describe": 0.0}
-#: How often a waiting thread looks whether its caller has gone away, seconds.
-LOOK_S = 0.1
-
-
-class _Died(Exception):  # noqa: N818 - an event inside this file, not an error a caller sees
-    """The process ended before it answered."""
-
-
-class _Expired(Exception):  # noqa: N818 - as above
-    """The moment to stop waiting has passed."""
-
-
-class _Abandoned(_Expired):
-    """The caller has gone away."""
-
-
-def _wait(
-    selector: selectors.BaseSelector, expires_at: float, abandoned: threading.Event | None, spared_until: float
-) -> None:
-    """Wait until a pipe is ready. A caller who goes away before ``spared_until`` changes nothing yet.
-
-    Raises:
-        _Expired: If ``expires_at`` passes first.
-        _Abandoned: If the caller goes away first.
-    """
-    while True:
-        remaining = max(0.0, expires_at - time.monotonic())
-        if selector.select(remaining if abandoned is None else min(LOOK_S, remaining)):
-            return
-        if abandoned is not None and abandoned.is_set() and time.monotonic() >= spared_until:
-            raise _Abandoned
-        if time.monotonic() >= expires_at:
-            raise _Expired
-
-
-class Worker:
-    """One child process. Used by one thread at a time."""
-
-    def __init__(self, role: str, *, deadline_s: float, memory_bytes: int) -> None:
-        # A library that wants a folder for its settings and caches gets one of ours.
-        environment = {**QUIET, "MPLCONFIGDIR": str(cache_folder() / "matplotlib"), **os.environ}
-        environment.pop("HSEGAP_TOKEN", None)
-        environment.update(
-            # One thread each, and the same wording on every run: robocrys's text depends on the hash seed.
-            OMP_NUM_THREADS="1",
-            OPENBLAS_NUM_THREADS="1",
-            MKL_NUM_THREADS="1",
-            OMP_WAIT_POLICY="PASSIVE",
-            PYTHONHASHSEED="0",
-            MPLBACKEND="Agg",
-            PYTHONPATH=python_path(),
-        )
-        # -P: the working directory must not be able to put a module in front of ours.
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "hsegap.prediction.worker_main",
-            role,
-            str(memory_bytes),
-            str(deadline_s + 5),
-        ]
-        quiet = None if logger.isEnabledFor(logging.DEBUG) else subprocess.DEVNULL
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=quiet,
-            env=environment,
-            start_new_session=True,
-        )
-        self.role = role
-        self.ready = False
-        self._started = time.monotonic()
-        self._buffer = bytearray()
-        assert self._process.stdin is not None  # noqa: S101 - for the type checker: both are pipes
-        assert self._process.stdout is not None  # noqa: S101 - as above
-        self._jobs, self._answers = self._process.stdin, self._process.stdout
-        os.set_blocking(self._jobs.fileno(), False)
-        os.set_blocking(self._answers.fileno(), False)
-
-    @property
-    def pid(self) -> int:
-        """Process id."""
-        return self._process.pid
-
-    @property
-    def alive(self) -> bool:
-        """Whether the process still runs."""
-        return self._process.poll() is None
-
-    def wait_ready(self, expires_at: float, abandoned: threading.Event | None = None) -> None:
-        """Wait until the imports are done.
-
-        Raises:
-            _Expired: If ``expires_at`` passes first or the caller goes away; the process goes on starting.
-            _Died: If it ends, or takes longer than any start may.
-        """
-        if self.ready:
-            return
-        limit = self._started + START_DEADLINE_S[self.role]
-        try:
-            self._receive(min(expires_at, limit), abandoned)
-        except _Abandoned:
-            raise
-        except _Expired:
-            if time.monotonic() >= limit:
-                raise _Died from None
-            raise
-        self.ready = True
-
-    def ask(
-        self, job: Job, expires_at: float, abandoned: threading.Event | None = None
-    ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Send one job and wait for its answer.
-
-        Raises:
-            _Expired: If it takes too long or the caller goes away; the process must be killed then.
-            _Died: If the process ends.
-        """
-        view, spared_until = memoryview(job.frame()), time.monotonic() + SPARED_S[self.role]
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._jobs, selectors.EVENT_WRITE)
-            while view:
-                _wait(selector, expires_at, abandoned, spared_until)
-                try:
-                    view = view[os.write(self._jobs.fileno(), view) :]
-                except BlockingIOError:
-                    continue
-                except OSError:
-                    raise _Died from None
-        return self._receive(expires_at, abandoned, spared_until)
-
-    def _receive(
-        self, expires_at: float, abandoned: threading.Event | None, spared_until: float = 0.0
-    ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._answers, selectors.EVENT_READ)
-
-            def fill(wanted: int) -> None:
-                while len(self._buffer) < wanted:
-                    _wait(selector, expires_at, abandoned, spared_until)
-                    try:
-                        chunk = os.read(self._answers.fileno(), 2**20)
-                    except BlockingIOError:
-                        continue
-                    if not chunk:
-                        raise _Died
-                    self._buffer += chunk
-
-            fill(PREFIX.size)
-            head_bytes, body_bytes = PREFIX.unpack(self._buffer[: PREFIX.size])
-            wanted = PREFIX.size + head_bytes + body_bytes
-            if wanted > MAX_ANSWER_BYTES:
-                raise _Died
-            fill(wanted)
-        frame = bytes(self._buffer[PREFIX.size : wanted])
-        del self._buffer[:wanted]
-        try:
-            return unpack(frame[:head_bytes], frame[head_bytes:])
-        except (ValueError, KeyError, TypeError):
-            raise _Died from None
-
-    def stop(self, *, kill: bool = False) -> int:
-        """End the process and tell how it ended (negative: by that signal)."""
-        if kill and self.alive:
-            self._process.kill()
-        for stream in (self._jobs, self._answers):
-            stream.close()
-        try:
-            return self._process.wait(timeout=2)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            return self._process.wait()
+#: Starts that may fail one after the other before jobs are refused for a while, and the longest such while, seconds.
+FAILED_STARTS = 3
+LONGEST_PAUSE_S = 60.0
 
 
 def _no_turn() -> Failure:
     return Failure.make("timeout", "No worker was free in time.", "Try again later, or send fewer crystals at once.")
+
+
+def _how(code: int) -> str:
+    """How a process ended, in words."""
+    return signal.Signals(-code).name if code < 0 else f"exit status {code}"
 
 
 class WorkerPool:
@@ -251,6 +74,9 @@ class WorkerPool:
         self._closed = threading.Event()
         #: Processes that had to be ended and started anew.
         self.replaced = 0
+        # Starts that failed since one succeeded, and the moment until which no more are tried.
+        self._failed_starts = 0
+        self._paused_until = 0.0
 
     def start(self) -> None:
         """Start one process without waiting for it, so that its imports overlap with the caller's own."""
@@ -259,7 +85,8 @@ class WorkerPool:
         except queue.Empty:
             return
         try:
-            slot[0] = slot[0] or self._spawn()
+            if time.monotonic() >= self._paused_until:
+                slot[0] = slot[0] or self._spawn()
         finally:
             self._slots.put(slot)
 
@@ -331,24 +158,29 @@ class WorkerPool:
         if worker is not None and not worker.alive:  # it died between two jobs, so no job is to blame
             self._discard(slot)
             worker = None
+        if worker is None and time.monotonic() < self._paused_until:
+            return self._cannot_start()
         if worker is None:
             worker = slot[0] = self._spawn()
         try:
             worker.wait_ready(expires_at, abandoned)
+            self._failed_starts = 0
             answer, arrays = worker.ask(job, min(expires_at, time.monotonic() + self.deadline_s), abandoned)
-        except _Abandoned:
+        except Abandoned:
             if worker.ready:  # one that is still starting works for whoever comes next
                 self._replace(slot)
             return Failure.make("timeout", "The caller did not wait for the answer.")
-        except _Expired:
+        except Expired:
             if worker.ready:
                 self._replace(slot)
                 what = "Reading the structure" if self.role == "read" else "Describing the structure"
                 return Failure.make("timeout", f"{what} took longer than {self.deadline_s:g} s.")
             return Failure.make("timeout", "The worker process was still starting.", "Try again in a few seconds.")
-        except _Died:
-            code = self._replace(slot)
-            how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+        except Died:
+            if not worker.ready:
+                return self._failed_to_start(slot, worker)
+            code = self._replace(slot, kill=False)
+            how = _how(code)
             logger.error("a %s worker ended: %s", self.role, how)  # noqa: TRY400 - the traceback here is of no interest
             return Failure.make("internal", f"The process working on this structure ended unexpectedly ({how}).")
         except BaseException:
@@ -366,17 +198,34 @@ class WorkerPool:
     def _spawn(self) -> Worker:
         return Worker(self.role, deadline_s=self.deadline_s, memory_bytes=self._memory)
 
-    def _replace(self, slot: list[Worker | None]) -> int:
+    def _failed_to_start(self, slot: list[Worker | None], worker: Worker) -> Failure:
+        """Give a worker up that ended before it could work: what it cannot import, the next one cannot either."""
+        words = worker.words()
+        how = _how(self._discard(slot, kill=False))
+        self._failed_starts += 1
+        # Killed from outside, the next one may do; after a few it is no accident.
+        beyond = self._failed_starts - FAILED_STARTS
+        if beyond >= 0:
+            self._paused_until = time.monotonic() + min(LONGEST_PAUSE_S, 2.0**beyond)
+        logger.error("a %s worker could not start: %s%s", self.role, how, f"\n{words}" if words else "")
+        return self._cannot_start(how)
+
+    def _cannot_start(self, how: str = "") -> Failure:
+        reason = f" ({how})" if how else ""
+        message = f"The process that works on structures could not start{reason}."
+        return Failure.make("internal", message, "The server's log says why; its installation may be incomplete.")
+
+    def _replace(self, slot: list[Worker | None], *, kill: bool = True) -> int:
         """End a worker and start the next one at once, so that the next job does not wait for its imports."""
-        code = self._discard(slot)
+        code = self._discard(slot, kill=kill)
         self.replaced += 1
         if not self._closed.is_set():
             slot[0] = self._spawn()
         return code
 
-    def _discard(self, slot: list[Worker | None]) -> int:
+    def _discard(self, slot: list[Worker | None], *, kill: bool = True) -> int:
         worker, slot[0] = slot[0], None
-        return worker.stop(kill=True) if worker is not None else 0
+        return worker.stop(kill=kill) if worker is not None else 0
 
     def close(self) -> None:
         """End all processes; a job still running is lost."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 PAGE = "/ui"
 #: An answer of an error kept to be put into the shape of all our errors; BentoML's and Starlette's are far shorter.
 MAX_ERROR_BYTES = 64 * 1024
+#: Most of what a function of the page says when it refuses its values.
+MAX_REFUSAL_CHARS = 500
 
 
 class Outgoing:
@@ -115,6 +117,8 @@ def shaped(status: int, body: bytes, *, method: str, path: str) -> tuple[Failure
         if status == 400 and isinstance(data.get("detail"), list):
             failure = Failure.from_validation(data["detail"])
             return failure, status_of(failure)
+        if is_page(path) and isinstance(inner, str):  # what a function of the page refuses is no fault of the server
+            return Failure.make("invalid_request", inner[:MAX_REFUSAL_CHARS], "See docs/api.md for its arguments."), 400
     path = path[:100]
     if status == 404:
         return Failure.make(

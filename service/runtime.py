@@ -17,11 +17,15 @@ from hsegap.service.observe import start_metrics
 from hsegap.service.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from hsegap.service.core import Core
 
 logger = logging.getLogger("hsegap.service")
+
+
+async def _nothing() -> None:
+    """Where nobody wants to know."""
 
 
 class Runtime:
@@ -31,6 +35,8 @@ class Runtime:
         self.core: Core | None = None
         self.has_page = False
         self.draining = False
+        #: Called when another artifact answers.
+        self.when_swapped: Callable[[], Awaitable[Any]] = _nothing
         #: Set by a server that calls :meth:`drain` itself.
         self.owns_signals = False
         self._reloading = False
@@ -104,6 +110,7 @@ class Runtime:
                 await asyncio.to_thread(fresh.close)
                 return
             old, self.core = self.core, fresh
+            await self.when_swapped()
             logger.warning("now %s %s answers", fresh.artifact.manifest.name, fresh.artifact.manifest.version)
             ends = time.monotonic() + self.settings.request_timeout_s
             while old.in_flight and time.monotonic() < ends:  # noqa: ASYNC110 - a count has no event

@@ -28,12 +28,12 @@ def load_examples(folder: Path | None = None) -> list[dict[str, Any]]:
 
     Returns:
         One entry per CIF, in the order of their names: ``label``, ``structure``, ``description`` (empty if none is
-        stored).
+        stored, or the artifact finds the text unlike those it was trained on).
     """
     import hashlib
 
     folder = folder or EXAMPLES_FOLDER
-    stored: dict[str, dict[str, str]] = (
+    stored: dict[str, dict[str, Any]] = (
         json.loads(DESCRIPTIONS.read_text(encoding="utf-8")) if DESCRIPTIONS.is_file() else {}
     )
     found = []
@@ -46,7 +46,7 @@ def load_examples(folder: Path | None = None) -> list[dict[str, Any]]:
                 "label": re.sub(r"[_-]+", " ", path.stem),
                 "name": path.name,
                 "structure": content.decode("utf-8"),
-                "description": entry.get("description", "") if current else "",
+                "description": entry.get("description", "") if current and entry.get("offered", True) else "",
             }
         )
     return found

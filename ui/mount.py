@@ -23,7 +23,7 @@ from hsegap.ui.uploads import SWEEP_S
 from hsegap.ui.words import TAGS, catalogue, language_of, with_words
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from fastapi import FastAPI
     from starlette.requests import Request
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from hsegap.artifact.artifact import Artifact
-    from hsegap.ui.backend import Backend
+    from hsegap.ui.backend import Backend, Bounds
     from hsegap.ui.uploads import Uploads
 
 logger = logging.getLogger("hsegap.page")
@@ -257,7 +257,27 @@ async def _sweep(uploads: Uploads) -> None:
             logger.warning("old uploads could not be deleted", exc_info=True)
 
 
-def ui_app(core: Backend) -> FastAPI:
+@contextlib.contextmanager
+def kept_uploads(bounds: Bounds) -> Iterator[Uploads]:
+    """The place for visitors' uploads, for as long as the server lives.
+
+    A folder that only this process's user can enter; Gradio's usual one is shared by everybody on the machine.
+
+    Args:
+        bounds: The server's limits.
+    """
+    from hsegap.ui.uploads import Uploads
+
+    upload_folder.remove_abandoned()
+    own = upload_folder.make()
+    os.environ["GRADIO_TEMP_DIR"] = str(own.files)
+    try:
+        yield Uploads(own.files, most_bytes=bounds.max_uploads_bytes, most_visitor_bytes=bounds.max_visitor_bytes)
+    finally:
+        own.remove()
+
+
+def ui_app(core: Backend, uploads: Uploads) -> FastAPI:
     """Make the page for a core.
 
     Mount it under ``/ui``. Its lifespan starts Gradio's queue and the deletion of old uploads; a server that mounts it
@@ -265,25 +285,18 @@ def ui_app(core: Backend) -> FastAPI:
 
     Args:
         core: What answers. The page calls only its ``_async`` methods and ``model_info``.
+        uploads: From :func:`kept_uploads`, entered before.
     """
     # Read while Gradio is imported. It fetches nothing then.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault(
         "MPLCONFIGDIR", str(cache_folder() / "matplotlib")
     )  # Gradio imports matplotlib, which makes a folder
-    # Uploads in a folder that only this process's user can enter; Gradio's usual one is shared by everybody on the
-    # machine.
-    upload_folder.remove_abandoned()
-    own = upload_folder.make()
-    os.environ["GRADIO_TEMP_DIR"] = str(own.files)
     import gradio as gr
     from fastapi import FastAPI
 
     from hsegap.ui import door, page
-    from hsegap.ui.uploads import Uploads
 
-    bounds = core.settings
-    uploads = Uploads(own.files, most_bytes=bounds.max_uploads_bytes, most_visitor_bytes=bounds.max_visitor_bytes)
     blocks = page.build(core, uploads)
     door.guard_events(blocks, uploads)
 
@@ -293,7 +306,6 @@ def ui_app(core: Backend) -> FastAPI:
         yield
         for task in tasks:
             task.cancel()
-        own.remove()
 
     app = FastAPI(title="hsegap page", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
 import time
 from pathlib import Path
@@ -82,7 +83,7 @@ class Uploads:
                 self._size[visitor, path] = Path(path).lstat().st_size
 
     def has_room(self, visitor: str, size: int) -> bool:
-        """Whether an upload of so many bytes keeps within both quotas.
+        """Whether an upload of so many bytes keeps within both quotas and finds room on the disk.
 
         Looks at the folder, so that broken-off uploads count too.
         """
@@ -91,7 +92,8 @@ class Uploads:
         files, everybody = self._measured()
         everybody += sum(self._arriving.values())
         return (
-            kept + size <= self.most_visitor_bytes
+            size + sum(self._arriving.values()) <= shutil.disk_usage(self.folder).free
+            and kept + size <= self.most_visitor_bytes
             and everybody + size <= self.most_bytes
             and len(mine) < MOST_VISITOR_FILES
             and files < MOST_FILES

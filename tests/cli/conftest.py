@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
-from typer.testing import CliRunner
 
-from support.commands import Outcome, run_command
+from support.commands import Outcome, run_command, run_here
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
-    from typer import Typer
+    from collections.abc import Callable
 
     from hsegap.prediction.predictor import Predictor
 
@@ -33,19 +29,6 @@ def hsegap(tmp_path: Path) -> Callable[..., Outcome]:
         return run_command(*arguments, cwd=cwd, env=own | (env or {}), stdin=stdin)
 
     return run
-
-
-def invoke(app: Typer, arguments: Sequence[object], *, stdin: bytes, columns: int) -> Outcome:
-    """Run a command in this process; what it raises is raised here."""
-    done = CliRunner().invoke(
-        app,
-        list(map(str, arguments)),
-        input=stdin,
-        env={"COLUMNS": str(columns)},
-        catch_exceptions=False,
-        prog_name="hsegap",
-    )
-    return Outcome(done.exit_code, done.stdout, done.stderr)
 
 
 class Lent:
@@ -67,16 +50,13 @@ class Lent:
 @pytest.fixture
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
     """Run `hsegap ARGUMENTS…` in this process, somewhere else, on a terminal of ``columns``: what no process is needed to show."""
-    from hsegap import cli as command
-
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir(exist_ok=True)
     for name in [name for name in os.environ if name.startswith("HSEGAP_")]:
         monkeypatch.delenv(name)
 
     def run(*arguments: object, stdin: bytes = b"", columns: int = 200) -> Outcome:
-        with contextlib.chdir(elsewhere):
-            return invoke(command.app, arguments, stdin=stdin, columns=columns)
+        return run_here(*arguments, cwd=elsewhere, stdin=stdin, columns=columns)
 
     return run
 
@@ -84,11 +64,9 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcom
 @pytest.fixture
 def here(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
     """Run `hsegap ARGUMENTS…` in this process and working directory, with the session's predictor in place of one of its own."""
-    from hsegap import cli as command
-
     monkeypatch.setattr("hsegap.commands.predict.open_predictor", lambda *_, **__: Lent(predictor))
 
     def run(*arguments: object, stdin: bytes = b"", columns: int = 200) -> Outcome:
-        return invoke(command.app, arguments, stdin=stdin, columns=columns)
+        return run_here(*arguments, cwd=Path.cwd(), stdin=stdin, columns=columns)
 
     return run

@@ -13,12 +13,15 @@ import pytest
 import torch
 
 from hsegap.artifact.artifact import Artifact
+from support.commands import run_here
 from support.networks import FULL_MIDDLE, random_network
 from support.shared_material import write_tiny_transformer
 from support.small_data import cif_text, textbook
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 COMMAND = Path(sys.executable).parent / "hsegap"
+#: As much as an export needs to have one of everything.
+SHALLOW = {"alignn_layers": 1, "gcn_layers": 1, **FULL_MIDDLE, "middle_fusion_layers": "0"}
 TEXT = "NaCl is Halite, Rock Salt structured."
 
 
@@ -134,7 +137,7 @@ def test_verify_passes_from_elsewhere(exported, tmp_path):
 def test_our_checkpoint_takes_the_encoder_it_was_trained_with(tiny_encoder, golden, tmp_path):
     from hsegap.text import TextEncoder
 
-    network = random_network(**FULL_MIDDLE, text_features=16)
+    network = random_network(**SHALLOW, text_features=16)
     settings = TextEncoder.load(tiny_encoder).settings.model_dump(mode="json")
     content = {
         "model": network.state_dict(),
@@ -149,8 +152,8 @@ def test_our_checkpoint_takes_the_encoder_it_was_trained_with(tiny_encoder, gold
         "averaged": ["/home/someone/one.pt", "/home/someone/two.pt"],
     }
     torch.save(content, tmp_path / "best_model.pt")
-    done = hsegap("export", "best_model.pt", "-o", "mine", "--golden", golden, "--no-describe", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    done = run_here("export", "best_model.pt", "-o", "mine", "--golden", golden, "--no-describe", cwd=tmp_path)
+    assert done.status == 0, done.stderr
     assert "assumed" not in done.stderr
     raw = json.loads((tmp_path / "mine" / "manifest.json").read_text())
     assert raw["elements"] == ["Na", "Cl"]
@@ -166,8 +169,8 @@ def test_our_checkpoint_takes_the_encoder_it_was_trained_with(tiny_encoder, gold
     # The same again, with an encoder that reads texts otherwise than in training.
     content["facts"]["text_encoder"] = {**settings, "max_tokens": 20}
     torch.save(content, tmp_path / "best_model.pt")
-    done = hsegap("export", "best_model.pt", "-o", "other", "--golden", golden, "--no-describe", cwd=tmp_path)
-    assert done.returncode == 1
+    done = run_here("export", "best_model.pt", "-o", "other", "--golden", golden, "--no-describe", cwd=tmp_path)
+    assert done.status == 1
     assert "max_tokens" in done.stderr
     assert not (tmp_path / "other").exists()
 
@@ -194,7 +197,7 @@ def test_what_cannot_be_exported_is_said_and_nothing_is_written(  # noqa: PLR091
 ):
     save_foreign(tmp_path / "x.pt")
     places = {"ENCODER": str(tiny_encoder), "TRANSFORMER": str(tiny_transformer)}
-    done = hsegap(
+    done = run_here(
         "export",
         "x.pt",
         "-o",
@@ -205,7 +208,7 @@ def test_what_cannot_be_exported_is_said_and_nothing_is_written(  # noqa: PLR091
         *(places.get(part, part) for part in arguments),
         cwd=tmp_path,
     )
-    assert done.returncode == (2 if said.startswith("--set takes") else 1)
+    assert done.status == (2 if said.startswith("--set takes") else 1)
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()

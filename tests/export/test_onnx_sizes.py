@@ -18,18 +18,23 @@ EVERYTHING = {
     "use_fine_grained_attention": True,
     "use_cross_modal_attention": True,
     "late_fusion_type": "tucker",
-    "middle_fusion_layers": "0,2",
+    "alignn_layers": 2,
+    "gcn_layers": 1,
+    "middle_fusion_layers": "0,1",
     "classification": True,
     **FULL_MIDDLE,
 }
 CONFIGURATIONS = {
     "everything": EVERYTHING,
     "constant scales, empty text encoded": {
+        "alignn_layers": 2,
+        "gcn_layers": 1,
+        "middle_fusion_layers": "1",
         "use_middle_fusion": True,
         "no_text": "encode_empty",
         "late_fusion_type": "bilinear",
     },
-    "graph only, jarvis": {"use_text": False, "graph_flavour": "jarvis"},
+    "graph only, jarvis": {"alignn_layers": 2, "gcn_layers": 2, "use_text": False, "graph_flavour": "jarvis"},
 }
 
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from hsegap.children import python_path
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.messages import PREFIX, Job, ReadAnswer, pack, unpack
-from hsegap.prediction.workers import WorkerPool
+from hsegap.prediction.workers import FAILED_STARTS, WorkerPool
 from support.processes import running, until
 from support.service_samples import BAD, MGO, NACL, SILICON, supercell
 
@@ -191,6 +192,30 @@ def test_many_threads_share_few_workers() -> None:
     assert got == names
     assert len(pool.pids()) == 2
     pool.close()
+
+
+def test_a_worker_that_cannot_import_is_not_started_for_ever_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "pymatgen.py").write_text("raise ImportError('libtest.so.0 is not there')")
+    monkeypatch.setattr(
+        "hsegap.prediction.worker_process.python_path", lambda: f"{tmp_path}{os.pathsep}{python_path()}"
+    )
+    pool = WorkerPool("read", size=1, deadline_s=30)
+    try:
+        answers = [pool.run(job(SILICON), expires_at=soon()) for _ in range(FAILED_STARTS)]
+        assert {code_of(answer) for answer in answers} == {"internal"}
+        assert all("exit status 1" in answer.error.message for answer in answers if isinstance(answer, Failure))
+        assert caplog.text.count("ImportError: libtest.so.0 is not there") == FAILED_STARTS
+        refused = [pool.run(job(SILICON), expires_at=soon()) for _ in range(100)]
+        assert {code_of(answer) for answer in refused} == {"internal"}
+        # Within the pause of a second, which a busy machine may exceed once, none is started.
+        assert caplog.text.count("could not start") <= FAILED_STARTS + 1
+        assert not pool.pids()
+        monkeypatch.undo()
+        assert until(lambda: not isinstance(pool.run(job(SILICON), expires_at=soon()), Failure)), "it is tried again"
+    finally:
+        pool.close()
 
 
 def test_a_closed_pool_takes_no_job_and_leaves_no_process() -> None:

@@ -1,7 +1,8 @@
-"""The installed `hsegap` command run as a user runs it, as a process, and what its tables hold."""
+"""The `hsegap` command run as a user runs it, as a process, or in this one; and what its tables hold."""
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -50,6 +51,24 @@ def run_command(*arguments: object, cwd: Path, env: dict[str, str], stdin: bytes
         check=False,
     )
     return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def run_here(*arguments: object, cwd: Path, stdin: bytes = b"", columns: int = 200) -> Outcome:
+    """Run `hsegap ARGUMENTS…` in this process, on a terminal of ``columns``: what needs no process. What it raises is raised here."""
+    from typer.testing import CliRunner
+
+    from hsegap.cli import app
+
+    with contextlib.chdir(cwd):
+        done = CliRunner().invoke(
+            app,
+            list(map(str, arguments)),
+            input=stdin,
+            env={"COLUMNS": str(columns)},
+            catch_exceptions=False,
+            prog_name="hsegap",
+        )
+    return Outcome(done.exit_code, done.stdout, done.stderr)
 
 
 def csv_rows(path: Path) -> list[dict[str, str]]:

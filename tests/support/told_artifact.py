@@ -28,7 +28,7 @@ def _export(place: Path, encoder: Path) -> None:
 
     (place / "golden").mkdir(parents=True)
     (place / "golden" / "NaCl.cif").write_text(NACL)
-    network = random_network(text_features=16, **TOLD)
+    network = random_network(text_features=16, alignn_layers=1, gcn_layers=1, **TOLD)
     torch.save({"model": network.state_dict(), "config": network.config.model_dump()}, place / "told.pt")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

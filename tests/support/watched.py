@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -23,6 +24,7 @@ TELLING = (
     "RAY_USAGE_STATS_ENABLED",
 )
 CALLS = "%network,open,openat,creat,mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,link,linkat,symlink,symlinkat,truncate"
+CHANGING = frozenset(CALLS.split(",")[3:]) | {"rmdir", "chmod", "fchmodat", "utimensat", "mknod", "mknodat"}
 CALL = re.compile(r"^(?:\d+ +)?(\w+)\((.*)\) = (-?\d+)", re.DOTALL)
 ADDRESS = re.compile(r'inet_addr\("([^"]+)"\)|inet_pton\(AF_INET6, "([^"]+)"')
 #: Opened by whoever looks a name up.
@@ -99,6 +101,36 @@ def seen(trace: Path, cwd: Path) -> Seen:
         elif status >= 0 and name in CALLS.split(","):
             written += _paths(arguments, cwd)
     return Seen(asked, [path for path in written if not HARMLESS.fullmatch(path)])
+
+
+class Touch(NamedTuple):
+    """One call that named a path.
+
+    Attributes:
+        call: Its name.
+        path: Absolute.
+        changes: Whether it made, wrote, renamed or deleted something.
+    """
+
+    call: str
+    path: str
+    changes: bool
+
+
+def touches(trace: Path, cwd: Path) -> list[Touch]:
+    """Every path that a program so much as looked for, whether it was there or not.
+
+    Args:
+        trace: What strace has written.
+        cwd: Where the program was started.
+    """
+    found = []
+    for name, arguments, status in _calls(trace.read_text(errors="replace").splitlines()):
+        if name == "connect":
+            continue
+        writes = bool(re.search(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC", arguments)) if "open" in name else name in CHANGING
+        found += [Touch(name, path, writes and status >= 0) for path in _paths(arguments, cwd)]
+    return found
 
 
 def _calls(lines: list[str]) -> list[tuple[str, str, int]]:

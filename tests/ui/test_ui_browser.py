@@ -229,7 +229,7 @@ def slow_to_describe() -> str:
 
 
 def test_describing_shows_progress_can_be_cancelled_and_then_fills_the_box(visit: Open) -> None:
-    silicon = next(entry for entry in load_examples() if entry["name"] == "Si.cif")
+    salt = next(entry for entry in load_examples() if entry["name"] == "NaCl.cif")
     found = visit()
     # A text kept from an earlier run would be there before anyone could cancel.
     paste(found, slow_to_describe())
@@ -238,13 +238,13 @@ def test_describing_shows_progress_can_be_cancelled_and_then_fills_the_box(visit
     found.page.click("#hs-cancel")
     found.page.wait_for_function("() => document.querySelector('#hs-status').innerText.startsWith('Cancelled')")
     assert found.page.input_value("#hs-description textarea") == ""
-    paste(found, silicon["structure"])
+    paste(found, salt["structure"])
     found.page.click("#hs-describe")
     found.page.wait_for_function(
         "() => document.querySelector('#hs-description textarea').value.length > 20", timeout=180_000
     )
     # The very words that the example comes with: nobody wrote those by hand.
-    assert found.page.input_value("#hs-description textarea") == silicon["description"]
+    assert found.page.input_value("#hs-description textarea") == salt["description"]
     assert found.page.locator("#hs-cancel").is_hidden()
     found.page.click("#hs-predict")
     found.answered()

@@ -237,12 +237,12 @@ def test_an_upload_serves_its_own_visitor_and_is_not_deleted_by_an_event(attacke
     ):
         path = upload(owner)
         [batch] = [function for function in functions(owner) if "file" in function["kinds"]]
-        event = [[{"path": path, "orig_name": "../../shown.cif", "meta": META}], False]
+        event = [[{"path": path, "orig_name": "../../shown.cif", "meta": META}], False, "en"]
         [outcome] = outcomes(owner, batch["id"], [event], session="own")
         assert outcome["success"] is True
         assert outcome["output"]["data"][0]["rows"][0]["formula"] == "Si"
         assert Path(path).read_text() == SILICON
-        stream = [[{"path": path, "is_stream": True, "meta": META}], False]
+        stream = [[{"path": path, "is_stream": True, "meta": META}], False, "en"]
         assert outcomes(owner, batch["id"], [stream], session="own-stream")[0]["success"] is False
         assert Path(path).exists()
         for stranger in (other, nobody):
@@ -257,7 +257,7 @@ def test_two_visitors_may_upload_the_same_file(attacked: Attacked) -> None:
         assert upload(other, "same.cif", ROCK_SALT) == path
         [batch] = [function for function in functions(one) if "file" in function["kinds"]]
         for visitor in (one, other):
-            [outcome] = outcomes(visitor, batch["id"], [[[{"path": path, "meta": META}], False]], session="same")
+            [outcome] = outcomes(visitor, batch["id"], [[[{"path": path, "meta": META}], False, "en"]], session="same")
             assert outcome["output"]["data"][0]["rows"][0]["formula"] == "NaCl"
 
 

@@ -45,8 +45,12 @@ def test_static_files_stay_small_enough_to_read() -> None:
 def test_the_examples_are_there_and_described() -> None:
     examples = load_examples()
     assert len(examples) >= 12
-    missing = [entry["name"] for entry in examples if not entry["description"]]
+    stored = json.loads(DESCRIPTIONS.read_text(encoding="utf-8"))
+    missing = [entry["name"] for entry in examples if not stored.get(entry["name"], {}).get("description")]
     assert not missing, f"run `python -m hsegap.ui.example_descriptions`: no description for {missing}"
+    offered = {entry["name"] for entry in examples if entry["description"]}
+    assert offered == {name for name, entry in stored.items() if entry["offered"]}
+    assert len(offered) >= 10
 
 
 def test_stored_descriptions_are_those_of_these_files() -> None:
