@@ -177,8 +177,8 @@ def _head_arrays(name: str, head: ErrorHead) -> dict[str, np.ndarray]:
 
 def embedding_of(learned: Learned) -> Reference:
     """Where embeddings of training crystals lie, as the artifact will hold it."""
-    parts = [np.asarray(learned.arrays[f"embedding_{part}"], dtype=np.float64) for part in ("mean", "whiten")]
-    return Reference(*parts, float(learned.settings["scaled"]["limits"]["embedding"]))
+    mean, whiten = (np.asarray(learned.arrays[f"embedding_{part}"], dtype=np.float64) for part in ("mean", "whiten"))
+    return Reference(mean, whiten, float(learned.settings["scaled"]["limits"]["embedding"]))
 
 
 def _mean_point(training: Sequence[Seen]) -> dict[str, np.ndarray]:

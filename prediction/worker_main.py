@@ -17,7 +17,7 @@ import sys
 import time
 import traceback
 from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -42,7 +42,7 @@ def read_job(job: Job) -> ReadAnswer:
     started = time.perf_counter()
     crystal = _read(job)
     was_read = time.perf_counter()
-    limits = {"max_atoms": job.max_atoms, "max_edges": job.max_edges}
+    limits: dict[str, Any] = {"max_atoms": job.max_atoms, "max_edges": job.max_edges}
     graph = build_graph(crystal, **job.graph, **limits)
     try:
         strained = tuple(

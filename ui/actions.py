@@ -119,16 +119,16 @@ def _payload(request: PredictRequest, prediction: Prediction, words: Words) -> d
     from hsegap.ui.read_panel import read_html
 
     crystal = crystal_of(prediction)
-    maps = maps_of(prediction)
-    table = atom_table(prediction, maps)
+    maps, english = maps_of(prediction, words), maps_of(prediction)
     return {
         "scene": scene(crystal),
         "read": read_html(summary_of(crystal), prediction, words),
         "maps": [entry.as_json() for entry in maps],
-        "table": table,
+        "table": atom_table(prediction, maps, words),
         "prediction": prediction.model_dump(mode="json"),
         "request": request.model_dump(mode="json"),
-        "csv": table_csv(table),
+        # Files have the same columns in every language.
+        "csv": table_csv(atom_table(prediction, english)),
         "cif": cif_with_maps(crystal, prediction, maps),
     }
 

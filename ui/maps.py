@@ -7,20 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hsegap.ui.words import Words
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hsegap.prediction.schemas import AtomReport, Prediction
 
-#: Names and explanations of the maps, in the order in which they are offered: the most telling one first.
-MAPS: dict[str, tuple[str, str]] = {
-    "text_share": (
-        "Text share",
-        "How much of an atom's vector came from the description after the fusion: 0 none, 1 all.",
-    ),
-    "importance": ("Importance", "How strongly the network lets the description act on an atom: 0 to 1."),
-    "gate": ("Gate", "Mean opening of the gate that lets the description in, over all channels."),
-}
+#: The maps in the order in which they are offered, the most telling one first; catalogues name and explain them.
+MAPS = ("text_share", "importance", "gate")
 #: Spread below which values are the same number but for rounding in single precision: never shown as colours.
 NOISE = 2e-5
 #: Spread (of values that lie between 0 and 1) below which a stretched colour scale would suggest more than there is.
@@ -45,17 +40,12 @@ class Map(NamedTuple):
         return self._asdict()
 
 
-def layer_title(layer: str) -> str:
-    """``layer_2`` → ``layer 2``."""
-    return layer.replace("_", " ")
-
-
 def digits_for(spread: float) -> int:
     """Decimals that tell values of such a spread apart."""
     return 4 if spread >= 1e-3 else 5
 
 
-def note_for(label: str, values: Sequence[float]) -> tuple[bool, str]:
+def note_for(label: str, values: Sequence[float], words: Words) -> tuple[bool, str]:
     """Whether a map is flat, and what to say about its range.
 
     Returns:
@@ -64,37 +54,35 @@ def note_for(label: str, values: Sequence[float]) -> tuple[bool, str]:
     lowest, highest = min(values), max(values)
     spread = highest - lowest
     if len(values) == 1:
-        return True, f"One atom, one value: {lowest:.3f}."
+        return True, words("map.one_atom", value=f"{lowest:.3f}")
     if spread <= NOISE:
-        return (
-            True,
-            f"Flat: every atom has {label.lower()} {lowest:.3f}. The colours run from 0 to 1 and tell nothing apart.",
-        )
+        return True, words("map.flat", label=label, value=f"{lowest:.3f}")
     if spread <= NEARLY_FLAT:
         digits = digits_for(spread)
-        return False, (
-            f"Nearly flat: the atoms differ by only {spread:.2g} ({lowest:.{digits}f} to {highest:.{digits}f}). "
-            "The colours are stretched over that range."
-        )
-    return False, f"Range in this crystal: {lowest:.3f} to {highest:.3f}."
+        ends = {"low": f"{lowest:.{digits}f}", "high": f"{highest:.{digits}f}"}
+        return False, words("map.nearly_flat", spread=f"{spread:.2g}", **ends)
+    return False, words("map.range", low=f"{lowest:.3f}", high=f"{highest:.3f}")
 
 
-def maps_of(prediction: Prediction) -> list[Map]:
+def maps_of(prediction: Prediction, words: Words | None = None) -> list[Map]:
     """The maps of a prediction that have values, most telling first, layers ascending.
 
     Args:
         prediction: With atoms; without them the list is empty. Text shares are missing in a prediction without text.
+        words: In which language; None takes English.
     """
+    words = words or Words()
     atoms: list[AtomReport] = prediction.atoms or []
     if not atoms:
         return []
     found = []
-    for name, (label, meaning) in MAPS.items():
+    for name in MAPS:
+        label, meaning = words(f"map.{name}"), words(f"map.{name}_meaning")
         for layer in getattr(atoms[0], name):
             values = [getattr(atom, name)[layer] for atom in atoms]
             if any(value is None for value in values):
                 continue
-            flat, note = note_for(label, values)
+            flat, note = note_for(label, values, words)
             found.append(
                 Map(
                     name,
@@ -111,30 +99,31 @@ def maps_of(prediction: Prediction) -> list[Map]:
     return found
 
 
-def atom_table(prediction: Prediction, maps: Sequence[Map]) -> dict[str, Any]:
+def atom_table(prediction: Prediction, maps: Sequence[Map], words: Words | None = None) -> dict[str, Any]:
     """The per-atom table: number, element, one column per map and layer, then the place in the cell.
+
+    Args:
+        prediction: With atoms.
+        maps: What :func:`maps_of` gave.
+        words: In which language; None takes English.
 
     Returns:
         ``columns`` (label, numeric, digits, ``map`` = place in ``maps`` or null) and ``rows`` in the order of the file.
     """
+    words = words or Words()
     several = len({entry.layer for entry in maps}) > 1
+    counted = {"numeric": True, "digits": 0, "map": None, "title": words("map.column_atom_title")}
     columns: list[dict[str, Any]] = [
-        {
-            "label": "Atom",
-            "numeric": True,
-            "digits": 0,
-            "map": None,
-            "title": "counted from 0, as in JSON, CSV, pymatgen and ASE",
-        },
-        {"label": "Element", "numeric": False, "map": None},
+        {"label": words("map.column_atom"), **counted},
+        {"label": words("map.column_element"), "numeric": False, "map": None},
     ]
     for place, entry in enumerate(maps):
-        label = f"{entry.label}, {layer_title(entry.layer)}" if several else entry.label
+        label = f"{entry.label}, {words('map.layer', n=entry.layer.rpartition('_')[2])}" if several else entry.label
         digits = digits_for(entry.highest - entry.lowest)
         columns.append({"label": label, "numeric": True, "digits": digits, "map": place, "title": entry.meaning})
-    along = "fractional coordinate along"
     columns.extend(
-        {"label": axis, "numeric": True, "digits": 4, "map": None, "title": f"{along} {axis}"} for axis in "abc"
+        {"label": axis, "numeric": True, "digits": 4, "map": None, "title": words("map.column_along", axis=axis)}
+        for axis in "abc"
     )
     rows = [
         [atom.index, atom.element, *(entry.values[place] for entry in maps), *atom.frac_coords]

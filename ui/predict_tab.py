@@ -243,7 +243,7 @@ def _wire_scripts(put: _Inputs, gate: Any, shown: tuple[Any, ...], described: An
     """
     import gradio as gr
 
-    fields = [put.structure, put.format_, put.description, put.known]
+    fields: list[Any] = [put.structure, put.format_, put.description, put.known]
     local: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
     gr.on([field.change for field in fields], None, fields, js="(...now) => { window.hsegap?.fields(now); }", **local)
     put.source.fill(

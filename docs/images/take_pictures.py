@@ -1,6 +1,8 @@
 """Take the pictures of the page that stand in this folder: the real server, a real crystal, Chromium without a window.
 
-``python docs/images/take_pictures.py`` needs the extra ``dev`` and Chromium; ``page.png`` is the one in the README.
+``python docs/images/take_pictures.py`` needs the extra ``dev`` and Chromium; ``page.png`` and ``page-zh.png`` are the
+ones in the READMEs. To be run after a change of the page and with every new artifact, after ``python -m
+hsegap.ui.example_descriptions``.
 """
 
 from __future__ import annotations
@@ -49,22 +51,26 @@ def save(page: Any, name: str, *, full: bool = True) -> None:
     print(f"{name}.png: {picture.width} x {picture.height}, {(HERE / f'{name}.png').stat().st_size // 1024} kB")
 
 
-def predict(page: Any) -> None:
-    """Upload rutile, describe it with its stored description, predict."""
-    from hsegap.ui.examples import load_examples
+def open_page(browser: Any, url: str, size: str, colours: str, locale: str) -> Any:
+    """The page as a visitor with such a screen and language finds it."""
+    width, height = SIZES[size]
+    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=colours, locale=locale)
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(f"{url}/ui/")
+    page.wait_for_function("() => window.hsegap?.put && document.querySelector('.hs-chip')")
+    return page
 
-    rutile = next(entry for entry in load_examples() if entry["name"] == "TiO2_rutile.cif")
-    page.set_input_files("#hs-source input[type=file]", ROOT / "examples" / rutile["name"])
+
+def predict(page: Any) -> None:
+    """Predict rutile with its description, where the artifact takes it."""
+    page.click('.hs-chip[data-name="TiO2_rutile.cif"]')
     page.wait_for_selector("#hs-answer .hs-gap")
-    page.fill("#hs-description textarea", rutile["description"])
-    page.click("#hs-predict")
-    page.wait_for_selector(".hs-compare")
-    page.wait_for_selector('[data-role=picture][data-drawn^="text_share"]')
+    page.wait_for_selector("#hs-maps [data-role=picture][data-drawn]")
 
 
 def batch(page: Any, broken: Path) -> None:
     """Predict all examples and one file that is cut off."""
-    page.get_by_role("tab", name="Batch").click()
+    page.locator("#hs-tabs [role=tab]").nth(1).click()
     page.set_input_files("#hs-batch-files input[type=file]", [*sorted((ROOT / "examples").glob("*.cif")), broken])
     page.wait_for_function("() => document.querySelector('#hs-batch-files').innerText.includes('cut_off')")
     page.click("#hs-batch-go")
@@ -87,21 +93,20 @@ def main() -> None:
             browser = playwright.chromium.launch(
                 executable_path=shutil.which("chromium"), args=["--no-sandbox", "--enable-unsafe-swiftshader"]
             )
-            for size, (width, height) in SIZES.items():
+            for name, locale in {"page": "en-US", "page-zh": "zh-CN"}.items():
+                page = open_page(browser, url, "wide", "light", locale)
+                predict(page)
+                page.set_viewport_size({"width": SIZES["wide"][0], "height": 1260})
+                save(page, name, full=False)
+                page.close()
+            for size in SIZES:
                 for colours in ("light", "dark"):
-                    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=colours)
-                    page.set_default_timeout(PATIENCE_MS)
-                    page.goto(f"{url}/ui/")
-                    page.wait_for_function("() => window.hsegap && document.querySelector('.hs-chip')")
+                    page = open_page(browser, url, size, colours, "en-US")
                     predict(page)
-                    if (size, colours) == ("wide", "light"):
-                        page.set_viewport_size({"width": width, "height": 1260})
-                        save(page, "page", full=False)
-                        page.set_viewport_size({"width": width, "height": height})
                     save(page, f"predict-{size}-{colours}")
                     batch(page, broken)
                     save(page, f"batch-{size}-{colours}")
-                    page.get_by_role("tab", name="Model").click()
+                    page.locator("#hs-tabs [role=tab]").nth(2).click()
                     save(page, f"model-{size}-{colours}")
                     page.close()
             browser.close()

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 SKIPPED_FOLDERS = {"build", "dist", "node_modules", "artifacts", "runs"}
-#: The rooms that are subpackages.
-PACKAGES = (
-    "structures",
-    "text",
-    "artifact",
-    "prediction",
-    "batch",
-    "evaluation",
-    "ui",
-    "service",
-    "python",
-    "models",
-    "training",
-    "export",
-    "commands",
+#: The rooms that are subpackages and hold code, as the package's build file lists them.
+PACKAGES = tuple(
+    name.removeprefix("hsegap.")
+    for name in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    if name not in {"hsegap", "hsegap.artifacts", "hsegap.examples"}
 )
 #: The files of hsegap/ count as a room of their own.
 FACE = "face"

@@ -16,33 +16,13 @@ from hsegap.training.data import load_splits
 from hsegap.training.options import OptionsError, options_from
 from hsegap.training.run import run_training
 from support.networks import random_network
-from support.small_data import write_jarvis
+from support.small_data import small_training
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    return write_jarvis(tmp_path_factory.mktemp("data"))
-
-
 def small(root, **values):
-    given = {
-        "root_dir": str(root),
-        "property": "gap",
-        "n_train": 16,
-        "n_val": 4,
-        "n_test": 4,
-        "cache_dir": str(root / "cache"),
-    }
-    network = {
-        "hidden_features": 12,
-        "embedding_features": 8,
-        "alignn_layers": 1,
-        "gcn_layers": 1,
-        "cross_modal_hidden_dim": 8,
-    }
-    return {**given, **network, "epochs": 2, "batch_size": 8, "learning_rate": 0.01, **values}
+    return {**small_training(root, root / "runs"), **values}
 
 
 def test_the_average_follows_the_weights():

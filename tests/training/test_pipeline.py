@@ -6,9 +6,7 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,9 +15,10 @@ import yaml
 from hsegap.models import read_checkpoint
 from hsegap.training.options import OptionsError
 from hsegap.training.pipeline import read_recipe, run_recipe
+from support.commands import COMMAND, run_here
 from support.small_data import write_jarvis
 
-COMMAND = Path(sys.executable).with_name("hsegap")
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
@@ -76,7 +75,8 @@ def recipe(tmp_path, tiny_encoder):
 
 
 def hsegap(path, *more):
-    return subprocess.run([COMMAND, "train", path, *more], capture_output=True, text=True, timeout=300, check=False)
+    """`hsegap train RECIPE …` in this process: what each of its own would take longest for is importing torch."""
+    return run_here("train", path, *more, cwd=path.parent)
 
 
 def test_killed_and_repeated_it_comes_to_the_same_network(recipe):
@@ -90,14 +90,14 @@ def test_killed_and_repeated_it_comes_to_the_same_network(recipe):
     process.wait()
     assert not (recipe.runs / "mean.pt").exists()
     second = hsegap(path)
-    assert second.returncode == 0, second.stderr
+    assert second.status == 0, second.stderr
     interrupted = read_checkpoint(recipe.runs / "mean.pt").network.state_dict()
 
     third = hsegap(path)
     assert third.stderr.count("finished before") == 3
 
     finished = recipe.runs.rename(recipe.runs.with_name("first"))
-    assert hsegap(path).returncode == 0
+    assert hsegap(path).status == 0
     assert all(
         torch.equal(value, interrupted[key])
         for key, value in read_checkpoint(recipe.runs / "mean.pt").network.state_dict().items()
@@ -110,13 +110,13 @@ def test_killed_and_repeated_it_comes_to_the_same_network(recipe):
 
 
 def test_what_a_changed_step_leads_to_is_trained_anew(recipe):
-    assert hsegap(recipe(), "--only", "pretrain", "--only", "fold 0").returncode == 0
+    assert hsegap(recipe(), "--only", "pretrain", "--only", "fold 0").status == 0
 
     def longer(content):
         content["steps"][0]["train"]["epochs"] = 2
 
     again = hsegap(recipe(longer), "--only", "pretrain", "--only", "fold 0")
-    assert again.returncode == 0, again.stderr
+    assert again.status == 0, again.stderr
     assert "finished before" not in again.stderr
 
 
@@ -146,5 +146,5 @@ def test_a_command_that_fails_stops_the_recipe(tmp_path):
     path = tmp_path / "recipe.yaml"
     path.write_text(yaml.safe_dump({"steps": [{"name": "check", "hsegap": ["verify", "--artifact", str(tmp_path)]}]}))
     done = hsegap(path)
-    assert done.returncode == 1
+    assert done.status == 1
     assert "step failed" in done.stderr

@@ -26,6 +26,10 @@ OVERFLOW = """() => [...document.querySelectorAll('.hs-header *, .hs-card, .hs-c
 #: Marks left in the page, keys shown in place of words, and in Chinese English words that are no names.
 UNWORDED = """() => [document.body.innerText, ...[...document.querySelectorAll('[title], [aria-label], [placeholder]')].flatMap(
   (e) => [e.title, e.ariaLabel, e.placeholder])].join('\\n').match(/%%[a-z_.]+|\\b(?:batch|map|cell|model|share|answer|warning)\\.[a-z_]+\\b/g)"""
+#: Labels, buttons and heads without a single Chinese character, names of crystals, files and formats left out.
+NOT_CHINESE = r"""() => [...document.querySelectorAll('label, button, h2, h3, th, dt, figcaption, .hs-note, .hs-meaning')].filter(
+  (e) => e.offsetParent && !e.closest('.hs-chips, [data-hs-language], .hs-failures, #hs-batch-files')).map((e) => e.innerText.trim()).filter(
+  (text) => /[a-z]{4}/i.test(text) && !/[\u4e00-\u9fff]/.test(text) && !/^(JSON|hsegap)/.test(text))"""
 WALKS = [
     (360, False, "zh-CN"),
     (360, True, "en-US"),
@@ -46,6 +50,8 @@ def check(found: Visit, where: str) -> None:
     assert found.page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth"), where
     assert not found.page.evaluate(OVERFLOW), where
     assert not found.page.evaluate(UNWORDED), where
+    if where != "model" and found.page.evaluate("() => document.documentElement.lang") == "zh-CN":
+        assert not found.page.evaluate(NOT_CHINESE), where
     serious = [
         (finding["id"], [node["html"][:200] for node in finding["nodes"]])
         for finding in Axe().run(found.page).response["violations"]

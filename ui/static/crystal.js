@@ -9,6 +9,8 @@ const ELEMENTS = { name: "element", layer: "", label: t("map.element"), meaning:
 // The height of the colour bar, and how much larger one press of a button makes the crystal.
 const BAR = 0.14;
 const STEP = 1.3;
+// As in ui/maps.py: below this the note says that the colours suggest more than there is.
+const NEARLY_FLAT = 0.02;
 // Plotly takes the light's place relative to the camera; nearer than the crystal is negative.
 const LIGHT = { x: -1, y: 1.2, z: -2.5 };
 const HIDDEN = { visible: false, showspikes: false };
@@ -263,7 +265,7 @@ class CrystalView {
     legend.hidden = this.map !== ELEMENTS;
     note.hidden = this.map === ELEMENTS;
     note.textContent = this.map.note ?? "";
-    note.classList.toggle("hs-flat", Boolean(this.map.flat) || /flat/i.test(this.map.note ?? ""));
+    note.classList.toggle("hs-flat", Boolean(this.map.flat) || this.map.highest - this.map.lowest <= NEARLY_FLAT);
     legend.replaceChildren(...Object.entries(scene.elements).map(([symbol, { colour: fill }]) => {
       const entry = document.createElement("span");
       const dot = document.createElement("i");

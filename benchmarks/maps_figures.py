@@ -1,0 +1,131 @@
+"""The tables of benchmarks/maps.py, Markdown, as they stand in the model card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LABELS = {
+    "contribution_ev": "contribution",
+    "text_effect_ev": "effect of the text",
+    "gate": "gate",
+    "importance": "importance",
+    "text_share": "text share",
+}
+SIGNED = frozenset({"contribution_ev", "text_effect_ev"})
+
+
+def rank_correlation(values: Sequence[float], effects: Sequence[float]) -> float:
+    """Spearman's; not a number where either is constant but for rounding or fewer than three are defined."""
+    from scipy.stats import spearmanr
+
+    one, other = np.asarray(values, dtype=float), np.asarray(effects, dtype=float)
+    both = np.isfinite(one) & np.isfinite(other)
+    if both.sum() < 3 or np.ptp(one[both]) < 1e-6 or np.ptp(other[both]) < 1e-7:
+        return float("nan")
+    return float(spearmanr(one[both], other[both]).statistic)
+
+
+def _correlations(records: Sequence[dict[str, Any]], name: str) -> dict[str, list[float]]:
+    """Rank correlations of one map by what was changed, one per crystal."""
+    found: dict[str, list[float]] = {key: [] for key in ("element", "reference", "withheld", "substituted", "moved")}
+    for record in records:
+        values = np.array(record["maps"].get(name, []))
+        if not len(values) or not np.isfinite(values).all():
+            continue
+        sign = np.asarray if name in SIGNED else np.abs
+        for key in ("element", "reference"):
+            found[key].append(rank_correlation(values, sign(np.array(record["occlusion"][key]))))
+        few = values[: record["few"]]
+        if record["withheld"] is not None:
+            found["withheld"].append(rank_correlation(few, sign(np.array(record["withheld"]))))
+        for key in ("substituted", "moved"):
+            found[key].append(rank_correlation(np.abs(few), record[key]))
+    return found
+
+
+def _mean(values: Sequence[float]) -> str:
+    defined = [value for value in values if np.isfinite(value)]
+    return f"{np.mean(defined):.2f} ({len(defined)})" if defined else "–"
+
+
+def _areas(records: Sequence[dict[str, Any]], way: str, name: str) -> tuple[float, float]:
+    """An order's area as a share of the best order's, and as a share of the way from random to best."""
+    rows = [record["areas"][way] for record in records if name in record["areas"][way]]
+    own, best, random = (sum(row[key] for row in rows) for key in (name, "best", "random"))
+    return own / best, (own - random) / (best - random)
+
+
+def report(found: dict[str, Any]) -> str:
+    """All tables.
+
+    Args:
+        found: What :mod:`benchmarks.maps` gathered.
+    """
+    records, ionic = found["crystals"], found["ionic"]
+    lines = [
+        "## Maps",
+        (
+            f"On {len(records)} described test crystals with four or more inequivalent sites: "
+            "mean rank correlation over sites (in "
+            "brackets the crystals where it is defined) between each map and what the network does when an atom's "
+            "vector is replaced "
+            "by its element's mean or by the reference, the text is kept from the atom, its element is replaced by "
+            "the nearest "
+            "isovalent one, or it is moved by 0.1 Å. Command: `python benchmarks/maps.py`; "
+            "its head says what was fixed beforehand."
+        ),
+        "",
+        "| map | element's mean | reference | text withheld | substituted | moved |",
+        "|---|---|---|---|---|---|",
+    ]
+    names = [name for name in LABELS if any(name in record["maps"] for record in records)]
+    for name in names:
+        columns = _correlations(records, name)
+        lines.append(f"| {LABELS[name]} | " + " | ".join(_mean(values) for values in columns.values()) + " |")
+    lines += [
+        "",
+        (
+            "Area of deletion and insertion curves as a share of the best order's; "
+            "in brackets the share of the way from random orders to it."
+        ),
+        "",
+        "| order by | deletion | insertion |",
+        "|---|---|---|",
+    ]
+    for name in [*names, "random"]:
+        cells = []
+        for way in ("deletion", "insertion"):
+            share, above = _areas(records, way, name)
+            cells.append(f"{share:.2f} ({above:.2f})")
+        lines.append(f"| {LABELS.get(name, name)} | {' | '.join(cells)} |")
+    shuffled = found["shuffled"]
+    lines += [
+        "",
+        (
+            f"With the head's weights permuted, contributions correlate with the true ones by {shuffled['mean']:.2f} "
+            "on average (mean absolute "
+            f"{shuffled['mean absolute']:.2f}, {shuffled['crystals']} crystals). "
+            "Change of an atom's contribution, eV, on the same crystals:"
+        ),
+        "",
+        "| change | largest | mean |",
+        "|---|---|---|",
+        *(f"| {name} | {row['largest']:.1e} | {row['mean']:.1e} |" for name, row in found["invariances"].items()),
+    ]
+    if ionic:
+        higher = sum(row["per anion"] > row["per cation"] for row in ionic)
+        means = {key: np.mean([row[key] for row in ionic]) for key in ("per anion", "per cation")}
+        lines += [
+            "",
+            (
+                f"Of {len(ionic)} binary oxides and halides of metals in the test set, {higher} have a larger "
+                "contribution per anion than per "
+                f"cation (means {means['per anion']:+.2f} and {means['per cation']:+.2f} eV)."
+            ),
+        ]
+    return "\n".join(lines)
