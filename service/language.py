@@ -24,9 +24,9 @@ def told(answer: BaseModel) -> BaseModel:
     if LANGUAGE.get() == "en":
         return answer
     if isinstance(answer, Failure):
-        return failure_in_chinese(answer)  # type: ignore[return-value]  # of the same class
+        return failure_in_chinese(answer)
     if isinstance(answer, BatchResponse):
         return answer.model_copy(update={"items": [told(item) for item in answer.items]})
     if isinstance(answer, Prediction | GeneratedDescription):
-        return answer.model_copy(update={"warnings": [warning_in_chinese(warning) for warning in answer.warnings]})  # type: ignore[return-value]  # as above
+        return answer.model_copy(update={"warnings": [warning_in_chinese(warning) for warning in answer.warnings]})
     return answer
