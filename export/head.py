@@ -111,8 +111,8 @@ def export_head(network: CrystalTextNetwork, folder: Path) -> None:
     module = HeadLine(copy.deepcopy(network).eval().cpu().requires_grad_(requires_grad=False))
     example = example_line(network.config)
     # Gradients come out of autograd as mutations of empty tensors, which ONNX has no words for.
-    table = torch._decomp.core_aten_decompositions()  # noqa: SLF001 - its documented place
-    table = {**table, torch.ops.aten.empty_like.default: torch.zeros_like}
+    table: dict[Any, Any] = dict(torch._decomp.core_aten_decompositions())  # noqa: SLF001 - its documented place
+    table[torch.ops.aten.empty_like.default] = torch.zeros_like
     traced = make_fx(torch.func.functionalize(module), decomposition_table=table)(*example)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")

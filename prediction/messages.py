@@ -127,8 +127,8 @@ class ReadAnswer:
             CrystalGraph(**{name: arrays[f"strained_{place}_{name}"] for name in GRAPH_ARRAYS})
             for place in range(n_strained)
         )
-        given = {"frac_coords": arrays["frac_coords"], "lattice": arrays["lattice"]}
-        return cls(**header, graph=graph, strained=strained, **given)
+        frac_coords, lattice = arrays["frac_coords"], arrays["lattice"]
+        return cls(**header, graph=graph, strained=strained, frac_coords=frac_coords, lattice=lattice)
 
 
 @dataclass(frozen=True)

@@ -175,11 +175,13 @@ class Predictor:
         ran = run_network(item, self.loaded, expires_at=expires_at, compare=compare, reference=self._reporter.reference)
         if isinstance(ran, Failure):
             return ran
-        sentences = None
-        if item.explain:
-            sentences = sentence_effects(item, self.loaded, gap_raw_ev=ran.result.gap, expires_at=expires_at)
-            if isinstance(sentences, Failure):
-                return sentences
+        sentences = (
+            sentence_effects(item, self.loaded, gap_raw_ev=ran.result.gap, expires_at=expires_at)
+            if item.explain
+            else None
+        )
+        if isinstance(sentences, Failure):
+            return sentences
         return self._reporter.report(item, ran, sentences=sentences, known=self.loaded.known())
 
     def observe(self, request: PredictRequest) -> Observation | Failure:

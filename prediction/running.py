@@ -186,8 +186,9 @@ def _vectors(result: NetworkResult, item: NetworkInput) -> Vectors | None:
     if result.fused_atoms is None:
         return None
     stated = item.facts.get("pbe_gap_ev")
-    counted_from = result.structure_atoms is not None and result.pbe_gap is not None and stated is not None
-    shift = stated - result.pbe_gap if counted_from else 0.0
+    shift = 0.0
+    if result.structure_atoms is not None and result.pbe_gap is not None and stated is not None:
+        shift = stated - result.pbe_gap
     return Vectors(result.gap, result.fused_atoms, result.text_vector, result.structure_atoms, shift)
 
 

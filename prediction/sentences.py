@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hsegap.prediction.errors import Failure
@@ -70,7 +71,7 @@ def sentence_effects(
                     "Ask without `explain`, or shorten the text.",
                 )
             bare = replace(known, tokens=loaded.encode(left).tokens, has_text=left is not None)
-            effects[left] = gap_raw_ev - loaded.compute(lambda bare=bare: network.run(bare)).gap
+            effects[left] = gap_raw_ev - loaded.compute(partial(network.run, bare)).gap
         reports.append(SentenceReport(span=(start, end), effect_ev=effects[left]))
     return reports
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from hsegap.prediction.chinese import failure_in_chinese, warning_in_chinese
 from hsegap.prediction.errors import Failure
@@ -14,13 +14,12 @@ if TYPE_CHECKING:
 
     from hsegap.prediction.language import Language
 
-Answer = TypeVar("Answer", bound="BaseModel")
 
 #: The language of the request that is being answered.
 LANGUAGE: ContextVar[Language] = ContextVar("LANGUAGE", default="en")
 
 
-def told(answer: Answer) -> Answer:
+def told(answer: BaseModel) -> BaseModel:
     """The answer with the sentences of its errors and warnings in the language of the request. Codes stay."""
     if LANGUAGE.get() == "en":
         return answer

@@ -46,8 +46,8 @@ def isovalent(symbol: str, among: Iterable[str] | None = None) -> list[str]:
     others = [other for other in family if other != symbol and (allowed is None or other in allowed)]
 
     def distance(other: str) -> tuple[float, int]:
-        radii = [Element(name).atomic_radius for name in (symbol, other)]
-        gap = abs(float(radii[0]) - float(radii[1])) if all(radii) else 9.0
+        own, others_own = (Element(name).atomic_radius for name in (symbol, other))
+        gap = abs(float(own) - float(others_own)) if own and others_own else 9.0
         return gap, abs(Element(symbol).Z - Element(other).Z)
 
     return sorted(others, key=distance)
