@@ -43,7 +43,7 @@ def make_request(
     structure: str,
     format: str | None = None,  # noqa: A002 - the field's name
     description: str | None = None,
-    pbe_gap_ev: float | None = None,
+    pbe_gap_ev: str | None = None,
     **options: bool,
 ) -> PredictRequest | Failure:
     """Validate a request as HTTP does.
@@ -52,14 +52,15 @@ def make_request(
         structure: Text of the structure file.
         format: Its format; None, empty or ``auto`` recognise it.
         description: The text; blank means none.
-        pbe_gap_ev: A PBE gap that is known, eV.
+        pbe_gap_ev: A PBE gap that is known, eV, as it was typed; empty for none.
         options: ``describe`` and ``atoms``.
     """
+    gap = (pbe_gap_ev or "").strip().replace(",", ".")
     fields = {
         "structure": structure or "",
         "format": None if format in (None, "", "auto") else format,
         "description": description if description and description.strip() else None,
-        **({} if pbe_gap_ev is None else {"known": {"pbe_gap_ev": pbe_gap_ev}}),
+        **({"known": {"pbe_gap_ev": gap}} if gap else {}),
         **options,
     }
     try:

@@ -41,7 +41,7 @@ class _Inputs(NamedTuple):
     describe: gr.Button
     cancel: gr.Button
     status: gr.HTML
-    known: gr.Number
+    known: gr.Textbox
     go: gr.Button
     bare: gr.Button
 
@@ -81,13 +81,13 @@ def _inputs(words: Marks, *, takes_gap: bool) -> _Inputs:
         describe = gr.Button(words("describe.button"), size="sm", elem_id="hs-describe")
         cancel = gr.Button(words("cancel"), size="sm", elem_id="hs-cancel", visible=False)
     status = gr.HTML(elem_id="hs-status", apply_default_css=False)
-    # A network without an input for it would list the gap and not use it: then nobody is asked for one. Bounds are the
-    # request's: Gradio's own would end in a message without a name.
-    known = gr.Number(
+    # A network without an input for it would list the gap and not use it: then nobody is asked for one. Gradio's field
+    # for numbers sends 0, a metal's gap, where nothing was entered; what is no number is refused by the request's name.
+    known = gr.Textbox(
         label=words("known.label"),
         info=words("known.info"),
-        value=None,
-        step=0.01,
+        lines=1,
+        max_lines=1,
         visible=takes_gap,
         elem_id="hs-known",
     )
@@ -108,7 +108,7 @@ class _Tab:
         self._core = core
 
     async def run(
-        self, structure: str, format_name: str, text: str, known: float | None, language: str
+        self, structure: str, format_name: str, text: str, known: str, language: str
     ) -> dict[str, Any]:
         """Predict what stands in the fields."""
         asked = [structure, format_name, text, known]
@@ -116,7 +116,7 @@ class _Tab:
         return await self._answer(asked, request, Words(language))
 
     async def run_bare(
-        self, structure: str, format_name: str, text: str, known: float | None, language: str
+        self, structure: str, format_name: str, text: str, known: str, language: str
     ) -> dict[str, Any]:
         """Predict from the structure alone, whatever else stands in the fields."""
         asked = [structure, format_name, text, known]
@@ -164,7 +164,7 @@ class _Tab:
             gate |= {"text": result.description.text, "error": "", "status": _done(done)}
         yield gate, "", "", gr.update(interactive=True), gr.update(visible=False)
 
-    async def strain_it(self, structure: str, format_name: str, text: str, known: float | None) -> dict[str, Any]:
+    async def strain_it(self, structure: str, format_name: str, text: str, known: str) -> dict[str, Any]:
         """The gap along a strain."""
         result = await actions.strain_curve(self._core, actions.make_request(structure, format_name, text, known))
         return {"error": result.model_dump(mode="json")["error"]} if isinstance(result, Failure) else result

@@ -2,7 +2,7 @@
 import { t } from "./words.js";
 
 const FIELDS = ["structure", "format", "description", "known"];
-const EMPTY = ["", "auto", "", null];
+const EMPTY = ["", "auto", "", ""];
 const state = { now: EMPTY, asked: null, describes: null };
 
 // Gradio gives an empty field as null at first and as "" later.

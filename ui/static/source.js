@@ -45,7 +45,7 @@ export function mountSource(element, { props, trigger }) {
     refused = "";
     // The counter makes picking the same crystal again a change.
     props.value = {
-      structure: entry.structure, format: entry.format ?? "auto", description: entry.description ?? "", known: props.gap ? entry.known ?? null : null,
+      structure: entry.structure, format: entry.format ?? "auto", description: entry.description ?? "", known: props.gap ? String(entry.known ?? "") : "",
       pick: (picks += 1),
     };
     trigger(predict ? "pick" : "fill");

@@ -38,7 +38,7 @@ async function unpacked(code) {
 }
 
 const exampleOf = (now) => (window.hsegap.examples ?? []).find((entry) => entry.structure === now.structure
-  && entry.description === now.description && now.format === "auto" && now.known === null);
+  && entry.description === now.description && now.format === "auto" && !now.known);
 
 // The part of the address that holds the input: an example's name, the input itself, or where this browser keeps it.
 async function inputPart(now, { shared = false } = {}) {
@@ -102,7 +102,7 @@ async function inputOf(there) {
   const [structure, description, format, known] = JSON.parse(await unpacked(code));
   return {
     structure: String(structure), description: String(description ?? ""), format: typeof format === "string" ? format : "auto",
-    known: typeof known === "number" ? known : null,
+    known: known === null || known === undefined ? "" : String(known),
   };
 }
 
@@ -117,7 +117,7 @@ async function restore() {
   try {
     const input = await inputOf(there);
     const now = inputs.now();
-    const same = input && input.structure === now.structure && input.description === now.description && (input.known ?? null) === now.known;
+    const same = input && input.structure === now.structure && input.description === now.description && String(input.known ?? "") === now.known;
     if (input && !(same && (inputs.answered() || !there.has("a")))) window.hsegap.put(input, { predict: there.has("a") });
   } catch (error) {
     console.info("the address holds no input that can be read", error);
