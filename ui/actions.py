@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from hsegap.prediction.errors import Failure, internal_error
 from hsegap.prediction.schemas import DescribeRequest, Prediction, PredictRequest
-from hsegap.ui.maps import atom_table, maps_of
+from hsegap.ui.explained import explained_html
+from hsegap.ui.maps import atom_table, maps_of, said_of_told
 from hsegap.ui.words import Words
 
 if TYPE_CHECKING:
@@ -124,6 +125,8 @@ def _payload(request: PredictRequest, prediction: Prediction, words: Words) -> d
         "scene": scene(crystal),
         "read": read_html(summary_of(crystal), prediction, words),
         "maps": [entry.as_json() for entry in maps],
+        "told": said_of_told(prediction, words),
+        "explained": explained_html(prediction, words),
         "table": atom_table(prediction, maps, words),
         "prediction": prediction.model_dump(mode="json"),
         "request": request.model_dump(mode="json"),
@@ -148,7 +151,9 @@ def cif_with_maps(crystal: Crystal, prediction: Prediction, maps: list[Map]) -> 
 
     structure = crystal.to_pymatgen()
     for entry in maps:
-        structure.add_site_property(f"{entry.name}_{entry.layer}", [round(value, 6) for value in entry.values])
+        structure.add_site_property(
+            f"{entry.name}_{entry.layer}".rstrip("_"), [round(value, 6) for value in entry.values]
+        )
     head = (
         f"# hsegap {prediction.model.name} {prediction.model.version}: predicted HSE06 gap {prediction.gap_ev:.4f} eV\n"
     )

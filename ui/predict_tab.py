@@ -9,7 +9,6 @@ from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hsegap.prediction.errors import Failure
-from hsegap.text.stated import MAX_GAP_EV
 from hsegap.ui import actions, skeletons
 from hsegap.ui.answer import answer_html, empty_html, error_html
 from hsegap.ui.components import part
@@ -82,13 +81,12 @@ def _inputs(words: Marks, *, takes_gap: bool) -> _Inputs:
         describe = gr.Button(words("describe.button"), size="sm", elem_id="hs-describe")
         cancel = gr.Button(words("cancel"), size="sm", elem_id="hs-cancel", visible=False)
     status = gr.HTML(elem_id="hs-status", apply_default_css=False)
-    # A network without an input for it would list the gap and not use it: then nobody is asked for one.
+    # A network without an input for it would list the gap and not use it: then nobody is asked for one. Bounds are the
+    # request's: Gradio's own would end in a message without a name.
     known = gr.Number(
         label=words("known.label"),
         info=words("known.info"),
         value=None,
-        minimum=0,
-        maximum=MAX_GAP_EV,
         step=0.01,
         visible=takes_gap,
         elem_id="hs-known",
@@ -114,7 +112,7 @@ class _Tab:
     ) -> dict[str, Any]:
         """Predict what stands in the fields."""
         asked = [structure, format_name, text, known]
-        request = actions.make_request(structure, format_name, text, known)
+        request = actions.make_request(structure, format_name, text, known, sensitivity=True)
         return await self._answer(asked, request, Words(language))
 
     async def run_bare(
@@ -122,7 +120,8 @@ class _Tab:
     ) -> dict[str, Any]:
         """Predict from the structure alone, whatever else stands in the fields."""
         asked = [structure, format_name, text, known]
-        return await self._answer(asked, actions.make_request(structure, format_name), Words(language))
+        request = actions.make_request(structure, format_name, sensitivity=True)
+        return await self._answer(asked, request, Words(language))
 
     async def _answer(self, asked: list[Any], request: Any, words: Words) -> dict[str, Any]:
         result = await actions.predict(self._core, request, words)

@@ -49,6 +49,8 @@ CRYSTAL = """
       <label class="hs-field" data-role="layer-field">%%map.layer_label%% <select data-role="layer"></select></label>
       <label class="hs-check" data-role="fixed-field"><input type="checkbox" data-role="fixed"> %%map.fixed%%</label>
     </div></div>
+  <p class="hs-told-said" data-role="told" role="status" hidden></p>
+  <div class="hs-seg" role="radiogroup" aria-label="%%map.inside%%" data-role="inside" hidden></div>
   <p class="hs-meaning" data-role="meaning"></p>
   <div class="hs-maps-body">
     <figure class="hs-figure">
@@ -76,6 +78,7 @@ CRYSTAL = """
     <section class="hs-read" data-role="read" aria-label="%%read.title%%"></section>
     <div class="hs-table-side" data-role="table"></div>
   </div>
+  <section class="hs-explained" data-role="explained" aria-label="%%near.title%%"></section>
 </div>
 """
 

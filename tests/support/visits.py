@@ -21,6 +21,12 @@ class Visit:
         """Click an example and wait for its answer and picture."""
         self.page.click(f'.hs-chip[data-name="{name}"]')
         self.page.wait_for_selector(f'.hs-chip[data-name="{name}"][aria-pressed="true"]')
+        # The address names the example once its own answer is shown; that of the one before may still stand there.
+        self.page.wait_for_function(
+            "(name) => { const there = new URLSearchParams(window.location.hash.slice(1)); "
+            "return there.get('example') === name && there.has('a'); }",
+            arg=name,
+        )
         self.answered()
 
     def answered(self) -> float:

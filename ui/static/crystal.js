@@ -1,5 +1,5 @@
 // The 3D crystal, its colours, its note and its table: everything here works on the answer the browser already has.
-import { PLOTLY_VIRIDIS, QUIET, colour, font, loadPlotly, onTheme, viridis } from "./plot.js";
+import { PLOTLY_DIVERGING, PLOTLY_VIRIDIS, QUIET, colour, diverging, font, loadPlotly, onTheme, viridis } from "./plot.js";
 import { cellLines, crystalMesh, sphereMesh } from "./geometry.js";
 import { Table } from "./table.js";
 import { cameraAlong, cornersOf, drawTriad, frameOf, polyhedraMesh, usualCamera } from "./viewer.js";
@@ -17,6 +17,9 @@ const HIDDEN = { visible: false, showspikes: false };
 // The wheel scrolls the page; the buttons beside the picture zoom.
 const OPTIONS = { ...QUIET, scrollZoom: false };
 const layerTitle = (layer) => t("map.layer", { n: layer.replace(/^.*_/, "") });
+const fullLabel = (map) => (map.unit ? `${map.label} (${map.unit})` : `${map.label}, ${layerTitle(map.layer)}`);
+// The tab behind which the maps from inside the network stand, where there are maps in eV.
+const INSIDE = "inside";
 
 class CrystalView {
   constructor(element) {
@@ -61,7 +64,9 @@ class CrystalView {
     this.find("read").innerHTML = payload.read; // made and escaped by the server
     this.offerCells();
     this.all = [...payload.maps, ELEMENTS];
-    this.find("title").textContent = t(payload.prediction.description.text ? "map.title_text" : "map.title");
+    this.find("told").textContent = payload.told;
+    this.find("told").hidden = !payload.told;
+    this.find("explained").innerHTML = payload.explained; // made and escaped by the server
     this.offerMaps();
     const { columns, rows } = payload.table;
     this.table = new Table(this.find("table"), {
@@ -109,30 +114,46 @@ class CrystalView {
   }
 
   offerMaps() {
-    const names = [...new Map(this.all.map((map) => [map.name, map.label]))];
+    const labels = (maps) => [...new Map(maps.map((map) => [map.name, map.label]))];
+    const inEv = this.all.filter((map) => map.unit);
+    const inner = this.all.filter((map) => !map.unit && map !== ELEMENTS);
+    this.inner = new Set(inEv.length ? inner.map((map) => map.name) : []);
+    const tab = this.inner.size ? [[INSIDE, t("map.inside")]] : [];
+    const first = inEv.length ? [...labels(inEv), ...tab, [ELEMENTS.name, ELEMENTS.label]] : labels(this.all);
+    this.radios("maps", "hs-map", first);
+    this.radios("inside", "hs-map-inside", this.inner.size ? labels(inner) : []);
+  }
+
+  radios(role, group, names) {
     const made = names.map(([name, label]) => {
       const field = document.createElement("label");
       const radio = document.createElement("input");
-      Object.assign(radio, { type: "radio", name: "hs-map", value: name });
+      Object.assign(radio, { type: "radio", name: group, value: name });
       radio.addEventListener("change", () => this.choose(name, this.find("layer").value));
       field.append(radio, document.createTextNode(label));
       return field;
     });
-    this.find("maps").replaceChildren(...made);
+    this.find(role).replaceChildren(...made);
   }
 
   choose(name, layer, { remember = true } = {}) {
+    if (name === INSIDE) [name] = this.inner;
     const layers = this.all.filter((map) => map.name === name);
     this.map = layers.find((map) => map.layer === layer) ?? layers[0];
     if (remember) {
       this.wanted = { name: this.map.name, layer: this.map.layer };
       window.dispatchEvent(new CustomEvent("hsegap-map", { detail: `${this.map.name}/${this.map.layer}` }));
     }
-    for (const radio of this.find("maps").querySelectorAll("input")) radio.checked = radio.value === name;
+    const inside = this.inner.has(name);
+    for (const radio of this.find("maps").querySelectorAll("input")) radio.checked = radio.value === (inside ? INSIDE : name);
+    for (const radio of this.find("inside").querySelectorAll("input")) radio.checked = radio.value === name;
+    this.find("inside").hidden = !inside;
+    const heading = this.payload.prediction.description.text ? "map.title_text" : "map.title";
+    this.find("title").textContent = t(this.map.unit ? "map.title_ev" : this.map === ELEMENTS ? "map.title" : heading);
     const select = this.find("layer");
     select.replaceChildren(...layers.map((map) => new Option(layerTitle(map.layer), map.layer, false, map === this.map)));
     this.find("layer-field").hidden = layers.length < 2;
-    this.find("fixed-field").hidden = this.map === ELEMENTS;
+    this.find("fixed-field").hidden = this.map === ELEMENTS || Boolean(this.map.unit);
     this.find("meaning").textContent = this.map.meaning;
     this.table.draw();
     this.draw();
@@ -147,6 +168,7 @@ class CrystalView {
   // Colour limits: the crystal's own range; 0 to 1 where the visitor asks for it or nothing but rounding would be coloured.
   limits(map = this.map) {
     if (map === ELEMENTS) return [0, 1];
+    if (map.unit) return [-map.scale, map.scale];
     const fixed = this.find("fixed").checked || map.flat;
     return fixed ? [Math.min(0, map.lowest), Math.max(1, map.highest)] : [map.lowest, map.highest];
   }
@@ -154,7 +176,7 @@ class CrystalView {
   siteColour(site, map = this.map) {
     if (map === ELEMENTS) return this.payload.scene.elements[this.payload.scene.symbols[site]].colour;
     const [low, high] = this.limits(map);
-    return viridis((map.values[site] - low) / (high - low));
+    return (map.unit ? diverging : viridis)((map.values[site] - low) / (high - low));
   }
 
   swatch(cell, value, column) {
@@ -169,7 +191,7 @@ class CrystalView {
     const { symbols } = this.payload.scene;
     const lines = [`<b>${symbols[site]}</b> · ${t("map.atom", { n: site })}`];
     for (const map of this.payload.maps) {
-      const line = `${map.label}, ${layerTitle(map.layer)}: ${map.values[site].toFixed(4)}`;
+      const line = `${fullLabel(map)}: ${map.values[site].toFixed(4)}`;
       lines.push(map === this.map ? `<b>${line}</b>` : line);
     }
     return lines.join("<br>");
@@ -211,7 +233,7 @@ class CrystalView {
     };
     const [low, high] = this.limits();
     Object.assign(trace, this.map === ELEMENTS ? this.elementColours(mesh, view) : {
-      intensity: mesh.atom.map((atom) => this.map.values[view.sites[atom]]), colorscale: PLOTLY_VIRIDIS, cmin: low, cmax: high, colorbar: this.colourBar(low, high),
+      intensity: mesh.atom.map((atom) => this.map.values[view.sites[atom]]), colorscale: this.map.unit ? PLOTLY_DIVERGING : PLOTLY_VIRIDIS, cmin: low, cmax: high, colorbar: this.colourBar(low, high),
     });
     const line = cellLines(this.cell.lattice, view.repeat);
     const outline = { type: "scatter3d", mode: "lines", ...line, hoverinfo: "skip", showlegend: false, line: { color: colour("--hs-muted"), width: 2 } };
@@ -274,16 +296,16 @@ class CrystalView {
       entry.append(dot, symbol);
       return entry;
     }));
-    const by = this.map === ELEMENTS ? this.map.label : `${this.map.label}, ${layerTitle(this.map.layer)}`;
+    const by = this.map === ELEMENTS ? this.map.label : fullLabel(this.map);
     this.find("picture").setAttribute("aria-label", `${t("map.spoken", { formula: scene.formula, by })} ${this.map.note ?? ""}`);
   }
 
   colourBar(low, high) {
-    const digits = high - low < 0.01 ? 5 : 3;
-    const ticks = this.map.flat ? [low, high] : [low, (low + high) / 2, high];
+    const digits = this.map.unit ? 2 : high - low < 0.01 ? 5 : 3;
+    const ticks = this.map.flat && !this.map.unit ? [low, high] : [low, (low + high) / 2, high];
     return {
       orientation: "h", x: 0.5, xanchor: "center", y: 0, yanchor: "bottom", len: 0.7, thickness: 12, outlinewidth: 0, tickfont: font(),
-      title: { text: `${this.map.label}, ${layerTitle(this.map.layer)}`, side: "top", font: font() }, tickvals: ticks, ticktext: ticks.map((tick) => tick.toFixed(digits)),
+      title: { text: fullLabel(this.map), side: "top", font: font() }, tickvals: ticks, ticktext: ticks.map((tick) => tick.toFixed(digits)),
     };
   }
 

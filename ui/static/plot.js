@@ -27,11 +27,23 @@ export const VIRIDIS = [
 ];
 export const PLOTLY_VIRIDIS = VIRIDIS.map((rgb, place) => [place / (VIRIDIS.length - 1), `rgb(${rgb.join(",")})`]);
 
+function mixed(scale, share) {
+  const at = Math.min(Math.max(share, 0), 1) * (scale.length - 1);
+  const left = Math.min(Math.floor(at), scale.length - 2);
+  const rgb = scale[left].map((value, channel) => Math.round(value + (at - left) * (scale[left + 1][channel] - value)));
+  return `rgb(${rgb.join(",")})`;
+}
+
+// Blue for what lowers the gap, red for what raises it, grey for nothing: told apart with every common kind of colour blindness.
+export const DIVERGING = [[33, 102, 172], [146, 183, 214], [226, 226, 226], [223, 146, 130], [178, 24, 43]];
+export const PLOTLY_DIVERGING = DIVERGING.map((rgb, place) => [place / (DIVERGING.length - 1), `rgb(${rgb.join(",")})`]);
+
 export function viridis(share) {
-  const at = Math.min(Math.max(share, 0), 1) * (VIRIDIS.length - 1);
-  const left = Math.min(Math.floor(at), VIRIDIS.length - 2);
-  const mixed = VIRIDIS[left].map((value, channel) => Math.round(value + (at - left) * (VIRIDIS[left + 1][channel] - value)));
-  return `rgb(${mixed.join(",")})`;
+  return mixed(VIRIDIS, share);
+}
+
+export function diverging(share) {
+  return mixed(DIVERGING, share);
 }
 
 export function colour(name) {

@@ -8,6 +8,7 @@ const LARGEST = 4_000_000;
 const STORED = "hsegap-input-";
 // After the last key is pressed, before a draft is kept, ms.
 const PAUSE = 400;
+const SETTLED = 60;
 const state = { tab: "predict", map: null, name: null, turn: 0, pending: null };
 
 async function through(stream, bytes, most) {
@@ -124,7 +125,8 @@ async function restore() {
 }
 
 export function startState() {
-  window.addEventListener("popstate", restore);
+  // Going back breaks off what is being fetched at that moment: what is asked next is asked a moment later.
+  window.addEventListener("popstate", () => setTimeout(restore, SETTLED));
   window.addEventListener("hsegap-shown", () => keep());
   window.addEventListener("hsegap-fields", () => {
     clearTimeout(state.pending);

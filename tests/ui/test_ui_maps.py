@@ -1,0 +1,82 @@
+"""The page's maps in eV: a fixed scale with its numbers, words where nothing changed, the inner maps one tab away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hsegap.ui.explained import explained_html
+from hsegap.ui.maps import SCALES_EV, maps_of, said_of_told, scale_for
+from hsegap.ui.words import Words
+from support.service_samples import NACL
+from support.ui_samples import atom, prediction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from support.serving import RunningServer
+    from support.visits import Visit
+
+BAR = """() => { const t = document.querySelector('#hs-maps [data-role=picture]').data[0];
+  return [t.cmin, t.cmax, t.colorbar.ticktext]; }"""
+
+
+def told(effect_ev: float | None):
+    atoms = [atom(index, "O").model_copy(update={"contribution_ev": value}) for index, value in enumerate((0.2, -0.05))]
+    made = prediction(atoms=atoms)
+    return made.model_copy(update={"told_effect_ev": effect_ev, "reference_ev": 2.0})
+
+
+def test_scales_are_fixed_and_hold_the_values() -> None:
+    assert [scale_for([value]) for value in (1e-9, -0.1, 0.11, -2.9, 40.0)] == [0.1, 0.1, 0.3, 3.0, SCALES_EV[-1]]
+
+
+def test_words_come_before_the_map_where_nothing_changed() -> None:
+    assert "changed nothing" in said_of_told(told(-0.0199))
+    assert "changed nothing" not in said_of_told(told(0.021))
+    assert said_of_told(told(None)) == ""
+
+
+def test_contribution_comes_first_and_equal_atoms_are_called_flat() -> None:
+    first = maps_of(told(None))[0]
+    assert (first.name, first.unit, first.scale, first.flat) == ("contribution_ev", "eV", 0.3, False)
+    assert "Sum +0.150 eV" in first.note
+    same = [atom(index, "O").model_copy(update={"contribution_ev": 0.2}) for index in range(2)]
+    [flat, *_] = maps_of(prediction(atoms=same))
+    assert flat.flat
+    assert "every atom adds +0.200 eV" in flat.note
+    assert "One atom" in maps_of(prediction(atoms=same[:1]))[0].note
+
+
+def test_neighbours_are_escaped() -> None:
+    from hsegap.prediction.schemas import NeighbourReport
+
+    one = NeighbourReport(id="<b>", formula="<i>", space_group=None, hse_gap_ev=1, pbe_gap_ev=None, distance=0.5)
+    made = explained_html(prediction().model_copy(update={"neighbours": [one], "sensitivity_ev": (3.3, 2.9)}), Words())
+    assert "<b>" not in made
+    assert "<i>" not in made
+    assert "2.90 – 3.30 eV" in made
+
+
+@pytest.mark.slow
+def test_the_page_opens_on_contributions_and_says_what_changed_nothing(
+    visit: Callable[..., Visit], start_server: Callable[..., RunningServer], explained_artifact: Path
+) -> None:
+    server = start_server(page=True, artifact=explained_artifact)
+    found = visit(url=server.url, alone=True)
+    found.page.fill("#hs-structure textarea", NACL)
+    found.page.click("#hs-predict")
+    found.answered()
+    found.wait_drawn("contribution_ev/")
+    low, high, ticks = found.page.evaluate(BAR)
+    assert -low == high in SCALES_EV
+    assert [float(tick.replace("−", "-")) for tick in ticks] == pytest.approx([low, 0, high])
+    assert found.page.locator("#hs-maps [data-role=inside]").is_hidden()
+    assert found.page.locator("#hs-maps .hs-near tbody tr").count() == 5
+    assert "1 %" in found.page.inner_text("#hs-maps .hs-sensitivity")
+    found.page.locator("#hs-maps [data-role=maps] input[value=inside]").check()
+    found.wait_drawn("importance/")
+    assert found.page.locator("#hs-maps [data-role=inside]").is_visible()
+    assert "Not the atom's importance" in found.page.inner_text("#hs-maps [data-role=meaning]")
