@@ -2,12 +2,12 @@
 
 Needs `hsegap serve` started beside it; only point it at a server of your own.
 
-    python benchmarks/service.py load --url http://127.0.0.1:3000    # 64 clients, 60 s, each answer as its single one
-    python benchmarks/service.py flood --url http://127.0.0.1:3000   # 256 clients, then the latency when they have gone
-    python benchmarks/service.py fuzz --url http://127.0.0.1:3000 --cases 5000            # mutated CIF and POSCAR
-    python benchmarks/service.py soak --url http://127.0.0.1:3000 --cases 100000 --pid PID  # memory, files, /metrics
+    python benchmarks/service.py load     # 64 clients, 60 s, every answer against its single one
+    python benchmarks/service.py flood    # 256 clients, then the latency when they have gone
+    python benchmarks/service.py fuzz --cases 5000             # mutated CIF and POSCAR through /predict
+    python benchmarks/service.py soak --cases 100000 --pid PID # memory, open files, size of /metrics
 
-Each ends with exit status 1 if what docs/deploy.md promises did not hold.
+Each takes --url and ends with exit status 1 if what docs/deploy.md promises did not hold.
 """
 
 from __future__ import annotations

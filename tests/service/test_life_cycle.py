@@ -130,21 +130,26 @@ def test_sigterm_answers_what_runs_turns_new_ones_away_and_ends_with_0(
     server = start_server(HSEGAP_DRAIN_S="60")
     items = [{"structure": supercell(2), "atoms": False}] * 40
 
-    async def go() -> tuple[httpx.Response, httpx.Response, httpx.Response]:
-        async with httpx.AsyncClient(base_url=server.url, timeout=120) as client:
+    async def go() -> list[httpx.Response]:
+        async with (
+            httpx.AsyncClient(base_url=server.url, timeout=120) as client,
+            httpx.AsyncClient(base_url=server.url, timeout=60) as fresh,
+        ):
             await client.post("/predict", json={"structure": SILICON})
             working = asyncio.create_task(client.post("/predict_batch", json={"items": items}))
-            await asyncio.sleep(0.5)
+            while (
+                'hsegap_running{kind="batch"} 1.0'
+                not in (  # noqa: ASYNC110 - another process has no event
+                    await client.get("/metrics")
+                ).text
+            ):
+                await asyncio.sleep(0.02)
             server.process.terminate()
             await asyncio.sleep(0.2)
-            async with httpx.AsyncClient(base_url=server.url, timeout=60) as fresh:
-                return (
-                    await working,
-                    await fresh.post("/predict", json={"structure": SILICON}),
-                    await fresh.get("/readyz"),
-                )
+            new = fresh.post("/predict", json={"structure": SILICON})
+            return await asyncio.gather(new, fresh.get("/readyz"), working)
 
-    working, new, ready = in_own_loop(go())
+    new, ready, working = in_own_loop(go())
     assert working.status_code == 200
     assert len({item["gap_raw_ev"] for item in working.json()["items"]}) == 1
     for response in (new, ready):

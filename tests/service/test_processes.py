@@ -152,9 +152,10 @@ def test_sigterm_answers_what_runs_and_leaves_nothing_behind(start_server: Calla
 
     async def go() -> list[httpx.Response]:
         async with httpx.AsyncClient(base_url=together.url, timeout=120) as client:
-            items = [{"structure": NACL, "atoms": False}] * 40
+            items = [{"structure": NACL, "atoms": False}] * 200
             working = [asyncio.create_task(client.post("/predict_batch", json={"items": items})) for _ in range(4)]
-            await asyncio.sleep(0.5)
+            while 'hsegap_running{kind="batch"} 4.0' not in (await client.get("/metrics")).text:  # noqa: ASYNC110 - another process has no event
+                await asyncio.sleep(0.05)
             for pid in (together.process.pid, *processes):  # as systemd does
                 os.kill(pid, signal.SIGTERM)
             return await asyncio.gather(*working)
