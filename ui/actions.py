@@ -43,7 +43,7 @@ def make_request(
     structure: str,
     format: str | None = None,  # noqa: A002 - the field's name
     description: str | None = None,
-    pbe_gap_ev: str | None = None,
+    pbe_gap_ev: str | float | None = None,
     **options: bool,
 ) -> PredictRequest | Failure:
     """Validate a request as HTTP does.
@@ -55,7 +55,7 @@ def make_request(
         pbe_gap_ev: A PBE gap that is known, eV, as it was typed; empty for none.
         options: ``describe`` and ``atoms``.
     """
-    gap = (pbe_gap_ev or "").strip().replace(",", ".")
+    gap = "" if pbe_gap_ev is None else str(pbe_gap_ev).strip().replace(",", ".")
     fields = {
         "structure": structure or "",
         "format": None if format in (None, "", "auto") else format,

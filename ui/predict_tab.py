@@ -107,17 +107,13 @@ class _Tab:
     def __init__(self, core: Backend) -> None:
         self._core = core
 
-    async def run(
-        self, structure: str, format_name: str, text: str, known: str, language: str
-    ) -> dict[str, Any]:
+    async def run(self, structure: str, format_name: str, text: str, known: str, language: str) -> dict[str, Any]:
         """Predict what stands in the fields."""
         asked = [structure, format_name, text, known]
         request = actions.make_request(structure, format_name, text, known, sensitivity=True)
         return await self._answer(asked, request, Words(language))
 
-    async def run_bare(
-        self, structure: str, format_name: str, text: str, known: str, language: str
-    ) -> dict[str, Any]:
+    async def run_bare(self, structure: str, format_name: str, text: str, known: str, language: str) -> dict[str, Any]:
         """Predict from the structure alone, whatever else stands in the fields."""
         asked = [structure, format_name, text, known]
         request = actions.make_request(structure, format_name, sensitivity=True)

@@ -43,6 +43,7 @@ def test_a_known_gap_is_told_named_and_compared(
     assert found.answered() == pytest.approx(alone["gap_ev"], abs=1e-6)
     found.page.fill("#hs-known input", "5.1")
     found.page.press("#hs-known input", "Enter")
+    found.page.wait_for_function("() => document.querySelector('.hs-told')?.innerText.includes('5.1 eV')")
     gap = found.answered()
     asked = {"structure": ROCK_SALT, "known": {"pbe_gap_ev": 5.1}}
     expected = httpx.post(f"{server.url}/predict", json=asked, timeout=60).json()
