@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import csv
 import io
 import json
@@ -55,12 +56,14 @@ def make_request(
         pbe_gap_ev: A PBE gap that is known, eV, as it was typed; empty for none.
         options: ``describe`` and ``atoms``.
     """
-    gap = "" if pbe_gap_ev is None else str(pbe_gap_ev).strip().replace(",", ".")
+    gap: str | float = "" if pbe_gap_ev is None else str(pbe_gap_ev).strip().replace(",", ".")
+    with contextlib.suppress(ValueError):  # what is no number is refused by the field's name
+        gap = float(gap)
     fields = {
         "structure": structure or "",
         "format": None if format in (None, "", "auto") else format,
         "description": description if description and description.strip() else None,
-        **({"known": {"pbe_gap_ev": gap}} if gap else {}),
+        **({} if gap == "" else {"known": {"pbe_gap_ev": gap}}),
         **options,
     }
     try:

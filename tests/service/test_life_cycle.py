@@ -137,7 +137,7 @@ def test_sigterm_answers_what_runs_turns_new_ones_away_and_ends_with_0(
         ):
             await client.post("/predict", json={"structure": SILICON})
             working = asyncio.create_task(client.post("/predict_batch", json={"items": items}))
-            while 'hsegap_running{kind="batch"} 1.0' not in (await client.get("/metrics")).text:
+            while 'hsegap_running{kind="batch"} 1.0' not in (await client.get("/metrics")).text:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
             server.process.terminate()
             await asyncio.sleep(0.2)
