@@ -104,6 +104,8 @@ def test_the_shapes_are_those_of_the_house(document: dict[str, Any]) -> None:
         "describe",
         "known",
         "atoms",
+        "explain",
+        "sensitivity",
     }
     assert shapes["PredictRequest"]["additionalProperties"] is False
     assert shapes["PredictRequest"]["required"] == ["structure"]

@@ -73,7 +73,7 @@ def choose_map(found: Visit, name: str) -> None:
 
 
 def table(found: Visit) -> list[list[str]]:
-    rows = found.page.locator("#hs-maps tbody tr")
+    rows = found.page.locator("#hs-maps table:not(.hs-near) tbody tr")
     return [row.locator("td").all_inner_texts() for row in rows.all()]
 
 

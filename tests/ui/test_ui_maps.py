@@ -79,4 +79,4 @@ def test_the_page_opens_on_contributions_and_says_what_changed_nothing(
     found.page.locator("#hs-maps [data-role=maps] input[value=inside]").check()
     found.wait_drawn("importance/")
     assert found.page.locator("#hs-maps [data-role=inside]").is_visible()
-    assert "Not the atom's importance" in found.page.inner_text("#hs-maps [data-role=meaning]")
+    assert "Not the atom’s importance" in found.page.inner_text("#hs-maps [data-role=meaning]")
