@@ -179,7 +179,7 @@ class TestPredictor:
     def test_maps_speak_of_a_fact_without_a_text(self, told):
         known = answer(told, known={"pbe_gap_ev": 5.0})
         assert all(0 < share < 1 for atom in known.atoms or () for share in atom.text_share.values())
-        assert list((known.atoms or [])[0].text_share) == ["layer_3"]
+        assert list((known.atoms or [])[0].text_share) == ["layer_1"]
         assert all(share is None for atom in answer(told).atoms or () for share in atom.text_share.values())
 
     def test_a_gap_far_from_the_estimate_is_warned_of(self, told):
