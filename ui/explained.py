@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from hsegap.prediction.schemas import NeighbourReport, Prediction
     from hsegap.ui.words import Words
 
-COLUMNS = ("formula", "group", "hse", "pbe", "distance")
+COLUMNS = ("near.formula", "near.group", "near.hse", "near.pbe", "near.distance")
 
 
 def _row(one: NeighbourReport) -> str:
@@ -31,7 +31,7 @@ def explained_html(prediction: Prediction, words: Words) -> str:
         said = words("near.sensitivity", low=f"{low:.2f}", high=f"{high:.2f}")
         parts.append(f'<p class="hs-sensitivity">{escape(said)}</p>')
     if prediction.neighbours:
-        head = "".join(f'<th scope="col">{escape(words(f"near.{name}"))}</th>' for name in COLUMNS)
+        head = "".join(f'<th scope="col">{escape(words(name))}</th>' for name in COLUMNS)
         rows = "".join(_row(one) for one in prediction.neighbours)
         parts.append(
             f"<h3>{escape(words('near.title'))}</h3>"
