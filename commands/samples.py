@@ -13,9 +13,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-SAMPLE = re.compile(r"(<!-- shows: (hsegap [^\n]+?) -->\n```text\n)(.*?)(```)", re.DOTALL)
+SAMPLE = re.compile(r"(<!-- shows: (hsegap [^\n]+?) -->\n```(?:text|json)\n)(.*?)(```)", re.DOTALL)
 #: What differs from run to run: milliseconds, and rates of a run.
-TIMES = re.compile(r"[\d.]+ (ms|s\b|crystals/s)|(read|graph|network|text|describe) [\d.]+|\d\d:\d\d:\d\d")
+TIMES = re.compile(r"[\d.]+ (ms|s\b|crystals/s)|\b(read|graph|network|text|describe|total)\"?:? [\d.]+|\d\d:\d\d:\d\d")
+#: Numbers that JSON gives in full: their last digits are the processor's.
+LONG = re.compile(r"\d+\.\d{4,}")
 
 
 def printed(command: str) -> str:
@@ -33,8 +35,9 @@ def printed(command: str) -> str:
 
 
 def without_times(text: str) -> str:
-    """A sample as it is compared: times taken out, and the padding that depends on their length."""
-    return re.sub(r"[ ─]+", " ", TIMES.sub("·", text)).replace(" │", "")
+    """A sample as it is compared: times taken out with the padding that depends on them, long numbers rounded."""
+    rounded = LONG.sub(lambda found: f"{float(found[0]):.3f}", TIMES.sub("·", text))
+    return re.sub(r"[ ─]+", " ", rounded).replace(" │", "")
 
 
 def samples(page: str) -> list[tuple[str, str]]:
