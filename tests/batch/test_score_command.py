@@ -54,12 +54,12 @@ def test_rows_are_what_the_predictor_says(
             for got, want in zip(atoms[row["id"]], expected["atoms"], strict=True):
                 assert (got["index"], got["element"]) == (want["index"], want["element"])
                 assert got["gate"] == pytest.approx(want["gate"], abs=1e-6)
-    # One worker gives the same file.
-    assert score(*arguments, "-o", "one.jsonl", "--workers", 1, "--quiet").stderr == ""
+    # One worker gives the same file; what contributions are counted from stands in it only where atoms are asked for.
+    assert score(*arguments, "-o", "one.jsonl", "--atoms", "--workers", 1, "--quiet").stderr == ""
     assert (tmp_path / "one.jsonl").read_bytes() == (tmp_path / "o.jsonl").read_bytes()
     # And an end has been made of what the run needed.
     assert sorted(path.name for path in tmp_path.iterdir() if "jsonl" in path.name) == [
-        "o.atoms.jsonl", "o.jsonl", "o.jsonl.run.json", "one.jsonl", "one.jsonl.run.json",
+        "o.atoms.jsonl", "o.jsonl", "o.jsonl.run.json", "one.atoms.jsonl", "one.jsonl", "one.jsonl.run.json",
     ]  # fmt: skip
 
 
