@@ -116,10 +116,12 @@ def test_atoms_are_left_out_with_the_maps(explaining):
 
 
 def test_an_artifact_without_head_or_reference_says_so(predictor, told_artifact):
-    old = answer(predictor)
-    assert old.atoms[0].contribution_ev is old.reference_ev is None
-    if HEAD_FILE not in predictor.artifact.manifest.files:
-        assert "exported" in old.absent["contribution_ev"]
+    shipped = answer(predictor)
+    assert HEAD_FILE in predictor.artifact.manifest.files
+    assert shipped.absent == {}
+    assert sum(atom.contribution_ev for atom in shipped.atoms) == pytest.approx(
+        shipped.gap_raw_ev - shipped.reference_ev, abs=1e-3
+    )
     with Predictor(Artifact.load(told_artifact)) as uncalibrated:
         bare = answer(uncalibrated)
     assert bare.atoms[0].contribution_ev is None
