@@ -109,6 +109,8 @@ def _add_explained(grid: Table, entry: Mapping[str, Any]) -> None:
         grid.add_row(effect, Text(text[start:end]))
     if entry["sentences"] and entry["text_effect_ev"] is not None:
         grid.add_row(f"{entry['text_effect_ev']:+.3f} eV", "the whole text; its sentences act together")
+    if entry["atoms"] and entry["reference_ev"] is not None:
+        grid.add_row("reference", f"{entry['reference_ev']:.2f} eV, the mean training crystal; the atoms add the rest")
     if entry["sensitivity_ev"] is not None:
         smaller, larger = entry["sensitivity_ev"]
         grid.add_row("lattice ± 1 %", f"{smaller:.2f} eV smaller, {larger:.2f} eV larger")

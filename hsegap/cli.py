@@ -64,7 +64,7 @@ def main(
 
 
 app.command()(predict.predict)
-app.command()(what_if.what_if)
+app.command("what-if")(what_if.what_if)
 app.command()(describe.describe)
 app.command()(read.read)
 app.command(cls=WithSettings)(serve.serve)
