@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from hsegap.prediction.what_if import (
     what_if,
     what_if_async,
 )
+from support.loops import in_own_loop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,13 +74,13 @@ def test_a_strained_cell_is_predicted_as_if_it_had_been_sent(explaining, along, 
 
 
 def test_strain_that_breaks_ties_among_neighbours_is_warned_of(explaining):
-    # Diamond: four nearest neighbours and twelve second ones at one distance, which stretching c parts.
-    diamond = json.dumps(Structure.from_spacegroup("Fd-3m", Lattice.cubic(3.567), ["C"], [[0, 0, 0]]).as_dict())
+    # Simple cubic: six nearest neighbours and twelve second ones, four of which stay where they are when c shrinks.
+    cubic = json.dumps(Structure(Lattice.cubic(3.35), ["Te"], [[0, 0, 0]]).as_dict())
     for along, warned in (("c", True), ("all", False)):
-        curve = tried(explaining, structure=diamond, strain=along, swaps=[]).strain
+        curve = tried(explaining, structure=cubic, strain=along, swaps=[]).strain
         codes = [{warning.code for warning in each} for each in curve.warnings]
         assert "neighbours_changed" not in codes[STRAINS_PERCENT.index(0.0)]
-        assert all(("neighbours_changed" in each) is warned for each in (codes[0], codes[-1]))
+        assert ("neighbours_changed" in codes[0]) is warned
 
 
 def test_a_swapped_crystal_goes_without_what_was_told_of_the_old_one(explaining):
@@ -125,4 +125,4 @@ def test_both_ways_of_asking_give_the_same(explaining):
         return explaining.predict(list(requests))
 
     one = what_if(explaining.predict, asked, elements=ELEMENTS)
-    assert asyncio.run(what_if_async(predict, asked, elements=ELEMENTS)) == one
+    assert in_own_loop(what_if_async(predict, asked, elements=ELEMENTS)) == one
