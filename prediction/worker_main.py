@@ -9,6 +9,7 @@ left to kill it.
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import select
@@ -133,9 +134,6 @@ def _warm_up(role: str) -> None:
     from pymatgen.core import Structure  # noqa: F401
 
     from hsegap.structures import read  # noqa: F401
-    from hsegap.structures.cif_symbols import meaning_of
-
-    meaning_of("F 4/m -3 2/m")  # a full symbol, so that the tables of all symbols are made
 
     if role == "describe":
         import importlib
@@ -164,15 +162,23 @@ def main() -> None:
     if memory_bytes:
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    gc.disable()  # nothing that is imported is garbage, and looking for some takes a tenth of the start
     _warm_up(role)
+    gc.freeze()
+    gc.enable()
     if sys.argv[4] == "quiet":  # the parent keeps what was said until here
         with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - no path, a device
             os.dup2(nowhere.fileno(), 2)
             os.dup2(2, 1)
     answers.write(pack({"ready": True}))
     if not select.select([jobs], [], [], IDLE_S)[0]:
-        # Nobody waits: a second's import that only POSCAR files need, which a short command would pay for in vain.
+        # Nobody waits: what only some files need, and a short command would pay for in vain. A second's import for
+        # POSCAR files, and the tables of all space groups' symbols, made for the first full one.
         import pymatgen.io.vasp.inputs  # noqa: F401
+
+        from hsegap.structures.cif_symbols import meaning_of
+
+        meaning_of("F 4/m -3 2/m")
     while True:
         head_bytes, body_bytes = PREFIX.unpack(_read_exactly(jobs, PREFIX.size))
         head, body = _read_exactly(jobs, head_bytes), _read_exactly(jobs, body_bytes)

@@ -16,6 +16,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from hsegap.memory import give_back
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.limits import MAX_ITEMS
 from hsegap.prediction.schemas import INSULATOR_FROM_EV, DescribeRequest, ModelInfo, PredictRequest
@@ -107,6 +108,7 @@ class Core:
             logger.error("golden values not reproduced: %s", report.summary())
             self.state, self.problem = "failed", report.summary()
         elif self.state == "starting":
+            give_back()
             self.state = "ready"
             logger.info("ready: %s", report.summary())
 

@@ -199,7 +199,7 @@ def test_a_worker_that_cannot_import_is_not_started_for_ever_and_says_why(
 ) -> None:
     (tmp_path / "pymatgen.py").write_text("raise ImportError('libtest.so.0 is not there')")
     monkeypatch.setattr(
-        "hsegap.prediction.worker_process.python_path", lambda: f"{tmp_path}{os.pathsep}{python_path()}"
+        "hsegap.prediction.worker_start.python_path", lambda: f"{tmp_path}{os.pathsep}{python_path()}"
     )
     pool = WorkerPool("read", size=1, deadline_s=30)
     try:
