@@ -17,6 +17,7 @@ import signal
 import sys
 import time
 import traceback
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -136,13 +137,10 @@ def _warm_up(role: str) -> None:
     from hsegap.structures import read  # noqa: F401
 
     if role == "describe":
-        import importlib
+        from hsegap.structures.robocrys_import import import_robocrys
 
-        for name in ("robocrys", "matminer"):
-            try:
-                importlib.import_module(name)
-            except ImportError:
-                return
+        with suppress(ImportError):  # each job says so
+            import_robocrys()
 
 
 def _read_exactly(stream: BinaryIO, count: int) -> bytes:
