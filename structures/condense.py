@@ -28,6 +28,8 @@ from robocrys.condense.condenser import StructureCondenser
 from robocrys.condense.mineral import MineralMatcher
 from robocrys.condense.site import SiteAnalyzer
 
+from hsegap.structures.order_parameters import MOTIFS, ArrayOrderParams, SharedAngles
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -288,6 +290,11 @@ def _fingerprint() -> RememberingFingerprint:
     """The preset ``ops`` of matminer, whose class method makes the parent class."""
     preset = CrystalNNFingerprint.from_preset("ops", cation_anion=False)
     preset.__class__ = RememberingFingerprint
+    shared = SharedAngles()
+    for motifs in preset.ops.values():
+        for place, motif in enumerate(motifs):
+            if motif != "wt" and motif._types[0] in MOTIFS:  # noqa: SLF001 - pymatgen has no other way to ask
+                motifs[place] = ArrayOrderParams(motif._types[0], motif._params[0], shared)  # noqa: SLF001 - as above
     return preset
 
 

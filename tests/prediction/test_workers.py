@@ -198,9 +198,7 @@ def test_a_worker_that_cannot_import_is_not_started_for_ever_and_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "pymatgen.py").write_text("raise ImportError('libtest.so.0 is not there')")
-    monkeypatch.setattr(
-        "hsegap.prediction.worker_start.python_path", lambda: f"{tmp_path}{os.pathsep}{python_path()}"
-    )
+    monkeypatch.setattr("hsegap.prediction.worker_start.python_path", lambda: f"{tmp_path}{os.pathsep}{python_path()}")
     pool = WorkerPool("read", size=1, deadline_s=30)
     try:
         answers = [pool.run(job(SILICON), expires_at=soon()) for _ in range(FAILED_STARTS)]
