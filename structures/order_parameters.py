@@ -12,7 +12,6 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from pymatgen.core.local_env import LocalStructOrderParams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -189,27 +188,3 @@ class SharedAngles:
         if self._angles is None or key != self._key:
             self._key, self._angles = key, angles_of(coords[1:] - coords[0])
         return self._angles
-
-
-class ArrayOrderParams(LocalStructOrderParams):
-    """One motif's order parameter.
-
-    Args:
-        kind: Its name, one of :data:`MOTIFS`.
-        parameters: Its numbers.
-        shared: Angles shared by the motifs of an atom.
-    """
-
-    def __init__(self, kind: str, parameters: dict[Any, float] | None, shared: SharedAngles) -> None:
-        super().__init__([kind], parameters=[parameters])
-        self._shared = shared
-
-    def get_order_parameters(
-        self, structure: Any, n: int, indices_neighs: list[int] | None = None, *args: Any, **options: Any
-    ) -> list[float | None]:
-        """The order parameter of a list of sites, the centre first; anything else is asked for of pymatgen."""
-        parameters = self._params[0]
-        if not isinstance(structure, list) or n != 0 or indices_neighs != list(range(1, len(structure))):
-            return list(super().get_order_parameters(structure, n, indices_neighs, *args, **options))
-        assert parameters is not None  # noqa: S101 - each motif of the table has its numbers
-        return [MOTIFS[self._types[0]](self._shared.of(structure), parameters, self._types[0])]

@@ -15,8 +15,8 @@ import_robocrys()
 
 from pymatgen.core.local_env import LocalStructOrderParams  # noqa: E402 - after robocrys, whose import is a lean one
 
-from hsegap.structures.condense import _fingerprint  # noqa: E402 - as above
-from hsegap.structures.order_parameters import MOTIFS, ArrayOrderParams  # noqa: E402 - as above
+from hsegap.structures.condense import ArrayOrderParams, _fingerprint  # noqa: E402 - as above
+from hsegap.structures.order_parameters import MOTIFS  # noqa: E402 - as above
 
 
 def motifs() -> list[tuple[int, ArrayOrderParams]]:
