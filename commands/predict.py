@@ -295,6 +295,7 @@ def open_predictor(artifact: Path | None, *, jobs: int, reader: Begun | None = N
     return Predictor(
         Artifact.load(artifact),
         workers=max(1, min(jobs, usable_processors(), 4)),
+        threads_alone=usable_processors(),
         remember_descriptions=True,
         reader=reader,
     )

@@ -47,6 +47,7 @@ class Predictor:
     Args:
         artifact: A checked artifact.
         threads: Crystals in the text encoder and the network at the same time, one processor core each.
+        threads_alone: Threads for a large crystal while nothing else is computed here.
         workers: Processes that read structures and build graphs.
         deadline_s: Longest time reading one structure and building its graph may take.
         describe_deadline_s: Longest time describing one structure may take.
@@ -63,6 +64,7 @@ class Predictor:
         artifact: Artifact,
         *,
         threads: int = 1,
+        threads_alone: int = 1,
         workers: int = 1,
         deadline_s: float = DEADLINE_S["read"],
         describe_deadline_s: float = DEADLINE_S["describe"],
@@ -81,7 +83,7 @@ class Predictor:
             self.describers: WorkerPool = RememberingDescribers(size=1, deadline_s=describe_deadline_s)
         else:
             self.describers = WorkerPool("describe", size=1, deadline_s=describe_deadline_s)
-        self.loaded = loaded or Loaded(artifact, threads=threads)
+        self.loaded = loaded or Loaded(artifact, threads=threads, threads_alone=threads_alone)
         self._workers = workers
         self._preparer = Preparer(self.loaded, readers=self.readers, describers=self.describers)
         self._reporter = Reporter(artifact)

@@ -20,6 +20,7 @@ from hsegap.memory import give_back
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.limits import MAX_ITEMS
 from hsegap.prediction.schemas import INSULATOR_FROM_EV, DescribeRequest, ModelInfo, PredictRequest
+from hsegap.processors import usable_processors
 from hsegap.service.budgets import kind_of_prediction
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class Core:
         self.predictor: Predictor = Predictor(
             artifact,
             threads=settings.threads,
+            # Other server processes have the other cores.
+            threads_alone=usable_processors() if settings.processes == 1 else 1,
             workers=settings.workers,
             deadline_s=settings.read_deadline_s,
             describe_deadline_s=settings.describe_deadline_s,

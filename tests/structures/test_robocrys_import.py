@@ -15,9 +15,8 @@ def test_what_was_left_out_while_importing_is_back():
 
     checked, valid = typeguard.typechecked, provenance.is_valid_bibtex
     import_robocrys()
-    with pytest.raises(ZeroDivisionError), _unchecked():
+    with _unchecked():
         assert provenance.is_valid_bibtex("anything")
         assert typeguard.typechecked(int) is int
-        raise ZeroDivisionError
     assert typeguard.typechecked is checked
     assert provenance.is_valid_bibtex is valid
