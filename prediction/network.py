@@ -1,9 +1,9 @@
 """The exported network in ONNX Runtime: one crystal graph and its text vectors in, one set of numbers out.
 
 Each crystal runs alone, with one thread unless it is large and nothing else is computed. Measured on 256 crystals of
-the validation set, joining them never paid: groups of up to 8 000 line-graph edges cost the same per crystal, larger ones
-up to twice as much (they fall out of the processor's cache), and a crystal's last digits then depend on its neighbours.
-Alone, they never do. Nor do they depend on the number of threads.
+the validation set, joining them never paid: groups of up to 8 000 line-graph edges cost the same per crystal, larger
+ones up to twice as much (they fall out of the processor's cache), and a crystal's last digits then depend on its
+neighbours. Alone, they never do. Nor do they depend on the number of threads.
 """
 
 from __future__ import annotations
