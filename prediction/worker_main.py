@@ -135,6 +135,9 @@ def _warm_up(role: str) -> None:
     from pymatgen.core import Structure  # noqa: F401
 
     from hsegap.structures import read  # noqa: F401
+    from hsegap.structures.cif_symbols import meaning_of
+
+    meaning_of("F 4/m -3 2/m")  # a full symbol, so that the tables of all symbols are made
 
     if role == "describe":
         from hsegap.structures.robocrys_import import import_robocrys
@@ -170,13 +173,8 @@ def main() -> None:
             os.dup2(2, 1)
     answers.write(pack({"ready": True}))
     if not select.select([jobs], [], [], IDLE_S)[0]:
-        # Nobody waits: what only some files need, and a short command would pay for in vain. A second's import for
-        # POSCAR files, and the tables of all space groups' symbols, made for the first full one.
+        # Nobody waits: a second's import that only POSCAR files need, which a short command would pay for in vain.
         import pymatgen.io.vasp.inputs  # noqa: F401
-
-        from hsegap.structures.cif_symbols import meaning_of
-
-        meaning_of("F 4/m -3 2/m")
     while True:
         head_bytes, body_bytes = PREFIX.unpack(_read_exactly(jobs, PREFIX.size))
         head, body = _read_exactly(jobs, head_bytes), _read_exactly(jobs, body_bytes)
