@@ -301,7 +301,9 @@ def reference_of(vectors: np.ndarray, *, components: int) -> Reference:
     """
     mean, spread = vectors.mean(axis=0), np.maximum(vectors.std(axis=0), 1e-3)
     covariance = np.cov((vectors - mean).T / spread[:, None])
-    covariance = (1 - SHRINKAGE) * covariance + SHRINKAGE * np.eye(len(mean)) * np.trace(covariance) / len(mean)
+    # One where columns vary; a file whose texts are all alike still has to give numbers.
+    multiple = max(float(np.trace(covariance)) / len(mean), 1e-6)
+    covariance = (1 - SHRINKAGE) * covariance + SHRINKAGE * np.eye(len(mean)) * multiple
     values, axes = np.linalg.eigh(covariance)
     order = np.argsort(-values)[:components]
     return Reference(mean, axes[:, order] / np.sqrt(values[order]) / spread[:, None], math.inf)

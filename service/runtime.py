@@ -40,7 +40,7 @@ class Runtime:
         self.when_swapped: Callable[[], Awaitable[Any]] = _nothing
         #: Set by a server that calls :meth:`drain` itself.
         self.owns_signals = False
-        self._reloading = False
+        self._reloading = self._reload_wanted = False
         self._limits: set[asyncio.Timeout] = set()
         self._settings = settings
 
@@ -96,13 +96,24 @@ class Runtime:
     async def reload(self) -> None:
         """Load the configured artifact again, and let it answer once it has reproduced its golden values.
 
-        Else the old one goes on.
+        Else the old one goes on. A wish that comes while one is being loaded is granted afterwards: the folder may have
+        changed since it was read.
         """
-        from hsegap.service.core import Core
-
-        if self._reloading or self.draining or self.core is None:
+        self._reload_wanted = True
+        if self._reloading:
             return
         self._reloading = True
+        try:
+            while self._reload_wanted and self.core is not None and not self.draining:
+                self._reload_wanted = False
+                await self._swap(self.core)
+        finally:
+            self._reloading = False
+
+    async def _swap(self, old: Core) -> None:
+        """Put the configured artifact in the place of ``old``, if it is sound."""
+        from hsegap.service.core import Core
+
         try:
             fresh = await asyncio.to_thread(Core.open, settings=self.settings)
             await asyncio.to_thread(fresh.start)
@@ -110,7 +121,7 @@ class Runtime:
                 logger.error("the artifact was not swapped, the old one goes on: %s", fresh.problem)
                 await asyncio.to_thread(fresh.close)
                 return
-            old, self.core = self.core, fresh
+            self.core = fresh
             await self.when_swapped()
             logger.warning("now %s %s answers", fresh.artifact.manifest.name, fresh.artifact.manifest.version)
             ends = time.monotonic() + self.settings.request_timeout_s
@@ -121,8 +132,6 @@ class Runtime:
             await asyncio.to_thread(give_back)
         except Exception as error:  # whatever is wrong with the new one, the old one goes on
             logger.error("the artifact was not swapped, the old one goes on: %s", error)  # noqa: TRY400 - the reason is in the message
-        finally:
-            self._reloading = False
 
     @contextlib.contextmanager
     def shortened_when_draining(self, limit: asyncio.Timeout) -> Iterator[None]:

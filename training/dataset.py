@@ -197,11 +197,11 @@ class CrystalDataset:
         """Positions of the rows as often as an epoch draws them.
 
         Args:
-            repeat: Times a row with a target is drawn.
+            repeat: Times a row whose target is no estimate is drawn.
             repeat_small: Times a crystal of at most :data:`SMALL` atoms is drawn, on top of that.
         """
         times = np.ones(len(self.rows), dtype=np.int64)
-        times[self.weights > 0] *= repeat
+        times[(self.weights > 0) & ~np.array([row.estimated for row in self.rows])] *= repeat
         times[self.n_atoms <= SMALL] *= repeat_small
         return np.repeat(np.arange(len(self.rows)), times)
 

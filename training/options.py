@@ -175,7 +175,7 @@ class TrainingOptions(BaseModel):
         default="none",
     )
     pbe_weight: float = _added("weight of the second head's loss", default=1.0, ge=0)
-    repeat: int = _added("times a row with the target is drawn in an epoch, others once", default=1, ge=1)
+    repeat: int = _added("times a row with the target, no estimate, is drawn in an epoch, others once", default=1, ge=1)
     repeat_small: int = _added("times a crystal of at most six atoms is drawn on top of that", default=1, ge=1)
     censored: bool = _added("an answer below zero is right where the gap is zero", default=False)
     teacher: str = _added(

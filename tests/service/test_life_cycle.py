@@ -23,6 +23,7 @@ from hsegap.prediction.errors import Failure
 from hsegap.service.early import NOT_READY
 from hsegap.service.launch import server_command, server_environment
 from support.loops import in_own_loop
+from support.processes import PATIENCE_S
 from support.service_samples import SILICON, supercell
 
 if TYPE_CHECKING:
@@ -178,16 +179,18 @@ def test_sighup_swaps_a_good_artifact_and_refuses_a_bad_one(
             while not stop.is_set():
                 response = await client.post("/predict", json={"structure": SILICON, "atoms": False})
                 answers.append((response.status_code, response.json().get("model", {}).get("version", response.text)))
+                await asyncio.sleep(0.02)  # the processor is needed for loading
 
         async def swap(client: httpx.AsyncClient, folder: Path, until: Callable[[str, str], bool]) -> None:
             link.unlink()
             link.symlink_to(folder)
             server.process.send_signal(signal.SIGHUP)
-            for _ in range(600):
-                await asyncio.sleep(0.2)
+            deadline = time.monotonic() + PATIENCE_S
+            version = ""
+            while not until(version, server.output):
+                assert time.monotonic() < deadline, server.output
+                await asyncio.sleep(0.1)
                 version = (await client.get("/model")).json()["version"]
-                if until(version, server.output):
-                    break
             versions.append(version)
 
         async with httpx.AsyncClient(base_url=server.url, timeout=120) as client:

@@ -115,7 +115,10 @@ POINTS = {
 def context() -> Any:
     """Processes forked from a server that has the libraries loaded and no thread running: a start costs nothing."""
     server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(["hsegap.training.run", "onnxruntime", "pymatgen.core", "sklearn.metrics"])
+    # torch._dynamo: the first step of an optimiser imports it, which takes as long as a small run.
+    server.set_forkserver_preload(
+        ["hsegap.training.run", "onnxruntime", "pymatgen.core", "sklearn.metrics", "torch._dynamo"]
+    )
     return server
 
 

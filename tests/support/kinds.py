@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -33,15 +34,25 @@ PROCESS = (
 CLUSTER = ("batch/test_score_ray.py",)
 #: Groups of tests that take more than half a minute on an idle machine; see `LongestFirst`.
 LONG = {
-    "server",
+    "test_quiet.py",
     "test_wheel.py",
+    "batch/test_score_command.py",
     "batch/test_score_ray.py",
     "evaluation/test_calibration.py",
+    "export/test_build_export_command.py",
     "export/test_parity_suite.py",
+    "service/test_life_cycle.py",
+    "service/test_processes.py",
     "service/test_service_bento.py",
+    "service/test_service_http.py",
+    "service/test_service_limits.py",
+    "service/test_service_openapi.py",
     "structures/test_describe.py",
-    "training/test_front_door.py",
+    "training/test_ablation.py",
     "training/test_resume.py",
+    "ui/test_ui_browser.py",
+    "ui/test_ui_state.py",
+    "ui/test_ui_walk.py",
 }
 KINDS = {"unit", "process", "browser", "cluster"}
 #: Files whose tests train or export networks, or go through hundreds of real crystals: their tests are slow even where no mark says so.
@@ -92,7 +103,7 @@ WATCHER = pytest.StashKey[int]()
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` picks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test with its kind; tests of one file, and all those of the shared server, stay together under ``--dist loadgroup``."""
+    """Mark every test with its kind; tests of one file stay together under ``--dist loadgroup``."""
     for item in items:
         path = item.path.relative_to(TESTS).as_posix() if item.path.is_relative_to(TESTS) else item.path.name
         fixtures = set(getattr(item, "fixturenames", ()))
@@ -100,7 +111,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(kind_of(path, fixtures))
         if path.startswith(SLOW):
             item.add_marker("slow")
-        item.add_marker(pytest.mark.xdist_group("server" if "server" in fixtures else path))
+        item.add_marker(pytest.mark.xdist_group(path))
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage seldom: everything imported is kept anyway, and exports and trainings make so much that looking took a sixth of them."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 class LongestFirst:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 import math
@@ -104,6 +105,11 @@ def test_rows_with_the_target_and_small_crystals_are_drawn_more_often(rows):
     small = np.array([len(crystal.atomic_numbers) <= SMALL for crystal in some_crystals()])
     assert times.tolist() == (np.array([3, 1, 3, 1, 3]) * np.where(small, 2, 1)).tolist()
     assert rows.draws().tolist() == [0, 1, 2, 3, 4]
+
+
+def test_estimated_gaps_are_not_drawn_more_often(rows):
+    rows.rows[2] = dataclasses.replace(rows.rows[2], estimated=True)
+    assert np.bincount(rows.draws(repeat=3)).tolist() == [3, 1, 1, 1, 3]
 
 
 def test_facts_are_stated_as_users_state_them(rows):

@@ -86,7 +86,7 @@ def test_killed_again_and_again_at_random_moments(base, uninterrupted, tiny_enco
     values = {**base, "output_dir": str(tmp_path), "resume": True}
     last = tmp_path / "gap" / "last_checkpoint.pt"
     clock, kills = random.Random(7), 0
-    for _ in range(8):
+    for _ in range(5):
         before = last.stat().st_mtime_ns if last.exists() else 0
         process = start(values, tiny_encoder)
         deadline = time.monotonic() + 120
@@ -109,9 +109,7 @@ def test_killed_again_and_again_at_random_moments(base, uninterrupted, tiny_enco
     "die_at",
     [
         ("half-written checkpoint", 0),
-        ("half-written checkpoint", 2),
         ("half-written checkpoint", 5),
-        ("before a rename", 1),
         ("before a rename", 5),
         ("after a rename", 3),
         ("between best and last", 0),

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-import subprocess
-import sys
 from itertools import product
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,9 +13,12 @@ import pytest
 from hsegap.training.data import ESTIMATED, read_jsonl
 from hsegap.training.errors import DataError
 from hsegap.training.transfer import composition_features, transfer
+from support.commands import run_here
 from support.shared_material import SHARED
 
-COMMAND = Path(sys.executable).with_name("hsegap")
+if TYPE_CHECKING:
+    from pathlib import Path
+
 CATIONS = {"Li": 1, "Na": 1, "K": 1, "Rb": 1, "Cs": 1, "Mg": 2, "Ca": 2, "Sr": 2, "Ba": 2, "Zn": 2, "Cd": 2}
 #: Charge of the anion, and how much of an alkali salt's gap PBE misses with it, eV: rounded from the alkali halides' and chalcogenides'.
 ANIONS = {
@@ -133,10 +134,9 @@ def test_metals_that_are_given_a_gap_by_a_source_without_metals_are_counted(tmp_
     assert np.mean([row["hse_gap_ev"] for row in read(out)]) > 0.5
     assert transfer(files, out, learn=learn, source="all").invented == 0
     assert np.mean([row["hse_gap_ev"] for row in read(out)]) < 0.1
-    command = [COMMAND, "transfer", *files, "--learn", *learn, "--source", "gapped", "-o", out]
-    assert (
-        "follow a source that has metals" in subprocess.run(command, capture_output=True, text=True, check=True).stderr
-    )
+    done = run_here("transfer", *files, "--learn", *learn, "--source", "gapped", "-o", out, cwd=tmp_path)
+    assert done.status == 0
+    assert "follow a source that has metals" in done.stderr
 
 
 def test_no_estimate_is_negative(tmp_path):
@@ -185,22 +185,12 @@ def test_what_cannot_be_learned_from_is_said(tmp_path, known):
 def test_the_command_says_what_it_did(tmp_path, known):
     files = write(tmp_path / "pbe.jsonl.gz", rows({"K": 1}, seed=6))
     out = tmp_path / "out.jsonl.gz"
-    done = subprocess.run(
-        [COMMAND, "transfer", files, "--learn", known, "--measure", files, "-o", out],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    done = run_here("transfer", files, "--learn", known, "--measure", files, "-o", out, cwd=tmp_path)
+    assert done.status == 0, done.stderr
     assert "8 rows with an estimated hse_gap_ev, learned from 88" in done.stderr
     assert "mean absolute error on 8 other crystals" in done.stderr
-    missing = subprocess.run(
-        [COMMAND, "transfer", tmp_path / "none.jsonl", "--learn", known, "-o", out],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert missing.returncode == 1
+    missing = run_here("transfer", tmp_path / "none.jsonl", "--learn", known, "-o", out, cwd=tmp_path)
+    assert missing.status == 1
     assert missing.stderr.startswith("hsegap: ")
     assert "none.jsonl does not exist" in missing.stderr
 
