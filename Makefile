@@ -45,8 +45,9 @@ help:
 serve: serve-venv
 	@exec $(BIN)/hsegap serve --host $(HOST) --port $(PORT) $(ARGS)
 
-# Several at once: files stay together, and what uses the shared server too. With ARGS one process runs what they pick, so that --pdb and -s work.
-SPREAD := -n $(JOBS) --dist loadgroup --no-loadscope-reorder
+# Several at once, a file's tests in one process: what a file shares (a server, an export) is made once. With ARGS one process runs what they
+# pick, so that --pdb and -s work.
+SPREAD := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test: venv tools
 	@exec $(BIN)/python -m pytest $(or $(ARGS),$(SPREAD) --durations=20)

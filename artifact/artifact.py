@@ -19,26 +19,13 @@ from hsegap.artifact.manifest import (
     MAX_MANIFEST_BYTES,
     REQUIRED_FILES,
     SCHEMA_VERSION,
-    GoldenCase,
     Manifest,
     file_sha256,
-    write_manifest,
 )
 from hsegap.errors import HsegapError
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
-
-__all__ = [
-    "ARTIFACT_ENV",
-    "Artifact",
-    "ArtifactError",
-    "GoldenCase",
-    "Manifest",
-    "default_artifact",
-    "file_sha256",
-    "write_manifest",
-]
 
 #: Environment variable that names another default artifact; read when an artifact is asked for, never at import.
 ARTIFACT_ENV = "HSEGAP_ARTIFACT"

@@ -5,6 +5,7 @@ Needs `hsegap serve` started beside it; only point it at a server of your own.
     python benchmarks/service.py load     # 64 clients, 60 s, every answer against its single one
     python benchmarks/service.py flood    # 256 clients, then the latency when they have gone
     python benchmarks/service.py fuzz --cases 5000             # mutated CIF and POSCAR through /predict
+    python benchmarks/service.py cost --clients 32 --pid PID    # processor time of a request, by process and thread
     python benchmarks/service.py soak --cases 100000 --pid PID # memory, open files, size of /metrics
 
 Each takes --url and ends with exit status 1 if what docs/deploy.md promises did not hold.
@@ -17,6 +18,7 @@ import asyncio
 import json
 import random
 import statistics
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path[0] = str(ROOT)  # in place of this folder: its files import each other from the repository's root
+
+from benchmarks.scoring import tree  # noqa: E402 - after the path
+
 #: Bytes that parsers trip over.
 TOKENS = (
     "1e400",
@@ -149,6 +155,29 @@ def flood(options: argparse.Namespace) -> bool:
     return not wrong and set(codes) <= {200, 429, 503} and back_s < 5
 
 
+def processor_s(pid: int) -> dict[str, float]:
+    """Processor seconds so far of each thread of a server and of each process below it."""
+    spent = {}
+    for process in tree(pid):
+        for task in Path(f"/proc/{process}/task").iterdir():
+            name = "event loop" if task.name == str(pid) else "threads" if process == pid else "reading processes"
+            spent[name] = spent.get(name, 0.0) + int((task / "schedstat").read_text().split()[0]) / 1e9
+    return spent
+
+
+def cost(options: argparse.Namespace) -> bool:
+    """What a request costs the processor: on a machine that others use too, rates say nothing and this does."""
+    expected = singles(options.url)
+    before = processor_s(options.pid)
+    took, codes, wrong = asyncio.run(
+        clients(options.url, count=options.clients or 32, seconds=options.seconds, expected=expected)
+    )
+    each = {name: 1e3 * (after - before[name]) / len(took) for name, after in processor_s(options.pid).items()}
+    parts = " · ".join(f"{name} {ms:.2f}" for name, ms in each.items())
+    print(f"processor ms a request: {parts} · in all {sum(each.values()):.2f} · statuses {codes} · differing {wrong}")
+    return not wrong and set(codes) <= {200, 429, 503}
+
+
 def mutated(text: str, chooser: random.Random) -> str:
     """A structure file with a few things wrong."""
     for _ in range(chooser.randint(1, 6)):
@@ -207,16 +236,16 @@ def soak(options: argparse.Namespace) -> bool:
 def main() -> None:
     """Run one of them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("load", "flood", "fuzz", "soak"))
+    parser.add_argument("what", choices=("load", "flood", "cost", "fuzz", "soak"))
     parser.add_argument("--url", default="http://127.0.0.1:3000")
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--clients", type=int, help="load: 64, flood: 256")
+    parser.add_argument("--clients", type=int, help="load: 64, flood: 256, cost: 32")
     parser.add_argument("--cases", type=int, help="fuzz: 5000, soak: 100000")
-    parser.add_argument("--pid", type=int, help="soak: process id of the server")
+    parser.add_argument("--pid", type=int, help="cost, soak: process id of the server")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--deadline", type=float, default=12.0, help="fuzz: longest time of an answer, seconds")
     options = parser.parse_args()
-    held = {"load": load, "flood": flood, "fuzz": fuzz, "soak": soak}[options.what](options)
+    held = {"load": load, "flood": flood, "cost": cost, "fuzz": fuzz, "soak": soak}[options.what](options)
     raise SystemExit(0 if held else 1)
 
 

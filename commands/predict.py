@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from hsegap.prediction.predictor import Predictor
     from hsegap.prediction.schemas import PredictRequest, StructureFormat
+    from hsegap.prediction.worker_start import Begun
 
 #: Files answered together; small enough that a long list shows its first answers soon.
 CHUNK = 64
@@ -173,6 +174,11 @@ def run(
     Returns:
         Exit status: 0 if every structure was predicted, else 1.
     """
+    from hsegap.prediction.worker_start import begin
+
+    # It starts while this process imports the rest.
+    reader = begin("read")
+
     from hsegap.commands.overview import chosen
     from hsegap.prediction.schemas import Known, PredictRequest
 
@@ -193,7 +199,7 @@ def run(
     entries: list[dict[str, Any]] = []
     with output.answers_only() as out:
         # A description takes seconds, so each structure is then shown as soon as it is done.
-        for entry in answers(names, request=request, artifact=artifact, chunk=1 if describe else CHUNK):
+        for entry in answers(names, request=request, artifact=artifact, chunk=1 if describe else CHUNK, reader=reader):
             entries.append(entry)
             if shown.at_once:
                 _show(chosen([entry], min_gap=shown.min_gap, max_gap=shown.max_gap), shown, out=out, at_length=True)
@@ -234,6 +240,7 @@ def answers(
     request: Callable[[inputs.Named, str], PredictRequest],
     artifact: Path | None,
     chunk: int = CHUNK,
+    reader: Begun | None = None,
 ) -> Iterator[dict[str, Any]]:
     """One JSON-ready entry per structure, in order; a bad file costs none of its neighbours.
 
@@ -242,6 +249,7 @@ def answers(
         request: Makes a request of a structure and its text.
         artifact: Artifact folder; None takes the default one.
         chunk: Structures answered together.
+        reader: A reading process that has begun already.
 
     Yields:
         A prediction or an error object, each with the structure's name as ``id``.
@@ -250,8 +258,12 @@ def answers(
 
     try:
         # One name may stand for any number of files; readers that are not needed are not started.
-        predictor = open_predictor(artifact, jobs=len(names) if all(map(os.path.isfile, names)) else CHUNK)
+        jobs = len(names) if all(map(os.path.isfile, names)) else CHUNK
+        predictor = open_predictor(artifact, jobs=jobs, reader=reader)
     except ArtifactError as error:
+        if reader is not None:
+            reader.process.kill()
+            reader.process.wait()
         for index, name in enumerate(names):
             yield error.problem.entry(name=name, index=index)
         return
@@ -263,7 +275,7 @@ def answers(
             start += len(some)
 
 
-def open_predictor(artifact: Path | None, *, jobs: int) -> Predictor:
+def open_predictor(artifact: Path | None, *, jobs: int, reader: Begun | None = None) -> Predictor:
     """Check an artifact and make a predictor for it.
 
     It has as many reading processes as the work and the machine have use for.
@@ -271,6 +283,7 @@ def open_predictor(artifact: Path | None, *, jobs: int) -> Predictor:
     Args:
         artifact: Artifact folder; None takes the default one.
         jobs: Number of crystals to come.
+        reader: A reading process that has begun already.
 
     Raises:
         hsegap.artifact.artifact.ArtifactError: If the artifact must not be used.
@@ -280,7 +293,11 @@ def open_predictor(artifact: Path | None, *, jobs: int) -> Predictor:
     from hsegap.processors import usable_processors
 
     return Predictor(
-        Artifact.load(artifact), workers=max(1, min(jobs, usable_processors(), 4)), remember_descriptions=True
+        Artifact.load(artifact),
+        workers=max(1, min(jobs, usable_processors(), 4)),
+        threads_alone=usable_processors(),
+        remember_descriptions=True,
+        reader=reader,
     )
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
-from hsegap.artifact.artifact import ArtifactError, GoldenCase
+from hsegap.artifact.artifact import ArtifactError
+from hsegap.artifact.manifest import GoldenCase
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.predictor import Predictor
 from hsegap.prediction.schemas import Prediction, PredictRequest

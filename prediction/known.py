@@ -10,6 +10,7 @@ listed and not used.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from hsegap.prediction.schemas import FactReport, Warn
@@ -83,7 +84,9 @@ class Told:
         ]
 
 
+@lru_cache(maxsize=64)
 def _read(description: str | None) -> FactReading:
+    """Facts of a text; those of recent texts are remembered, for reading a long one takes milliseconds."""
     if description is None:
         return FactReading((), None)
     # A request without a description is answered without its patterns, which take a tenth of a command's time.

@@ -55,11 +55,16 @@ class Loaded:
         artifact: A checked artifact.
         threads: Crystals and texts computed at the same time, one processor core each; and as many of those that can
             wait.
+        threads_alone: Threads for a large crystal while nothing else is computed here.
     """
 
-    def __init__(self, artifact: Artifact, *, threads: int = 1) -> None:
+    def __init__(self, artifact: Artifact, *, threads: int = 1, threads_alone: int = 1) -> None:
         self.artifact = artifact
         self.threads = threads
+        self._threads_alone = threads_alone
+        # What is computed or waits for its turn.
+        self._under_way = 0
+        self._counting = threading.Lock()
         self._network: Network | None = None
         self._encoder: TextEncoder | None = None
         self._head: Head | None = None
@@ -78,7 +83,9 @@ class Loaded:
         """The network, loaded once."""
         with self._loading:
             if self._network is None:
-                self._network = Network(self.artifact)
+                self._network = Network(
+                    self.artifact, threads_alone=self._threads_alone, alone=lambda: self._under_way <= 1
+                )
             return self._network
 
     def encoder(self) -> TextEncoder:
@@ -118,7 +125,13 @@ class Loaded:
             patient: Whether it can wait: one crystal of many, or a large one.
         """
         threads = self._giving_way if patient else self._computing
-        return threads.submit(work).result()
+        with self._counting:
+            self._under_way += 1
+        try:
+            return threads.submit(work).result()
+        finally:
+            with self._counting:
+                self._under_way -= 1
 
     def encode(self, text: str | None, *, patient: bool = False) -> Encoded:
         """A text as the network takes it.

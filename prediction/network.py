@@ -1,12 +1,14 @@
 """The exported network in ONNX Runtime: one crystal graph and its text vectors in, one set of numbers out.
 
-Each crystal runs alone, with one thread. Measured on 256 crystals of the validation set, joining them never paid:
-groups of up to 8 000 line-graph edges cost the same per crystal, larger ones up to twice as much (they fall out of the
-processor's cache), and a crystal's last digits then depend on its neighbours. Alone, they never do.
+Each crystal runs alone, with one thread unless it is large and nothing else is computed. Measured on 256 crystals of
+the validation set, joining them never paid: groups of up to 8 000 line-graph edges cost the same per crystal, larger
+ones up to twice as much (they fall out of the processor's cache), and a crystal's last digits then depend on its
+neighbours. Alone, they never do. Nor do they depend on the number of threads.
 """
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,7 +17,8 @@ import numpy as np
 from hsegap.structures.batch import collate_arrays
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from onnxruntime import InferenceSession
 
@@ -95,6 +98,9 @@ class Network:
 
     Args:
         artifact: A checked artifact.
+        threads_alone: Threads for a large crystal while nothing else is computed. The sums of a small one gain nothing
+            from a second thread.
+        alone: Tells whether nothing else is computed.
 
     Raises:
         ValueError: If the file does not have the inputs and outputs it must have.
@@ -104,24 +110,20 @@ class Network:
         reads_all_tokens: Whether it reads more of a text than the pooled vector.
     """
 
-    def __init__(self, artifact: Artifact) -> None:
+    def __init__(
+        self, artifact: Artifact, *, threads_alone: int = 1, alone: Callable[[], bool] = lambda: False
+    ) -> None:
         import onnxruntime
 
-        options = onnxruntime.SessionOptions()
-        # The sums of one crystal gain nothing from a second thread, and a spinning one takes the core of whoever works
-        # beside it.
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # Memory is given back after a large crystal, which would otherwise keep it for ever; doing so each time costs a
         # fifth of the time.
         self._run_options = onnxruntime.RunOptions()
         self._run_options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-        path = artifact.path("network.onnx")
-        self._session: InferenceSession = onnxruntime.InferenceSession(
-            path, options, providers=["CPUExecutionProvider"]
-        )
+        self._path = artifact.path("network.onnx")
+        self._session = _session(self._path, threads=1)
+        self._threads_alone, self._alone = threads_alone, alone
+        self._wide: InferenceSession | None = None
+        self._widening = threading.Lock()
         self._inputs = {node.name: node.type for node in self._session.get_inputs()}
         there = {node.name for node in self._session.get_outputs()}
         missing = [name for name in NetworkResult._fields if name not in {*there, *NetworkResult._field_defaults}]
@@ -150,10 +152,31 @@ class Network:
             for name, value in feeds.items()
             if name in self._inputs
         }
-        options = self._run_options if len(item.graph.line_src) > MOST_KEPT else None
-        read = dict(zip(self._outputs, self._session.run(self._outputs, taken, options), strict=True))
+        large = len(item.graph.line_src) > MOST_KEPT
+        session = self._wide_session() if large and self._threads_alone > 1 and self._alone() else self._session
+        found = session.run(self._outputs, taken, self._run_options if large else None)
+        read = dict(zip(self._outputs, found, strict=True))
         for name in _PER_CRYSTAL & read.keys():
             read[name] = np.asarray(read[name])[0]
         for name in _NUMBERS & read.keys():
             read[name] = float(read[name])
         return NetworkResult(**read)
+
+    def _wide_session(self) -> InferenceSession:
+        """The network with several threads, loaded when a large crystal first comes alone; the same numbers."""
+        with self._widening:
+            if self._wide is None:
+                self._wide = _session(self._path, threads=self._threads_alone)
+            return self._wide
+
+
+def _session(path: Path, *, threads: int) -> InferenceSession:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # A spinning thread takes the core of whoever works beside it.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

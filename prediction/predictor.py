@@ -20,7 +20,7 @@ from hsegap.prediction.preparing import Preparer
 from hsegap.prediction.reporting import Reporter
 from hsegap.prediction.running import run_network
 from hsegap.prediction.schemas import DescribeRequest, GeneratedDescription, Prediction, PredictRequest
-from hsegap.prediction.sentences import sentence_effects
+from hsegap.prediction.worker_start import DEADLINE_S
 from hsegap.prediction.workers import WorkerPool
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from hsegap.prediction.network import Network
     from hsegap.prediction.observed import Observation
     from hsegap.prediction.prepared import Prepared
+    from hsegap.prediction.schemas import SentenceReport
+    from hsegap.prediction.worker_start import Begun
     from hsegap.text import TextEncoder
 
 #: Crystals worked on ahead of the one whose turn it is. Bounds memory when a caller hands over many thousands.
@@ -45,12 +47,14 @@ class Predictor:
     Args:
         artifact: A checked artifact.
         threads: Crystals in the text encoder and the network at the same time, one processor core each.
+        threads_alone: Threads for a large crystal while nothing else is computed here.
         workers: Processes that read structures and build graphs.
         deadline_s: Longest time reading one structure and building its graph may take.
         describe_deadline_s: Longest time describing one structure may take.
         worker_memory_bytes: Address space of one reading process; None takes the default.
         remember_descriptions: Whether generated descriptions are kept on disk for later runs.
         loaded: Network and encoder to compute with, of the same artifact; None loads them, with ``threads``.
+        reader: A reading process that has begun already, with the default deadline and memory.
 
     Everything is started when it is first needed: making a predictor costs nothing.
     """
@@ -60,22 +64,26 @@ class Predictor:
         artifact: Artifact,
         *,
         threads: int = 1,
+        threads_alone: int = 1,
         workers: int = 1,
-        deadline_s: float = 10.0,
-        describe_deadline_s: float = 60.0,
+        deadline_s: float = DEADLINE_S["read"],
+        describe_deadline_s: float = DEADLINE_S["describe"],
         worker_memory_bytes: int | None = None,
         remember_descriptions: bool = False,
         loaded: Loaded | None = None,
+        reader: Begun | None = None,
     ) -> None:
         self.artifact = artifact
-        self.readers = WorkerPool("read", size=workers, deadline_s=deadline_s, memory_bytes=worker_memory_bytes)
+        self.readers = WorkerPool(
+            "read", size=workers, deadline_s=deadline_s, memory_bytes=worker_memory_bytes, begun=reader
+        )
         if remember_descriptions:
             from hsegap.prediction.described import RememberingDescribers
 
             self.describers: WorkerPool = RememberingDescribers(size=1, deadline_s=describe_deadline_s)
         else:
             self.describers = WorkerPool("describe", size=1, deadline_s=describe_deadline_s)
-        self.loaded = loaded or Loaded(artifact, threads=threads)
+        self.loaded = loaded or Loaded(artifact, threads=threads, threads_alone=threads_alone)
         self._workers = workers
         self._preparer = Preparer(self.loaded, readers=self.readers, describers=self.describers)
         self._reporter = Reporter(artifact)
@@ -175,11 +183,12 @@ class Predictor:
         ran = run_network(item, self.loaded, expires_at=expires_at, compare=compare, reference=self._reporter.reference)
         if isinstance(ran, Failure):
             return ran
-        sentences = (
-            sentence_effects(item, self.loaded, gap_raw_ev=ran.result.gap, expires_at=expires_at)
-            if item.explain
-            else None
-        )
+        sentences: list[SentenceReport] | Failure | None = None
+        if item.explain:
+            # Its patterns take a tenth of a command's time to make.
+            from hsegap.prediction.sentences import sentence_effects
+
+            sentences = sentence_effects(item, self.loaded, gap_raw_ev=ran.result.gap, expires_at=expires_at)
         if isinstance(sentences, Failure):
             return sentences
         return self._reporter.report(item, ran, sentences=sentences, known=self.loaded.known())

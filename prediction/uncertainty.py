@@ -18,7 +18,8 @@ from hsegap.structures.fingerprint import NAMES
 from hsegap.text.composition import contradiction
 
 if TYPE_CHECKING:
-    from hsegap.artifact.artifact import Artifact, Manifest
+    from hsegap.artifact.artifact import Artifact
+    from hsegap.artifact.manifest import Manifest
     from hsegap.prediction.observed import Observation
 
 

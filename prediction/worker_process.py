@@ -1,19 +1,14 @@
-"""One worker process as its parent sees it: started, asked, waited for, ended."""
+"""One worker process as its parent sees it: asked, waited for, ended."""
 
 from __future__ import annotations
 
-import logging
 import os
-import selectors
+import select
 import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from hsegap.children import python_path
-from hsegap.folders import cache_folder
 from hsegap.prediction.messages import PREFIX, unpack
-from hsegap.quiet import QUIET
 
 if TYPE_CHECKING:
     import threading
@@ -21,8 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from hsegap.prediction.messages import Job
-
-logger = logging.getLogger("hsegap.workers")
+    from hsegap.prediction.worker_start import Begun
 
 #: Longest a worker may take to import what it needs, on a busy machine.
 START_DEADLINE_S = {"read": 120.0, "describe": 300.0}
@@ -30,6 +24,8 @@ START_DEADLINE_S = {"read": 120.0, "describe": 300.0}
 MAX_ANSWER_BYTES = 2**30
 #: How long a job goes on for a caller who has gone away, seconds: a new process costs as much as reading many files.
 SPARED_S = {"read": 2.0, "describe": 0.0}
+#: Read at once: what a pipe holds.
+PIPE_BYTES = 2**16
 #: How often a waiting thread looks whether its caller has gone away, seconds.
 LOOK_S = 0.1
 
@@ -50,18 +46,18 @@ class Abandoned(Expired):
     """The caller has gone away."""
 
 
-def _wait(
-    selector: selectors.BaseSelector, expires_at: float, abandoned: threading.Event | None, spared_until: float
-) -> None:
+def _wait(pipe: Any, event: int, expires_at: float, abandoned: threading.Event | None, spared_until: float) -> None:
     """Wait until a pipe is ready. A caller who goes away before ``spared_until`` changes nothing yet.
 
     Raises:
         Expired: If ``expires_at`` passes first.
         Abandoned: If the caller goes away first.
     """
+    ready = select.poll()  # an epoll selector for one descriptor costs as much as reading a small file
+    ready.register(pipe, event)
     while True:
         remaining = max(0.0, expires_at - time.monotonic())
-        if selector.select(remaining if abandoned is None else min(LOOK_S, remaining)):
+        if ready.poll(1e3 * (remaining if abandoned is None else min(LOOK_S, remaining))):
             return
         if abandoned is not None and abandoned.is_set() and time.monotonic() >= spared_until:
             raise Abandoned
@@ -70,46 +66,16 @@ def _wait(
 
 
 class Worker:
-    """One child process. Used by one thread at a time."""
+    """One child process. Used by one thread at a time.
 
-    def __init__(self, role: str, *, deadline_s: float, memory_bytes: int) -> None:
-        # A library that wants a folder for its settings and caches gets one of ours.
-        environment = {**QUIET, "MPLCONFIGDIR": str(cache_folder() / "matplotlib"), **os.environ}
-        environment.pop("HSEGAP_TOKEN", None)
-        environment.update(
-            # One thread each, and the same wording on every run: robocrys's text depends on the hash seed.
-            OMP_NUM_THREADS="1",
-            OPENBLAS_NUM_THREADS="1",
-            MKL_NUM_THREADS="1",
-            OMP_WAIT_POLICY="PASSIVE",
-            PYTHONHASHSEED="0",
-            MPLBACKEND="Agg",
-            PYTHONPATH=python_path(),
-        )
-        # -P: the working directory must not be able to put a module in front of ours.
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "hsegap.prediction.worker_main",
-            role,
-            str(memory_bytes),
-            str(deadline_s + 5),
-            "loud" if logger.isEnabledFor(logging.DEBUG) else "quiet",
-        ]
-        # What it says until it is ready is kept, for one that never gets so far; then it says it to nobody.
-        self._words = None if logger.isEnabledFor(logging.DEBUG) else os.memfd_create("hsegap-worker")
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._words,
-            env=environment,
-            start_new_session=True,
-        )
-        self.role = role
+    Args:
+        begun: The process, as :func:`hsegap.prediction.worker_start.begin` gave it.
+    """
+
+    def __init__(self, begun: Begun) -> None:
+        self.role = begun.role
         self.ready = False
-        self._started = time.monotonic()
+        self._process, self._words, self._started = begun.process, begun.words, begun.at
         self._buffer = bytearray()
         assert self._process.stdin is not None  # noqa: S101 - for the type checker: both are pipes
         assert self._process.stdout is not None  # noqa: S101 - as above
@@ -157,41 +123,35 @@ class Worker:
             Died: If the process ends.
         """
         view, spared_until = memoryview(job.frame()), time.monotonic() + SPARED_S[self.role]
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._jobs, selectors.EVENT_WRITE)
-            while view:
-                _wait(selector, expires_at, abandoned, spared_until)
-                try:
-                    view = view[os.write(self._jobs.fileno(), view) :]
-                except BlockingIOError:
-                    continue
-                except OSError:
-                    raise Died from None
+        while view:
+            try:
+                view = view[os.write(self._jobs.fileno(), view) :]
+            except BlockingIOError:
+                _wait(self._jobs, select.POLLOUT, expires_at, abandoned, spared_until)
+            except OSError:
+                raise Died from None
         return self._receive(expires_at, abandoned, spared_until)
 
     def _receive(
         self, expires_at: float, abandoned: threading.Event | None, spared_until: float = 0.0
     ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._answers, selectors.EVENT_READ)
+        def fill(wanted: int) -> None:
+            while len(self._buffer) < wanted:
+                _wait(self._answers, select.POLLIN, expires_at, abandoned, spared_until)
+                try:
+                    chunk = os.read(self._answers.fileno(), PIPE_BYTES)
+                except BlockingIOError:
+                    continue
+                if not chunk:
+                    raise Died
+                self._buffer += chunk
 
-            def fill(wanted: int) -> None:
-                while len(self._buffer) < wanted:
-                    _wait(selector, expires_at, abandoned, spared_until)
-                    try:
-                        chunk = os.read(self._answers.fileno(), 2**20)
-                    except BlockingIOError:
-                        continue
-                    if not chunk:
-                        raise Died
-                    self._buffer += chunk
-
-            fill(PREFIX.size)
-            head_bytes, body_bytes = PREFIX.unpack(self._buffer[: PREFIX.size])
-            wanted = PREFIX.size + head_bytes + body_bytes
-            if wanted > MAX_ANSWER_BYTES:
-                raise Died
-            fill(wanted)
+        fill(PREFIX.size)
+        head_bytes, body_bytes = PREFIX.unpack(self._buffer[: PREFIX.size])
+        wanted = PREFIX.size + head_bytes + body_bytes
+        if wanted > MAX_ANSWER_BYTES:
+            raise Died
+        fill(wanted)
         frame = bytes(self._buffer[PREFIX.size : wanted])
         del self._buffer[:wanted]
         try:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from hsegap.prediction.errors import Failure, internal_error
 from hsegap.prediction.messages import Refusal
 from hsegap.prediction.worker_process import LOOK_S, Abandoned, Died, Expired, Worker
+from hsegap.prediction.worker_start import begin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,12 +31,11 @@ if TYPE_CHECKING:
     import numpy as np
 
     from hsegap.prediction.messages import Job
+    from hsegap.prediction.worker_start import Begun
 
 logger = logging.getLogger("hsegap.workers")
 Taken = TypeVar("Taken")
 
-#: Address space of one worker, bytes. Far above what the largest allowed crystal needs.
-MEMORY_BYTES = {"read": 4 * 2**30, "describe": 6 * 2**30}
 #: Starts that may fail one after the other before jobs are refused for a while, and the longest such while, seconds.
 FAILED_STARTS = 3
 LONGEST_PAUSE_S = 60.0
@@ -58,15 +58,26 @@ class WorkerPool:
         size: Most processes.
         deadline_s: Longest one job may take once a worker has it.
         memory_bytes: Address space of a worker; None takes the role's default.
+        begun: A process of this role that has begun already, with the same deadline and memory.
     """
 
-    def __init__(self, role: str, *, size: int, deadline_s: float, memory_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        role: str,
+        *,
+        size: int,
+        deadline_s: float,
+        memory_bytes: int | None = None,
+        begun: Begun | None = None,
+    ) -> None:
         self.role = role
         self.deadline_s = deadline_s
-        self._memory = MEMORY_BYTES[role] if memory_bytes is None else memory_bytes
+        self._memory = memory_bytes
         # Last in, first out: a lone caller keeps one warm process busy and the others are never started.
         self._slots: queue.LifoQueue[list[Worker | None]] = queue.LifoQueue()
         self._all: list[list[Worker | None]] = [[None] for _ in range(size)]
+        if begun is not None:
+            self._all[-1][0] = Worker(begun)  # the slot that is taken first
         for slot in self._all:
             self._slots.put(slot)
         # What can wait takes at most all processes but one, so that a crystal asked for alone finds one.
@@ -196,7 +207,7 @@ class WorkerPool:
         return Failure.make(refusal.code, refusal.message, refusal.hint)
 
     def _spawn(self) -> Worker:
-        return Worker(self.role, deadline_s=self.deadline_s, memory_bytes=self._memory)
+        return Worker(begin(self.role, deadline_s=self.deadline_s, memory_bytes=self._memory))
 
     def _failed_to_start(self, slot: list[Worker | None], worker: Worker) -> Failure:
         """Give a worker up that ended before it could work: what it cannot import, the next one cannot either."""

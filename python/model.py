@@ -68,7 +68,12 @@ class Model:
         from hsegap.processors import usable_processors
 
         return cls(
-            Predictor(Artifact.load(path), workers=workers or min(usable_processors(), 4), remember_descriptions=True)
+            Predictor(
+                Artifact.load(path),
+                workers=workers or min(usable_processors(), 4),
+                threads_alone=usable_processors(),
+                remember_descriptions=True,
+            )
         )
 
     @property

@@ -16,9 +16,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from hsegap.memory import give_back
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.limits import MAX_ITEMS
 from hsegap.prediction.schemas import INSULATOR_FROM_EV, DescribeRequest, ModelInfo, PredictRequest
+from hsegap.processors import usable_processors
 from hsegap.service.budgets import kind_of_prediction
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ class Core:
         self.predictor: Predictor = Predictor(
             artifact,
             threads=settings.threads,
+            # Other server processes have the other cores.
+            threads_alone=usable_processors() if settings.processes == 1 else 1,
             workers=settings.workers,
             deadline_s=settings.read_deadline_s,
             describe_deadline_s=settings.describe_deadline_s,
@@ -107,6 +111,7 @@ class Core:
             logger.error("golden values not reproduced: %s", report.summary())
             self.state, self.problem = "failed", report.summary()
         elif self.state == "starting":
+            give_back()
             self.state = "ready"
             logger.info("ready: %s", report.summary())
 

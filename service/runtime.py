@@ -10,6 +10,7 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from hsegap.memory import give_back
 from hsegap.prediction.errors import Failure
 from hsegap.service.budgets import Budgets
 from hsegap.service.logs import quiet_logs
@@ -127,6 +128,8 @@ class Runtime:
             while old.in_flight and time.monotonic() < ends:  # noqa: ASYNC110 - a count has no event
                 await asyncio.sleep(0.05)
             await asyncio.to_thread(old.close)
+            del old
+            await asyncio.to_thread(give_back)
         except Exception as error:  # whatever is wrong with the new one, the old one goes on
             logger.error("the artifact was not swapped, the old one goes on: %s", error)  # noqa: TRY400 - the reason is in the message
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse
 
+from hsegap.memory import give_back
 from hsegap.prediction.errors import Failure
 from hsegap.service.language import told
 
@@ -86,6 +87,7 @@ class ShownPage:
         # What visitors are waiting for is still on its way from the page before.
         for before in self._living.values():
             asyncio.get_running_loop().call_later(self._runtime.settings.request_timeout_s, before.set)
+        await asyncio.to_thread(give_back)
         self._app, self._living[living] = app, ends
         living.add_done_callback(self._living.pop)
         return True

@@ -22,11 +22,13 @@ import robocrys.condense.site
 from matminer.featurizers.site import CrystalNNFingerprint
 from matminer.featurizers.structure import SiteStatsFingerprint
 from pymatgen.core.graphs import ConnectedSite, StructureGraph
-from pymatgen.core.local_env import CrystalNN
+from pymatgen.core.local_env import CrystalNN, LocalStructOrderParams
 from pymatgen.core.sites import PeriodicSite
 from robocrys.condense.condenser import StructureCondenser
 from robocrys.condense.mineral import MineralMatcher
 from robocrys.condense.site import SiteAnalyzer
+
+from hsegap.structures.order_parameters import MOTIFS, SharedAngles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,6 +146,30 @@ class RememberingFingerprint(CrystalNNFingerprint):
                 "fingerprint", struct, idx, lambda: super(RememberingFingerprint, self).featurize(struct, idx)
             )
         )
+
+
+class ArrayOrderParams(LocalStructOrderParams):
+    """One motif's order parameter.
+
+    Args:
+        kind: Its name, one of :data:`MOTIFS`.
+        parameters: Its numbers.
+        shared: Angles shared by the motifs of an atom.
+    """
+
+    def __init__(self, kind: str, parameters: dict[Any, float] | None, shared: SharedAngles) -> None:
+        super().__init__([kind], parameters=[parameters])
+        self._shared = shared
+
+    def get_order_parameters(
+        self, structure: Any, n: int, indices_neighs: list[int] | None = None, *args: Any, **options: Any
+    ) -> list[float | None]:
+        """The order parameter of a list of sites, the centre first; anything else is asked for of pymatgen."""
+        parameters = self._params[0]
+        if not isinstance(structure, list) or n != 0 or indices_neighs != list(range(1, len(structure))):
+            return list(super().get_order_parameters(structure, n, indices_neighs, *args, **options))
+        assert parameters is not None  # noqa: S101 - each motif of the table has its numbers
+        return [MOTIFS[self._types[0]](self._shared.of(structure), parameters, self._types[0])]
 
 
 class RememberingSiteAnalyzer(SiteAnalyzer):
@@ -288,6 +314,11 @@ def _fingerprint() -> RememberingFingerprint:
     """The preset ``ops`` of matminer, whose class method makes the parent class."""
     preset = CrystalNNFingerprint.from_preset("ops", cation_anion=False)
     preset.__class__ = RememberingFingerprint
+    shared = SharedAngles()
+    for motifs in preset.ops.values():
+        for place, motif in enumerate(motifs):
+            if motif != "wt" and motif._types[0] in MOTIFS:  # noqa: SLF001 - pymatgen has no other way to ask
+                motifs[place] = ArrayOrderParams(motif._types[0], motif._params[0], shared)  # noqa: SLF001 - as above
     return preset
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hsegap.structures.errors import DescriptionError
 from hsegap.structures.parsed import recorded_warnings
+from hsegap.structures.robocrys_import import import_robocrys
 
 if TYPE_CHECKING:
     from hsegap.structures.crystal import Crystal
@@ -37,6 +38,7 @@ def describe(crystal: Crystal) -> str:
     """
     try:
         with recorded_warnings():
+            import_robocrys()
             from robocrys.describe.describer import StructureDescriber
 
             from hsegap.structures.condense import condenser

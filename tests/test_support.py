@@ -53,6 +53,24 @@ def test_two_processes_make_a_thing_once(tmp_path: Path) -> None:
     assert one in {"['first']\n", "['second']\n"}
 
 
+def test_the_tests_of_a_file_stay_in_one_process(tmp_path: Path) -> None:
+    """As `make test` shares them out. A mark of pytest-xdist's had no effect under a newer pytest: all that files share was made twice."""
+    makefile = (TESTS.parent / "Makefile").read_text()
+    spread = next(line for line in makefile.splitlines() if line.startswith("SPREAD")).split(":= ")[1]
+    code = (
+        "import os, pathlib, pytest\n@pytest.mark.parametrize('n', range(6))\n"
+        "def test_it(n):\n    (pathlib.Path(__file__).with_suffix('.' + os.environ['PYTEST_XDIST_WORKER'])).touch()\n"
+    )
+    for name in "abcd":
+        (tmp_path / f"test_{name}.py").write_text(code)
+    command = [sys.executable, "-m", "pytest", *spread.replace("$(JOBS)", "2").split(), "-c", os.devnull, tmp_path]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert "24 passed" in done.stdout, done.stdout + done.stderr
+    places = [path.suffix for path in tmp_path.glob("test_?.gw?")]
+    assert sorted(set(places)) == [".gw0", ".gw1"]
+    assert len(places) == 4
+
+
 @pytest.mark.parametrize(
     ("path", "fixtures", "kind"),
     [

@@ -57,6 +57,8 @@ _SIGNS = {
 _LATEX = re.compile(r"\\(?:([A-Za-z]{1,24})|[,;:!% ()\[\]])")
 _KEPT_COMMANDS = {"ev", "electronvolt", "milli", "hartree", "rydberg"}
 _TAG = re.compile(r"<(/?)([A-Za-z]{1,8})[ ]?/?>")
+#: Characters that may have another form: those beyond ASCII, and the two separators in it that end a line.
+_FOLDABLE = re.compile("[^\x00-\x0a\x0d-\x7f]")
 _MARKUP = re.compile(r"[${}*`]")
 _STAR_ITEM = re.compile(r"^([ \t]{0,12})\*(?=[ \t])", re.MULTILINE)
 
@@ -83,23 +85,18 @@ class Folded(NamedTuple):
         return self.places[position] if position < len(self.places) else self.length
 
 
-class _Characters(dict[int, str]):
-    """Folded form of each character met, one character long."""
-
-    def __missing__(self, code: int) -> str:
-        character = chr(code)
-        folded = _OWN.get(character)
-        if folded is None:
-            category = unicodedata.category(character)
-            if category == "Pd" or code == 0x2212:
-                folded = "-"
-            elif category == "Zs":
-                folded = " "
-            else:
-                compatible = unicodedata.normalize("NFKC", character)
-                folded = compatible if len(compatible) == 1 else character
-        self[code] = folded
+def _folded(character: str) -> str:
+    """Folded form of a character, one character long."""
+    folded = _OWN.get(character)
+    if folded is not None:
         return folded
+    category = unicodedata.category(character)
+    if category == "Pd" or character == "\u2212":
+        return "-"
+    if category == "Zs":
+        return " "
+    compatible = unicodedata.normalize("NFKC", character)
+    return compatible if len(compatible) == 1 else character
 
 
 def fold(text: str) -> Folded:
@@ -117,7 +114,8 @@ def fold(text: str) -> Folded:
         places = [place for place, character in enumerate(text) if not _NO_WIDTH.match(character)]
         plain = _NO_WIDTH.sub("", text)
     if not plain.isascii():
-        plain = plain.translate(_Characters())
+        forms = {character: _folded(character) for character in set(_FOLDABLE.findall(plain))}
+        plain = _FOLDABLE.sub(lambda match: forms[match[0]], plain)
     plain = plain.replace("\r\n", " \n").replace("\r", "\n")
     blanked = plain
     if "\\" in blanked:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
+_BEYOND_LATIN = re.compile("[^\u0000-\u024f]")
 #: Share of a text's letters that may be of other alphabets: formulas and names stand in Chinese texts, too.
 _MOST_FOREIGN = 0.3
 
 
 def is_english(text: str) -> bool:
     """Whether most letters of a text are Latin ones. A text without letters counts as English."""
-    letters = [character for character in text if character.isalpha()]
-    foreign = sum(character > "\u024f" for character in letters)
-    return foreign <= _MOST_FOREIGN * len(letters)
+    foreign = sum(character.isalpha() for character in _BEYOND_LATIN.findall(text))
+    # Counting all letters of a long text takes longer than reading it with the encoder a second time.
+    return not foreign or foreign <= _MOST_FOREIGN * sum(character.isalpha() for character in text)

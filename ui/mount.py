@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hsegap.folders import cache_folder
+from hsegap.memory import give_back
 from hsegap.ui import upload_folder
 from hsegap.ui.components import STATIC_FOLDER, STATIC_ROUTE, static_text
 from hsegap.ui.model_card import CARD_ROUTE, PICTURE_POLICY, pictures_of
@@ -245,6 +246,7 @@ async def _prepare_for_visitors(app: FastAPI, core: Backend) -> None:
         await _first_visit(app, core)
     except Exception:
         logger.warning("the page could not be warmed up; its first answer will be slower", exc_info=True)
+    await asyncio.to_thread(give_back)
 
 
 async def _sweep(uploads: Uploads) -> None:

@@ -14,14 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hsegap.artifact.artifact import (
-    ARTIFACT_ENV,
-    ARTIFACT_ERROR_CODES,
-    Artifact,
-    ArtifactError,
-    default_artifact,
-    write_manifest,
-)
+from hsegap.artifact.artifact import ARTIFACT_ENV, ARTIFACT_ERROR_CODES, Artifact, ArtifactError, default_artifact
+from hsegap.artifact.manifest import write_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from support.commands import Outcome
 
 
-def test_killed_five_times_and_resumed(tmp_path: Path, crystals: dict[str, str], score: Callable[..., Outcome]) -> None:
+def test_killed_three_times_and_resumed(
+    tmp_path: Path, crystals: dict[str, str], score: Callable[..., Outcome]
+) -> None:
     folder = tmp_path / "many"
     folder.mkdir()
     texts = list(crystals.values())
@@ -30,7 +32,7 @@ def test_killed_five_times_and_resumed(tmp_path: Path, crystals: dict[str, str],
     out = tmp_path / "o.csv"
     dice = random.Random(7)
     sizes = []
-    for _ in range(5):
+    for _ in range(3):
         process = subprocess.Popen(
             [COMMAND, "score", *arguments, "-o", out, "--resume"],
             cwd=tmp_path,

@@ -53,7 +53,7 @@ def run_by_this_test() -> list[str]:
         for line in block.splitlines()
         if line.startswith(("hsegap predict", "hsegap read"))
     ]
-    return [*(line for block in marked for line in block.splitlines()), *chinese]
+    return list(dict.fromkeys([*(line for block in marked for line in block.splitlines()), *chinese]))
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hsegap.export.flat import example_inputs, input_names, output_names
-from hsegap.export.onnx import OPSET, SIZES, export_onnx
+from hsegap.export.onnx import OPSET, SIZES
 from hsegap.export.parity import ParityError, compare_forms, onnx_feeds, require_parity, supercell, unseen_graphs
 from support.exported_forms import export_forms, session_of
 from support.networks import FULL_MIDDLE, random_network
@@ -94,13 +94,6 @@ def test_no_scatter_and_the_same_numbers_on_every_run_and_thread_count(exported)
         answers += [session.run(["gap"], feeds)[0] for _ in range(15)]
     assert all(np.array_equal(answer, answers[0]) for answer in answers[:15])
     np.testing.assert_allclose(np.stack(answers), np.stack([answers[0]] * 30), atol=2e-6)
-
-
-def test_exporting_twice_gives_the_same_bytes(tmp_path):
-    network = random_network(alignn_layers=1, gcn_layers=1, middle_fusion_layers="0", **FULL_MIDDLE)
-    export_onnx(network, tmp_path / "a.onnx")
-    export_onnx(network, tmp_path / "b.onnx")
-    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
 
 
 def test_a_form_of_other_weights_is_refused(exported):

@@ -10,7 +10,7 @@ from hsegap.export.parity import compare_forms, require_parity
 from hsegap.models import CrystalTextNetwork, FusionConfig
 
 
-@pytest.mark.parametrize("bias", [-12.0, -25.0, -60.0])
+@pytest.mark.parametrize("bias", [-12.0, -60.0])
 def test_nearly_closed_gates_survive_export(tmp_path, bias):
     """σ(m) of 1e-11 is divided by a sum of its like: an absolute error of 1e-8 would be all of the answer."""
     torch.manual_seed(0)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hsegap.artifact.artifact import Artifact, ArtifactError, GoldenCase, write_manifest
+from hsegap.artifact.artifact import Artifact, ArtifactError
+from hsegap.artifact.manifest import GoldenCase, write_manifest
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.golden import MAPS, compare, read_golden, verify
 

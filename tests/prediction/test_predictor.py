@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from hsegap.artifact.artifact import Artifact, write_manifest
+from hsegap.artifact.artifact import Artifact
+from hsegap.artifact.manifest import write_manifest
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.predictor import Predictor
 from hsegap.prediction.prepared import fusion_layer_names

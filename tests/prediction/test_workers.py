@@ -18,6 +18,7 @@ import pytest
 from hsegap.children import python_path
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.messages import PREFIX, Job, ReadAnswer, pack, unpack
+from hsegap.prediction.worker_start import begin
 from hsegap.prediction.workers import FAILED_STARTS, WorkerPool
 from support.processes import running, until
 from support.service_samples import BAD, MGO, NACL, SILICON, supercell
@@ -97,6 +98,17 @@ def test_nothing_starts_before_it_is_needed() -> None:
     assert len(pool.pids()) == 1
     pool.close()
     assert pool.pids() == []
+
+
+def test_a_process_that_has_begun_already_gets_the_first_job_and_ends_with_the_pool() -> None:
+    begun = begin("read")
+    pool = WorkerPool("read", size=2, deadline_s=30, begun=begun)
+    try:
+        assert read(pool, SILICON)["formula"] == "Si"
+        assert pool.pids() == [begun.process.pid]
+    finally:
+        pool.close()
+    assert begun.process.returncode is not None
 
 
 def test_a_job_past_its_deadline_is_killed_and_the_next_one_works() -> None:
@@ -198,9 +210,7 @@ def test_a_worker_that_cannot_import_is_not_started_for_ever_and_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "pymatgen.py").write_text("raise ImportError('libtest.so.0 is not there')")
-    monkeypatch.setattr(
-        "hsegap.prediction.worker_process.python_path", lambda: f"{tmp_path}{os.pathsep}{python_path()}"
-    )
+    monkeypatch.setattr("hsegap.prediction.worker_start.python_path", lambda: f"{tmp_path}{os.pathsep}{python_path()}")
     pool = WorkerPool("read", size=1, deadline_s=30)
     try:
         answers = [pool.run(job(SILICON), expires_at=soon()) for _ in range(FAILED_STARTS)]

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from hsegap.artifact.artifact import write_manifest
+from hsegap.artifact.manifest import write_manifest
 from hsegap.prediction.errors import Failure
 from hsegap.service.early import NOT_READY
 from hsegap.service.launch import server_command, server_environment
 from support.loops import in_own_loop
-from support.processes import PATIENCE_S
+from support.processes import PATIENCE_S, running, until
 from support.service_samples import SILICON, supercell
 
 if TYPE_CHECKING:
@@ -128,13 +128,14 @@ def test_it_listens_early_and_a_page_under_no_name_works(artifact_folder: Path, 
 def test_sigterm_answers_what_runs_turns_new_ones_away_and_ends_with_0(
     start_server: Callable[..., RunningServer],
 ) -> None:
-    server = start_server(HSEGAP_DRAIN_S="60")
-    items = [{"structure": supercell(2), "atoms": False}] * 40
+    server = start_server(HSEGAP_DRAIN_S=str(PATIENCE_S))
+    workers = server.children()
+    items = [{"structure": supercell(2), "atoms": False}] * 20
 
     async def go() -> list[httpx.Response]:
         async with (
             httpx.AsyncClient(base_url=server.url, timeout=120) as client,
-            httpx.AsyncClient(base_url=server.url, timeout=60) as fresh,
+            httpx.AsyncClient(base_url=server.url, timeout=120) as fresh,
         ):
             await client.post("/predict", json={"structure": SILICON})
             working = asyncio.create_task(client.post("/predict_batch", json={"items": items}))
@@ -152,7 +153,8 @@ def test_sigterm_answers_what_runs_turns_new_ones_away_and_ends_with_0(
         assert response.status_code == 503
         assert Failure.model_validate_json(response.text).error.code == "not_ready"
         assert (response.headers["connection"], response.headers["retry-after"]) == ("close", "2")
-    assert server.process.wait(timeout=60) == 0
+    assert server.process.wait(timeout=PATIENCE_S) == 0
+    assert until(lambda: not any(map(running, workers)))
 
 
 def test_sighup_swaps_a_good_artifact_and_refuses_a_bad_one(

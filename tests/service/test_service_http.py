@@ -178,7 +178,7 @@ def test_memory_does_not_grow_with_the_number_of_callers(server: RunningServer, 
 
     async def burst() -> None:
         async with httpx.AsyncClient(base_url=server.url, timeout=120, limits=httpx.Limits(max_connections=40)) as many:
-            for _ in range(3):
+            for _ in range(2):
                 answers = await asyncio.gather(
                     *(many.post("/predict", json={"structure": supercell(2), "atoms": False}) for _ in range(40))
                 )

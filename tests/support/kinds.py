@@ -32,7 +32,7 @@ PROCESS = (
     "training/test_training_benchmark.py",
 )
 CLUSTER = ("batch/test_score_ray.py",)
-#: Groups of tests that take more than half a minute on an idle machine; see `LongestFirst`.
+#: Files whose tests take more than half a minute on an idle machine; see `LongestFirst`.
 LONG = {
     "test_quiet.py",
     "test_wheel.py",
@@ -103,15 +103,19 @@ WATCHER = pytest.StashKey[int]()
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` picks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test with its kind; tests of one file stay together under ``--dist loadgroup``."""
+    """Mark every test with its kind."""
     for item in items:
-        path = item.path.relative_to(TESTS).as_posix() if item.path.is_relative_to(TESTS) else item.path.name
+        path = path_of(item)
         fixtures = set(getattr(item, "fixturenames", ()))
         if not {mark.name for mark in item.iter_markers()} & KINDS:
             item.add_marker(kind_of(path, fixtures))
         if path.startswith(SLOW):
             item.add_marker("slow")
-        item.add_marker(pytest.mark.xdist_group(path))
+
+
+def path_of(item: pytest.Item) -> str:
+    """A test's file, below tests/."""
+    return item.path.relative_to(TESTS).as_posix() if item.path.is_relative_to(TESTS) else item.path.name
 
 
 def pytest_collection_finish() -> None:
@@ -122,8 +126,8 @@ def pytest_collection_finish() -> None:
 
 
 class LongestFirst:
-    """Where tests are shared out, the long groups begin: else one process would still be busy with one while the other has nothing left."""
+    """Where files are shared out, the long ones begin: else one process would still be busy with one while the other has nothing left."""
 
     @pytest.hookimpl(trylast=True)  # after the order has been shuffled
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items.sort(key=lambda item: item.get_closest_marker("xdist_group").args[0] not in LONG)
+        items.sort(key=lambda item: path_of(item) not in LONG)

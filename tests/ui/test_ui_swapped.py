@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from hsegap.artifact.artifact import write_manifest
+from hsegap.artifact.manifest import write_manifest
 from support.processes import until
 from support.ui_samples import SILICON
 
