@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +11,7 @@ from hsegap.commands import output
 from hsegap.commands.options import split_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from hsegap.training.transfer import Transfer
 
 
 def transfer(
@@ -24,6 +24,15 @@ def transfer(
         list[str],
         typer.Option(metavar="FILES", help="Rows with both gaps; commas between, repeatable.", show_default=False),
     ],
+    network: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CHECKPOINT",
+            help="Estimate with this network, told the PBE gap, instead of learning anew; --learn names rows to leave "
+            "out.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="The .jsonl.gz file to write.", show_default=False)
     ],
@@ -48,72 +57,55 @@ def transfer(
     one_metal_in: Annotated[
         int, typer.Option(metavar="N", min=1, help="Of the rows whose cheap gap is zero keep one in N.")
     ] = 1,
+    cache_dir: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Graphs, shared with training; for --network.")
+    ] = Path(".cache"),
 ) -> None:
     """Estimate gaps of one method from those of a cheaper one, to have more crystals to train on.
 
-    Learns the difference of the two gaps from crystals with both, by composition and cheap gap. The rows written are
-    marked as estimated in the field label_confidence, so that training can give them less weight.
+    Learns the difference of the two gaps from crystals with both, by composition and cheap gap; with --network, a
+    network that can be told PBE gaps says what the HSE gaps are. The rows written are marked as estimated in the field
+    label_confidence, so that training can give them less weight.
 
     \b
     Examples:
       hsegap transfer pbe.jsonl.gz --learn train.jsonl.gz -o estimated.jsonl.gz
       hsegap transfer pbe.jsonl.gz --learn train.jsonl.gz --measure val.jsonl.gz --source mf -o out.jsonl.gz
-    """
-    status = run(
-        files,
-        out=out,
-        learn=split_paths(learn),
-        measure=split_paths(measure),
-        cheap=cheap,
-        wanted=wanted,
-        source=source,
-        max_atoms=max_atoms,
-        one_metal_in=one_metal_in,
-    )
-    raise typer.Exit(status)
-
-
-def run(
-    files: Sequence[Path],
-    *,
-    out: Path,
-    learn: Sequence[Path],
-    measure: Sequence[Path],
-    cheap: str,
-    wanted: str,
-    source: str | None,
-    max_atoms: int | None,
-    one_metal_in: int,
-) -> int:
-    """Write rows with estimated gaps; the arguments are those of :func:`hsegap.training.transfer.transfer`.
-
-    Returns:
-        Exit status: 0 if the rows were written, else 1.
+      hsegap transfer pbe.jsonl.gz --learn train.jsonl.gz --network training/starts/joint.pt -o out.jsonl.gz
     """
     if output.training_is_missing("estimating gaps"):
-        return 1
+        raise typer.Exit(1)
     from hsegap.training.errors import DataError
-    from hsegap.training.transfer import transfer
+    from hsegap.training.told import CHEAP, WANTED, transfer_told
+    from hsegap.training.transfer import transfer as transfer_learned
 
+    shared: dict[str, Any] = {
+        "measure": split_paths(measure),
+        "max_atoms": max_atoms,
+        "one_metal_in": one_metal_in,
+    }
     try:
-        done = transfer(
-            files,
-            out,
-            learn=learn,
-            measure=measure,
-            cheap=cheap,
-            wanted=wanted,
-            source=source,
-            max_atoms=max_atoms,
-            one_metal_in=one_metal_in,
-        )
+        if network is None:
+            done = transfer_learned(
+                files, out, learn=split_paths(learn), cheap=cheap, wanted=wanted, source=source, **shared
+            )
+        else:
+            if (cheap, wanted, source) != (CHEAP, WANTED, None):
+                raise typer.BadParameter(f"--network estimates {WANTED} from {CHEAP}, of no source's convention")
+            done = transfer_told(files, out, network=network, known=split_paths(learn), cache_dir=cache_dir, **shared)
     except (DataError, OSError) as error:
         output.note(f"hsegap: {error}.")
-        return 1
+        raise typer.Exit(1) from error
+    _report(done, out, cheap=cheap, wanted=wanted, source=source, by_network=network is not None)
+
+
+def _report(done: Transfer, out: Path, *, cheap: str, wanted: str, source: str | None, by_network: bool) -> None:
+    """Say what was written, what was left out, and how good the estimates are."""
     left_out = f", {done.without_gap} without {cheap} left out" if done.without_gap else ""
     left_out += f", {done.too_large} larger ones left out" if done.too_large else ""
     left_out += f", {done.thinned} of those whose {cheap} is zero left out" if done.thinned else ""
-    output.note(f"wrote {out}: {done.written} rows with an estimated {wanted}, learned from {done.learnt}{left_out}")
+    learned = f"{done.learnt} known ones left out" if by_network else f"learned from {done.learnt}"
+    output.note(f"wrote {out}: {done.written} rows with an estimated {wanted}, {learned}{left_out}")
     if done.invented:
         output.note(
             f"warning: {done.invented} of them have no {cheap}, yet no crystal of the source {source} is without a "
@@ -125,4 +117,3 @@ def run(
             f"mean absolute error on {done.measured} other crystals: "
             f"{done.mae:.3f} eV, of {cheap} itself {done.mae_of_cheap:.3f} eV"
         )
-    return 0

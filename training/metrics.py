@@ -9,6 +9,8 @@ import numpy as np
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hsegap.models import CrystalTextNetwork
     from hsegap.training.dataset import CrystalDataset
 
@@ -79,6 +81,7 @@ def predict(
     batch_size: int = 64,
     without_text: bool = False,
     with_facts: bool = False,
+    advance: Callable[[int], None] = lambda _rows: None,
 ) -> Answers:
     """Predict every row in order.
 
@@ -88,6 +91,7 @@ def predict(
         batch_size: Rows per pass.
         without_text: Hide the descriptions.
         with_facts: State the rows' known facts.
+        advance: Called with the number of rows after each pass.
     """
     from hsegap.training.augment import stated_facts
     from hsegap.training.dataset import in_order
@@ -106,5 +110,6 @@ def predict(
             output = network(batch.graph, tokens, mask, has_text, *facts)
             gaps.append(output.gap.float().cpu())
             pbe_gaps.append(output.pbe_gap.float().cpu())
+            advance(len(cpu_batch.rows))
     network.train(was_training)
     return Answers(torch.cat(gaps).numpy(), torch.cat(pbe_gaps).numpy())

@@ -272,24 +272,44 @@ def transfer(
     """
     trees = GapTrees.fit(learn, cheap=cheap, wanted=wanted, source=source)
     tests = trees.table(_items(measure, cheap=cheap, wanted=wanted)[0])
-    found, without_gap = _items(files, cheap=cheap, wanted=None)
-    small = found if max_atoms is None else _small(found, max_atoms)
-    kept = [item for item in small if item[cheap] > 0 or fold_of(str(item.get("id")), one_metal_in) == 0]
-    rows = trees.table(kept, wanted=False, source=source)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f"{out.name}.part")
-    with gzip.open(part, "wt", encoding="utf-8") as stream:
-        for item, gap in zip(rows.items, trees.estimate(rows), strict=True):
-            stream.write(json.dumps({**item, wanted: round(float(gap), 4), "label_confidence": ESTIMATED}) + "\n")
-    part.replace(out)
+    chosen = choose(files, cheap=cheap, max_atoms=max_atoms, one_metal_in=one_metal_in)
+    rows = trees.table(chosen.items, wanted=False, source=source)
+    write_estimates(out, rows.items, trees.estimate(rows), wanted=wanted)
     return Transfer(
         written=len(rows.items),
         learnt=len(trees.known.items),
-        without_gap=without_gap,
-        too_large=len(found) - len(small),
-        thinned=len(small) - len(kept),
+        without_gap=chosen.without_gap,
+        too_large=chosen.too_large,
+        thinned=chosen.thinned,
         invented=int((rows.cheap <= 0).sum()) if source is not None and not _has_metals(trees.known, source) else 0,
         mae=float(np.abs(trees.estimate(tests) - tests.wanted).mean()) if tests.items else None,
         mae_of_cheap=float(np.abs(tests.cheap - tests.wanted).mean()) if tests.items else None,
         measured=len(tests.items),
     )
+
+
+class Chosen(NamedTuple):
+    """Rows to estimate a gap of, and how many were left out and why (see :class:`Transfer`)."""
+
+    items: list[dict[str, Any]]
+    without_gap: int
+    too_large: int
+    thinned: int
+
+
+def choose(files: Sequence[Path], *, cheap: str, max_atoms: int | None, one_metal_in: int) -> Chosen:
+    """The rows of ``files`` that :func:`transfer` writes; its arguments and errors."""
+    found, without_gap = _items(files, cheap=cheap, wanted=None)
+    small = found if max_atoms is None else _small(found, max_atoms)
+    kept = [item for item in small if item[cheap] > 0 or fold_of(str(item.get("id")), one_metal_in) == 0]
+    return Chosen(kept, without_gap, len(found) - len(small), len(small) - len(kept))
+
+
+def write_estimates(out: Path, items: Sequence[dict[str, Any]], gaps: np.ndarray, *, wanted: str) -> None:
+    """Write rows ``items`` to the ``.jsonl.gz`` file ``out`` with ``gaps`` ``[rows]``, eV; whole or not at all."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(f"{out.name}.part")
+    with gzip.open(part, "wt", encoding="utf-8") as stream:
+        for item, gap in zip(items, gaps, strict=True):
+            stream.write(json.dumps({**item, wanted: round(float(gap), 4), "label_confidence": ESTIMATED}) + "\n")
+    part.replace(out)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
-from support.commands import ROOT, Outcome, environment, run_command
+from support.commands import ROOT, Outcome, environment, run_command, run_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,3 +47,12 @@ def score(tmp_path: Path) -> Callable[..., Outcome]:
         return run_command(command, *arguments, cwd=cwd, env=own, stdin=stdin)
 
     return run
+
+
+@pytest.fixture
+def score_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+    """Run `hsegap score ARGUMENTS…` in this process, in a folder of its own: what never comes to scoring."""
+    for name in [name for name in os.environ if name.startswith("HSEGAP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return lambda *arguments: run_here("score", *arguments, cwd=tmp_path)

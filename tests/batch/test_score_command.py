@@ -162,11 +162,11 @@ def test_everything_at_once_in_one_file(cifs: Path, tmp_path: Path, score: Calla
     ],
 )
 def test_what_could_not_run_says_why_and_leaves_nothing(
-    cifs: Path, tmp_path: Path, score: Callable[..., Outcome], arguments: list[str], expected: tuple[int, str]
+    cifs: Path, tmp_path: Path, score_here: Callable[..., Outcome], arguments: list[str], expected: tuple[int, str]
 ) -> None:
     (tmp_path / "empty").mkdir()
     before = sorted(tmp_path.iterdir())
-    outcome = score(*arguments)
+    outcome = score_here(*arguments)
     status, said = expected
     assert outcome.status == status
     assert said in outcome.stderr

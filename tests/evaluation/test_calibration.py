@@ -6,10 +6,7 @@ import csv
 import gzip
 import json
 import math
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +26,11 @@ from hsegap.prediction.schemas import Prediction, PredictRequest
 from hsegap.prediction.uncertainty import CalibrationSettings
 from hsegap.structures import build_graph, read
 from hsegap.structures.fingerprint import NAMES, fingerprint, widest_empty_layer
+from support.commands import Outcome, run_here
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data" / "hse"
 ODD = ROOT / "tests" / "odd"
-HSEGAP = Path(sys.executable).parent / "hsegap"
 
 
 def seen(gap: float, known: float) -> Seen:
@@ -137,11 +134,8 @@ def test_the_odd_crystals_warn_and_the_ordinary_do_not(artifact: Artifact, predi
         assert codes or not found, name
 
 
-def hsegap(*arguments: object) -> subprocess.CompletedProcess[str]:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("HSEGAP_")}
-    return subprocess.run(
-        [HSEGAP, *map(str, arguments)], capture_output=True, text=True, env=environment, timeout=550, check=False
-    )
+def hsegap(*arguments: object) -> Outcome:
+    return run_here(*arguments, cwd=ROOT)
 
 
 def part(source: str, target: Path, count: int) -> list[dict[str, Any]]:
@@ -193,7 +187,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory, artifact_folder: Path) -> Pa
         ),
     ):
         done = hsegap(*command)
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.status == 0, done.stdout + done.stderr
     return folder
 
 
@@ -206,7 +200,7 @@ def test_the_chain_leaves_an_artifact_that_is_whole_and_calibrated(chain: Path) 
     assert "held out of training" in calibration["rows"]["error model"]
     assert 0 < calibration["metal_below_ev"] <= 0.5
     report = hsegap("verify", chain / "artifact", "--json")
-    assert report.returncode == 0, report.stdout
+    assert report.status == 0, report.stdout
     with Predictor(made) as predictor:
         cif = (ROOT / "examples" / "MgO.cif").read_text()
         text = "MgO is Halite, Rock Salt structured and crystallizes in the cubic Fm-3m space group."
@@ -262,7 +256,7 @@ def test_figures_of_another_network_are_refused(chain: Path, tmp_path: Path) -> 
     report = json.loads((tmp_path / "evaluation" / "evaluation.json").read_text())
     (tmp_path / "evaluation" / "evaluation.json").write_text(json.dumps(report | {"measured_on": "0" * 64}))
     done = hsegap("card", chain / "artifact", "--evaluation", tmp_path / "evaluation", "-o", tmp_path / "out")
-    assert done.returncode == 1
+    assert done.status == 1
     assert "another network" in done.stderr
     assert not (tmp_path / "out").exists()
 
@@ -281,7 +275,7 @@ def test_errors_expected_by_another_artifact_are_passed_on(chain: Path, artifact
     )
     settings = ("--train-rows", 100, "--cache-dir", chain / "cache", "-o", tmp_path / "taught")
     done = hsegap("calibrate", artifact_folder, *rows, *settings)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.status == 0, done.stdout + done.stderr
     taught, former = Artifact.load(tmp_path / "taught"), Artifact.load(artifact_folder)
     assert taught.manifest.calibration is not None
     origin = f"with the errors that {former.manifest.name} {former.manifest.version} expects"
@@ -299,5 +293,5 @@ def test_errors_expected_by_another_artifact_are_passed_on(chain: Path, artifact
     assert alike > 0.5
     assert alike > made_up + 0.2
     refused = hsegap("calibrate", chain / "artifact", *rows, "--residuals", chain / "held_out.csv", *settings)
-    assert refused.returncode == 1
+    assert refused.status == 1
     assert "exclude each other" in refused.stderr
