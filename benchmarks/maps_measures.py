@@ -45,24 +45,32 @@ class Means(NamedTuple):
         structure = to.get("structure", nodes.structure)
         return (to["fused"] - nodes.fused) / n_atoms, (structure - nodes.structure) / n_atoms
 
+    def ways(self, crystal: Crystal, nodes: Nodes) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+        """Both replacements by name: ``element`` and ``reference``."""
+        return {"element": self.steps(crystal, nodes), "reference": self.to_reference(nodes)}
+
 
 def occlusion(opened: Opened, crystal: Crystal, nodes: Nodes, means: Means) -> dict[str, np.ndarray]:
     """Gap minus the gap with an atom's vectors replaced, eV, ``[N]``: by its element's mean, and by the reference."""
     effects = {}
-    for name, (fused, structure) in (
-        ("element", means.steps(crystal, nodes)),
-        ("reference", means.to_reference(nodes)),
-    ):
+    for name, (fused, structure) in means.ways(crystal, nodes).items():
         gaps = opened.gaps(nodes.fused.mean(0) + fused, nodes.structure.mean(0) + structure, nodes.text)
         effects[name] = nodes.gap_ev - gaps
     return effects
 
 
 def curves(
-    opened: Opened, crystal: Crystal, nodes: Nodes, means: Means, maps: Mapping[str, np.ndarray]
+    opened: Opened, nodes: Nodes, by: tuple[torch.Tensor, torch.Tensor], maps: Mapping[str, np.ndarray]
 ) -> dict[str, dict[str, float]]:
-    """Areas of the deletion and the insertion curve, eV, by order: of each map, best, random."""
-    fused, structure = means.steps(crystal, nodes)
+    """Areas of the deletion and the insertion curve, eV, by order: of each map, best, random.
+
+    Args:
+        opened: The network.
+        nodes: The crystal.
+        by: Of :meth:`Means.ways`.
+        maps: Values by map, ``[N]`` each.
+    """
+    fused, structure = by
     start = nodes.fused.mean(0), nodes.structure.mean(0)
     emptied = start[0] + fused.sum(0), start[1] + structure.sum(0)
     ways = {"deletion": (start, 1.0), "insertion": (emptied, -1.0)}

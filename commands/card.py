@@ -28,6 +28,14 @@ def card(
             show_default=False,
         ),
     ],
+    maps: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="What `python benchmarks/maps.py --card` wrote: how faithful the maps are.",
+            show_default=False,
+        ),
+    ] = None,
     docs: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the card here as well, for the docs.", show_default=False)
     ] = None,
@@ -46,17 +54,20 @@ def card(
     \b
     Examples:
       hsegap card artifacts/mine --evaluation runs/evaluation
-      hsegap card artifacts/hsegap-hse --evaluation runs/evaluation --docs docs/model_card.md
+      hsegap card artifacts/hsegap-hse --evaluation runs/evaluation --maps maps.md --docs docs/model_card.md
     """
-    raise typer.Exit(run(artifact, evaluations=split_paths(evaluation), docs=docs, out=out))
+    raise typer.Exit(run(artifact, evaluations=split_paths(evaluation), maps=maps, docs=docs, out=out))
 
 
-def run(artifact: Path, *, evaluations: Sequence[Path], docs: Path | None, out: Path | None) -> int:
+def run(
+    artifact: Path, *, evaluations: Sequence[Path], maps: Path | None = None, docs: Path | None, out: Path | None
+) -> int:
     """Write the card, its plots and the manifest's metrics.
 
     Args:
         artifact: Artifact folder.
         evaluations: Folders that ``hsegap evaluate --out`` wrote; the first is the main one.
+        maps: What the benchmark of the maps wrote; None leaves its tables out.
         docs: Markdown file to write the card to as well, its plots beside it in ``images/``; None writes none.
         out: Artifact folder to write; None replaces the artifact.
 
@@ -74,7 +85,8 @@ def run(artifact: Path, *, evaluations: Sequence[Path], docs: Path | None, out: 
         opened = Artifact.load(artifact)
         reports = [_read(folder, opened) for folder in evaluations]
         manifest: dict[str, Any] = opened.manifest.model_dump(mode="json") | {"metrics": metrics(reports)}
-        card = model_card(manifest, measured=measured(reports, parity=PARITY, bars=BARS))
+        extra = _maps(maps, opened) if maps is not None else ""
+        card = model_card(manifest, extra, measured=measured(reports, parity=PARITY, bars=BARS))
         plots = {name: (evaluations[0] / name).read_bytes() for name in (PARITY, BARS)}
         written = rewrite(
             opened.folder,
@@ -88,7 +100,7 @@ def run(artifact: Path, *, evaluations: Sequence[Path], docs: Path | None, out: 
             for name, content in plots.items():
                 (images / f"model_card_{name}").write_bytes(content)
             places = {name: f"images/model_card_{name}" for name in plots}
-            text = model_card(manifest, measured=measured(reports, parity=places[PARITY], bars=places[BARS]))
+            text = model_card(manifest, extra, measured=measured(reports, parity=places[PARITY], bars=places[BARS]))
             docs.write_text(text, encoding="utf-8")
             output.note(f"wrote {docs}")
     except (ArtifactError, EvaluationError) as error:
@@ -99,6 +111,24 @@ def run(artifact: Path, *, evaluations: Sequence[Path], docs: Path | None, out: 
         return 1
     output.note(f"wrote {written}")
     return 0
+
+
+def _maps(file: Path, artifact: Any) -> str:
+    """The tables of the maps, refused if they were measured on another network.
+
+    Raises:
+        EvaluationError: If so, or if the file is another one.
+    """
+    from hsegap.evaluation.rows import EvaluationError
+
+    again = "Measure again: python benchmarks/maps.py --artifact FOLDER --card FILE."
+    head, _, text = file.read_text(encoding="utf-8").partition("\n")
+    name, _, measured_on = head.removeprefix("<!-- ").removesuffix(" -->").partition(" ")
+    if name != "measured_on":
+        raise EvaluationError(f"{file} is not what `benchmarks/maps.py --card` writes.", again)
+    if measured_on != artifact.prediction_sha256():
+        raise EvaluationError(f"{file} was measured on another network than {artifact.folder} holds.", again)
+    return text
 
 
 def _read(folder: Path, artifact: Any) -> dict[str, Any]:

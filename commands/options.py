@@ -49,6 +49,12 @@ FormatOption = Annotated[
         show_default=False,
     ),
 ]
+ExplainOption = Annotated[
+    bool, typer.Option("--explain", help="Report the effect of each sentence of the description (a network run each).")
+]
+SensitivityOption = Annotated[
+    bool, typer.Option("--sensitivity", help="Report the gap with the lattice 1 % smaller and larger (two more runs).")
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON value on standard output and nothing else there.")
 ]

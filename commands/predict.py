@@ -12,12 +12,21 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from hsegap.commands import inputs, output
-from hsegap.commands.options import ArtifactOption, Files, FormatOption, JsonOption, check_stdin_once, format_name
+from hsegap.commands.options import (
+    ArtifactOption,
+    ExplainOption,
+    Files,
+    FormatOption,
+    JsonOption,
+    SensitivityOption,
+    check_stdin_once,
+    format_name,
+)
 from hsegap.commands.overview import Sort
 from hsegap.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from hsegap.prediction.predictor import Predictor
     from hsegap.prediction.schemas import PredictRequest, StructureFormat
@@ -94,6 +103,8 @@ def predict(
     json: JsonOption = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV with the columns of `hsegap score`.")] = False,
     atoms: Annotated[bool, typer.Option("--atoms/--no-atoms", help="With or without the per-atom values.")] = True,
+    explain: ExplainOption = False,
+    sensitivity: SensitivityOption = False,
     artifact: ArtifactOption = None,
     format: FormatOption = None,  # noqa: A002 - the option is called so
 ) -> None:
@@ -112,6 +123,7 @@ def predict(
       hsegap predict POSCAR --text "GaAs is Zincblende structured."
       hsegap predict examples/GaAs.cif --pbe-gap 0.19
       hsegap predict examples/GaAs.cif --describe --json
+      hsegap predict POSCAR --text "GaAs is Zincblende structured." --explain --sensitivity
       cat examples/GaAs.cif | hsegap predict - --json --no-atoms
     """
     check_stdin_once(files)
@@ -123,7 +135,7 @@ def predict(
         pbe_gap_ev=pbe_gap,
         describe=describe,
         shown=shown,
-        atoms=atoms,
+        report={"atoms": atoms, "explain": explain, "sensitivity": sensitivity},
         artifact=artifact,
         file_format=format_name(format),
     )
@@ -155,7 +167,7 @@ def run(
     pbe_gap_ev: float | None,
     describe: bool,
     shown: Shown,
-    atoms: bool,
+    report: Mapping[str, bool],
     artifact: Path | None,
     file_format: StructureFormat | None,
 ) -> int:
@@ -167,7 +179,7 @@ def run(
         pbe_gap_ev: PBE gap known of every structure; None for none.
         describe: Generate descriptions.
         shown: What is printed, and how.
-        atoms: With the per-atom values.
+        report: ``atoms``, ``explain`` and ``sensitivity`` of a request.
         artifact: Artifact folder; None takes the default one.
         file_format: Format of every structure; None recognises it.
 
@@ -183,7 +195,7 @@ def run(
     from hsegap.prediction.schemas import Known, PredictRequest
 
     # A table shows no atoms, so none are asked for where there will be one.
-    atoms = atoms and (shown.as_json or shown.verbose or len(names) == 1)
+    atoms = report["atoms"] and (shown.as_json or shown.verbose or len(names) == 1)
 
     def request(given: inputs.Named, structure: str) -> PredictRequest:
         gap = given.pbe_gap_ev if pbe_gap_ev is None else pbe_gap_ev
@@ -193,7 +205,7 @@ def run(
             description=given.description if text is None else text,
             describe=describe,
             known=None if gap is None else Known(pbe_gap_ev=gap),
-            atoms=atoms,
+            **{**report, "atoms": atoms},
         )
 
     entries: list[dict[str, Any]] = []

@@ -72,6 +72,7 @@ def show_prediction(entry: Mapping[str, Any], *, out: TextIO) -> None:
         grid.add_row("text", "none")
     else:
         grid.add_row("text", "none: predicted from the structure alone")
+    _add_explained(grid, entry)
     for warning in entry["warnings"]:
         grid.add_row("warning", Text(f"{warning['message']} ({warning['code']})", style="yellow"))
     times = entry["timings_ms"]
@@ -99,14 +100,35 @@ def _add_facts(grid: Table, entry: Mapping[str, Any]) -> None:
         grid.add_row("PBE gap, estimate", f"{entry['pbe_gap_estimate_ev']:.2f} eV")
 
 
+def _add_explained(grid: Table, entry: Mapping[str, Any]) -> None:
+    """What each sentence did, and the gap at other lattices, where they were asked for."""
+    text = entry["description"]["text"] or ""
+    for report in entry["sentences"] or ():
+        start, end = report["span"]
+        effect = "not tried" if report["effect_ev"] is None else f"{report['effect_ev']:+.3f} eV"
+        grid.add_row(effect, Text(text[start:end]))
+    if entry["sentences"] and entry["text_effect_ev"] is not None:
+        grid.add_row(f"{entry['text_effect_ev']:+.3f} eV", "the whole text; its sentences act together")
+    if entry["atoms"] and entry["reference_ev"] is not None:
+        grid.add_row("reference", f"{entry['reference_ev']:.2f} eV, the mean training crystal; the atoms add the rest")
+    if entry["sensitivity_ev"] is not None:
+        smaller, larger = entry["sensitivity_ev"]
+        grid.add_row("lattice ± 1 %", f"{smaller:.2f} eV smaller, {larger:.2f} eV larger")
+
+
 def atom_table(atoms: list[dict[str, Any]]) -> Table:
     """Per-atom values, one column per map and fusion layer.
 
     Maps that this model or input does not have are left out.
     """
+    in_ev = [
+        (heading, key)
+        for heading, key in (("adds\neV", "contribution_ev"), ("told\neV", "told_effect_ev"))
+        if all(atom[key] is not None for atom in atoms)
+    ]
     columns = [
         (heading, key, layer)
-        for heading, key in (("gate", "gate"), ("importance", "importance"), ("text share", "text_share"))
+        for heading, key in (("gate", "gate"), ("import-\nance", "importance"), ("text\nshare", "text_share"))
         for layer in atoms[0][key]
         if any(atom[key].get(layer) is not None for atom in atoms)
     ]
@@ -114,6 +136,8 @@ def atom_table(atoms: list[dict[str, Any]]) -> Table:
     table = Table(box=SIMPLE, pad_edge=False)
     table.add_column("atom", justify="right", no_wrap=True)
     table.add_column("fractional coordinates", justify="right", no_wrap=True)
+    for heading, _ in in_ev:
+        table.add_column(heading, justify="right")
     for heading, _, layer in columns:
         table.add_column(f"{heading}\n{layer}" if several else heading, justify="right")
     for atom in atoms[:MOST_ATOMS]:
@@ -122,7 +146,8 @@ def atom_table(atoms: list[dict[str, Any]]) -> Table:
         table.add_row(
             f"{atom['element']} {atom['index']}",
             coordinates,
-            *("–" if value is None else f"{value:.4f}" for value in values),
+            *(f"{atom[key]:+.3f}" for _, key in in_ev),
+            *("–" if value is None else f"{value:.3f}" for value in values),
         )
     if len(atoms) > MOST_ATOMS:
         table.caption = f"{len(atoms) - MOST_ATOMS} more atoms in the output of --json"

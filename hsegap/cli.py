@@ -28,6 +28,7 @@ from hsegap.commands import (
     train,
     transfer,
     verify,
+    what_if,
 )
 from hsegap.commands.setting_flags import WithSettings
 
@@ -71,6 +72,7 @@ def main(
 
 
 app.command()(predict.predict)
+app.command("what-if")(what_if.what_if)
 app.command()(describe.describe)
 app.command()(read.read)
 app.command(cls=WithSettings)(serve.serve)

@@ -74,6 +74,8 @@ WARNINGS_ZH: dict[str, str] = {
     "fact_conflict": "给出的 PBE 带隙互相矛盾",
     "fact_far_from_estimate": "给出的 PBE 带隙与模型由结构估计的值相差很大，请核对",
     "text_contradicts_crystal": "描述所说的成分与该晶体不符",
+    "neighbours_changed": "应变使原来等距的近邻不再等距，网络看到的近邻数改变，结果的变化有一部分来自图",
+    "swap_changes_size": "新元素的原子半径与原元素相差超过 15 %，而晶胞没有弛豫",
     "text_not_english": "描述是中文；文字编码器只用英文训练过，因此描述的作用不可靠",
     "deuterium_as_hydrogen": "氘和氚按氢处理",
     "occupancy_repaired": "与 1 相差不到 1 % 的占据率按 1 处理",

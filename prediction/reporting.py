@@ -111,7 +111,7 @@ class Reporter:
             warnings=[*item.warnings, *([far] if far else []), *outside],
             model=ModelName(name=manifest.name, version=manifest.version, sha256=self._artifact.sha256),
             timings_ms=Timings(**{name: round(value, 3) for name, value in timings.model_dump().items()}),
-        ).with_lattice(item.lattice.tolist())
+        ).with_graph(item.lattice.tolist(), n_edges=len(item.network_input.graph.src))
 
     def _neighbours(self, ran: Ran, known: Known | None) -> list[NeighbourReport] | None:
         scaled = self.calibration.model if self.calibration else None

@@ -294,15 +294,21 @@ class Prediction(BaseModel):
     timings_ms: Timings
     # Not part of the answer: what the page draws without reading the structure a second time.
     _lattice: list[list[float]] | None = PrivateAttr(default=None)
+    _n_edges: int | None = PrivateAttr(default=None)
 
     @property
     def lattice(self) -> list[list[float]] | None:
         """Lattice vectors as rows, Å, as read; None for a prediction that came as JSON. Never serialised."""
         return self._lattice
 
-    def with_lattice(self, lattice: list[list[float]]) -> Self:
-        """The same object, knowing its cell."""
-        self._lattice = lattice
+    @property
+    def n_edges(self) -> int | None:
+        """Edges of the crystal graph; None for a prediction that came as JSON. Never serialised."""
+        return self._n_edges
+
+    def with_graph(self, lattice: list[list[float]], *, n_edges: int) -> Self:
+        """The same object, knowing its cell and the size of its graph."""
+        self._lattice, self._n_edges = lattice, n_edges
         return self
 
     @model_serializer(mode="wrap")

@@ -58,6 +58,7 @@ def sentence_effects(
     reports = []
     for start, end in sentence_spans(text):
         left = extract_facts(text[:start] + text[end:].lstrip()).text
+        left = left if left and left.strip() else None  # nothing left is no text, not an empty one
         if _same(left, item.told.text):
             continue
         if left not in effects:

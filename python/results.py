@@ -45,7 +45,7 @@ class Result(Prediction):
         result = cls.model_construct(**dict(prediction))
         result.id = name
         if prediction.lattice is not None:
-            result.with_lattice(prediction.lattice)
+            result._lattice = prediction.lattice  # noqa: SLF001 - its own class
         if prediction.atoms is not None:
             result._sites = _sites_of(prediction.atoms)  # noqa: SLF001 - its own class
         if not atoms:

@@ -16,6 +16,7 @@ from hsegap.prediction.schemas import (
     Prediction,
     PredictRequest,
 )
+from hsegap.prediction.what_if import WhatIf, WhatIfRequest
 from hsegap.service.app import edge_app, json_answer
 from hsegap.service.guard import Guard
 from hsegap.service.metrics import label_by_route
@@ -58,6 +59,13 @@ class HsegapService:
     async def describe(self, request: DescribeRequest, /) -> GeneratedDescription:
         """Describe one crystal in robocrystallographer's wording."""
         answer = await RUNTIME.ready_core().describe_async(request)
+        note([answer])
+        return _answer(json_answer(answer))
+
+    @bentoml.api(route="/what_if")
+    async def what_if(self, request: WhatIfRequest, /) -> WhatIf:
+        """Predict one crystal strained, and with elements swapped."""
+        answer = await RUNTIME.ready_core().what_if_async(request)
         note([answer])
         return _answer(json_answer(answer))
 

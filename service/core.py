@@ -20,6 +20,7 @@ from hsegap.memory import give_back
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.limits import MAX_ITEMS
 from hsegap.prediction.schemas import INSULATOR_FROM_EV, DescribeRequest, ModelInfo, PredictRequest
+from hsegap.prediction.what_if import what_if_async
 from hsegap.processors import usable_processors
 from hsegap.service.budgets import kind_of_prediction
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from hsegap.artifact.artifact import Artifact
     from hsegap.prediction.predictor import Predictor
     from hsegap.prediction.schemas import GeneratedDescription, Prediction
+    from hsegap.prediction.what_if import WhatIf, WhatIfRequest
     from hsegap.service.settings import Settings
 
 #: Items of a batch that may be explained sentence by sentence: each costs up to forty predictions.
@@ -217,6 +219,10 @@ class Core:
             return await self._in_thread(
                 functools.partial(self.predictor.describe, request, expires_at=expires_at), self._describe_threads
             )
+
+    async def what_if_async(self, request: WhatIfRequest) -> WhatIf | Failure:
+        """Predict a crystal strained, or with elements swapped; costs what a batch of as many crystals costs."""
+        return await what_if_async(self.predict_many_async, request, elements=self.artifact.manifest.elements)
 
     def model_info(self) -> ModelInfo:
         """What is known about the artifact that answers."""

@@ -35,7 +35,13 @@ if TYPE_CHECKING:
     App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 #: Routes that take JSON and work on it, with the budget they draw from.
-WORK_ROUTES: dict[str, Kind] = {"/predict": "single", "/predict_batch": "batch", "/describe": "describe"}
+WORK_ROUTES: dict[str, Kind] = {
+    "/predict": "single",
+    "/predict_batch": "batch",
+    "/describe": "describe",
+    # A curve and a dozen swaps are as many predictions as a small batch.
+    "/what_if": "batch",
+}
 #: Routes a health check may ask without a token, under any name.
 HEALTH_ROUTES = frozenset({"/livez", "/healthz", "/readyz"})
 UPLOAD = "/ui/gradio_api/upload"

@@ -21,6 +21,7 @@ ROUTES = frozenset(
         "/predict",
         "/predict_batch",
         "/describe",
+        "/what_if",
         "/model",
         "/docs.json",
         "/livez",

@@ -20,6 +20,7 @@ from hsegap.prediction.schemas import (
     Prediction,
     PredictRequest,
 )
+from hsegap.prediction.what_if import WhatIf, WhatIfRequest
 from hsegap.service.statuses import RETRY_AFTER_S, STATUS
 from hsegap.structures.errors import DESCRIPTION_ERROR_CODES, STRUCTURE_ERROR_CODES
 
@@ -125,6 +126,17 @@ def _paths() -> dict[str, Any]:
             codes=(*STRUCTURE_ERROR_CODES, *DESCRIPTION_ERROR_CODES, *WORK_CODES),
         ),
     }
+    posts |= {
+        "/what_if": _post(
+            "what_if",
+            "Predict one crystal strained by -3 to +3 %, and with elements swapped. Some two dozen predictions, "
+            "counted as a batch.",
+            takes=WhatIfRequest,
+            gives=WhatIf,
+            example={"structure": SILICON, "format": "cif", "strain": "c", "swaps": [{"element": "Si", "by": "Ge"}]},
+            codes=(*STRUCTURE_ERROR_CODES, "text_too_long", *WORK_CODES),
+        ),
+    }
     about, closed = _json(ModelInfo), ("forbidden",)
     document = {"application/json": {"schema": {"type": "object"}}}
     ready = "200 once the artifact is verified, until the server stops."
@@ -140,8 +152,8 @@ def _paths() -> dict[str, Any]:
 
 def _schemas() -> dict[str, Any]:
     """What requests and answers look like."""
-    classes: list[type[BaseModel]] = [PredictRequest, BatchRequest, DescribeRequest]
-    answers: list[type[BaseModel]] = [Prediction, BatchResponse, GeneratedDescription, ModelInfo, Failure]
+    classes: list[type[BaseModel]] = [PredictRequest, BatchRequest, DescribeRequest, WhatIfRequest]
+    answers: list[type[BaseModel]] = [Prediction, BatchResponse, GeneratedDescription, WhatIf, ModelInfo, Failure]
     # The validation schema describes answers too: serialisers that leave an absent field out hide the others from the
     # other one.
     modes: Any = [(cls, "validation") for cls in (*classes, *answers)]

@@ -57,7 +57,9 @@ class Settings(BaseSettings):
     max_concurrency: PositiveInt = Field(
         64, description="Single predictions worked on at once; the next one is answered with 429."
     )
-    max_batches: PositiveInt = Field(8, description="Batches worked on at once, the page's included.")
+    max_batches: PositiveInt = Field(
+        8, description="Batches and what-if questions worked on at once, the page's included."
+    )
     max_describes: PositiveInt = Field(8, description="Descriptions generated at once, those of predictions included.")
     max_explains: PositiveInt = Field(
         4, description="Predictions at once that try a description sentence by sentence (`explain`)."

@@ -6,26 +6,23 @@ import asyncio
 import contextlib
 import csv
 import io
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 from pydantic import ValidationError
 
 from hsegap.prediction.errors import Failure, internal_error
 from hsegap.prediction.schemas import DescribeRequest, Prediction, PredictRequest
+from hsegap.prediction.what_if import WhatIfRequest, crystal_of, what_if_async
 from hsegap.ui.explained import explained_html
 from hsegap.ui.maps import atom_table, maps_of, said_of_told
 from hsegap.ui.words import Words
 
 if TYPE_CHECKING:
     from hsegap.prediction.schemas import GeneratedDescription
+    from hsegap.prediction.what_if import WhatIf
     from hsegap.structures import Crystal
     from hsegap.ui.backend import Backend
     from hsegap.ui.maps import Map
-
-#: Isotropic strains offered by "What if", percent.
-STRAINS_PERCENT = tuple(step / 2 for step in range(-6, 7))
 
 
 class Answer(NamedTuple):
@@ -75,27 +72,6 @@ def make_request(
 async def ask(core: Backend, request: PredictRequest | Failure) -> Prediction | Failure:
     """Predict one crystal, or hand the failure through."""
     return request if isinstance(request, Failure) else await core.predict_one_async(request)
-
-
-def crystal_of(prediction: Prediction) -> Crystal:
-    """The crystal that was predicted, as a process that may be killed has read it.
-
-    A stranger's file is never parsed here.
-
-    Raises:
-        ValueError: If the prediction carries no atoms or no cell.
-    """
-    from pymatgen.core import Element
-
-    from hsegap.structures import Crystal
-
-    if prediction.atoms is None or prediction.lattice is None:
-        raise ValueError("the prediction was made without atoms")
-    return Crystal(
-        lattice=np.array(prediction.lattice),
-        frac_coords=np.array([atom.frac_coords for atom in prediction.atoms]),
-        atomic_numbers=np.array([Element(atom.element).Z for atom in prediction.atoms]),
-    )
 
 
 async def predict(core: Backend, request: PredictRequest | Failure, words: Words | None = None) -> Answer | Failure:
@@ -164,51 +140,39 @@ def cif_with_maps(crystal: Crystal, prediction: Prediction, maps: list[Map]) -> 
     return head + str(CifWriter(structure, write_site_properties=bool(maps)))
 
 
-async def strain_curve(core: Backend, request: PredictRequest | Failure) -> dict[str, Any] | Failure:
-    """The gap of the crystal with its cell stretched the same way along all directions.
+async def what_if(core: Backend, request: PredictRequest | Failure, **changes: Any) -> WhatIf | Failure:
+    """The crystal strained, or with one element in another's place.
 
     Args:
         core: What answers.
-        request: The crystal and the description, which is kept as it is.
-
-    Returns:
-        ``percent`` and ``gap_ev`` of each strain, or the failure of the first that failed.
+        request: The crystal, its description and what is known of it.
+        changes: ``strain`` and ``swaps`` of :class:`WhatIfRequest`.
     """
     if isinstance(request, Failure):
         return request
+    told = request.model_dump(include={"structure", "format", "description", "known"})
     try:
-        return await _strain_curve(core, request)
+        asked = WhatIfRequest.model_validate(told | changes)
+        return await what_if_async(core.predict_many_async, asked, elements=core.artifact.manifest.elements)
+    except ValidationError as error:
+        return Failure.from_validation(error)
     except Exception as error:  # as in predict
-        return internal_error(error, "straining a crystal")
+        return internal_error(error, "changing a crystal")
 
 
-async def _strain_curve(core: Backend, request: PredictRequest) -> dict[str, Any] | Failure:
-    first = await core.predict_one_async(request)
-    if isinstance(first, Failure):
-        return first
-    crystal = await asyncio.to_thread(crystal_of, first)
-    steps = [
-        request.model_copy(update={"structure": _strained(crystal, percent), "format": "pymatgen", "atoms": False})
-        for percent in STRAINS_PERCENT
-    ]
-    answers = await core.predict_many_async(steps)
-    for answer in answers:
-        if isinstance(answer, Failure):
-            return answer
-    return {
-        "formula": crystal.formula,
-        "percent": list(STRAINS_PERCENT),
-        "gap_ev": [answer.gap_ev for answer in answers if isinstance(answer, Prediction)],
-        "origin": first.description.origin,
-    }
+async def strain_curve(core: Backend, request: PredictRequest | Failure, along: str) -> dict[str, Any] | Failure:
+    """The gap of the crystal with its cell stretched, as lists with one value per strain, the crystal's own gap beside.
 
-
-def _strained(crystal: Crystal, percent: float) -> str:
-    """The crystal as pymatgen JSON with every lattice vector longer by ``percent``."""
-    from pymatgen.core import Lattice, Structure
-
-    lattice = Lattice(crystal.lattice * (1 + percent / 100))
-    return json.dumps(Structure(lattice, crystal.symbols, crystal.frac_coords).as_dict())
+    Args:
+        core: What answers.
+        request: The crystal and what is told of it, which is kept as it is.
+        along: ``all`` lattice vectors alike, or ``a``, ``b`` or ``c``.
+    """
+    found = await what_if(core, request, strain=along, swaps=[])
+    if isinstance(found, Failure) or found.strain is None:
+        return found if isinstance(found, Failure) else {}
+    origin = "none" if isinstance(request, Failure) or request.description is None else "given"
+    return {"formula": found.formula, "origin": origin, **found.strain.model_dump(mode="json")}
 
 
 async def describe(core: Backend, request: PredictRequest | Failure) -> GeneratedDescription | Failure:

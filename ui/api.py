@@ -52,10 +52,21 @@ def add(core: Backend, *, answers_at_once: int) -> None:
         """Generate the description of one crystal."""
         return (await actions.describe(core, actions.make_request(structure, format))).model_dump(mode="json")
 
-    async def strain(structure: str, description: str = "", format: str = "") -> dict:  # noqa: A002 - as over HTTP
-        """The gap of a crystal under -3 to +3 % isotropic strain."""
-        result = await actions.strain_curve(core, actions.make_request(structure, format, description))
+    async def strain(structure: str, description: str = "", format: str = "", along: str = "all") -> dict:  # noqa: A002 - as over HTTP
+        """The gap of a crystal under -3 to +3 % strain of all lattice vectors alike, or of a, b or c."""
+        result = await actions.strain_curve(core, actions.make_request(structure, format, description), along)
         return result.model_dump(mode="json") if isinstance(result, Failure) else result
+
+    async def what_if(
+        structure: str,
+        description: str = "",
+        format: str = "",  # noqa: A002 - as over HTTP
+        strain: str | None = "all",
+        swaps: list[dict] | None = None,
+    ) -> dict:
+        """A crystal strained, and with elements swapped: as POST /what_if."""
+        request = actions.make_request(structure, format, description)
+        return (await actions.what_if(core, request, strain=strain, swaps=swaps)).model_dump(mode="json")
 
     async def model() -> dict:
         """What is known about the artifact that answers."""
@@ -66,6 +77,7 @@ def add(core: Backend, *, answers_at_once: int) -> None:
     gr.api(predict_batch, api_name="predict_batch", concurrency_limit=4)
     gr.api(describe, api_name="describe", concurrency_limit=4, concurrency_id="describe")
     gr.api(strain, api_name="strain", concurrency_limit=4)
+    gr.api(what_if, api_name="what_if", concurrency_limit=4)
     gr.api(model, api_name="model", **many)
 
 

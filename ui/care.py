@@ -22,6 +22,8 @@ ABOUT_GAP = UNSURE | {
     "fact_not_used",
     "fact_conflict",
     "fact_far_from_estimate",
+    "swap_changes_size",
+    "neighbours_changed",
 }
 
 

@@ -13,6 +13,8 @@ from hsegap.ui import actions, skeletons
 from hsegap.ui.answer import answer_html, empty_html, error_html
 from hsegap.ui.components import part
 from hsegap.ui.examples import load_examples
+from hsegap.ui.swapped import swaps_html
+from hsegap.ui.weighed import weighed_html
 from hsegap.ui.words import Marks, Words
 
 if TYPE_CHECKING:
@@ -160,10 +162,28 @@ class _Tab:
             gate |= {"text": result.description.text, "error": "", "status": _done(done)}
         yield gate, "", "", gr.update(interactive=True), gr.update(visible=False)
 
-    async def strain_it(self, structure: str, format_name: str, text: str, known: str) -> dict[str, Any]:
+    async def explain_it(
+        self, structure: str, format_name: str, text: str, known: str, language: str
+    ) -> dict[str, Any]:
+        """The text with the effect of each sentence."""
+        request = actions.make_request(structure, format_name, text, known, explain=True)
+        result = await actions.ask(self._core, request)
+        return _error(result) if isinstance(result, Failure) else {"html": weighed_html(result, Words(language))}
+
+    async def strain_it(
+        self, structure: str, format_name: str, text: str, known: str, chosen: dict[str, Any]
+    ) -> dict[str, Any]:
         """The gap along a strain."""
-        result = await actions.strain_curve(self._core, actions.make_request(structure, format_name, text, known))
-        return {"error": result.model_dump(mode="json")["error"]} if isinstance(result, Failure) else result
+        request = actions.make_request(structure, format_name, text, known)
+        result = await actions.strain_curve(self._core, request, str((chosen or {}).get("along", "all")))
+        return _error(result) if isinstance(result, Failure) else result
+
+    async def swap_it(self, structure: str, format_name: str, text: str, known: str, language: str) -> dict[str, Any]:
+        """The gaps of the crystals with one element in another's place."""
+        request = actions.make_request(structure, format_name, text, known)
+        result = await actions.what_if(self._core, request, strain=None)
+        shown = _error(result) if isinstance(result, Failure) else {"html": swaps_html(result, Words(language))}
+        return {"kind": "swaps", **shown}
 
     @staticmethod
     def cancelled(language: str) -> tuple[str, Any, Any]:
@@ -195,7 +215,9 @@ def build(core: Backend, language: Any, *, answers_at_once: int) -> None:
             with gr.Column(elem_classes="hs-card"):
                 maps = part("crystal", skeletons.CRYSTAL, elem_id="hs-maps")
             with gr.Column(elem_classes="hs-card"):
-                strain = part("strain", skeletons.STRAIN, elem_id="hs-strain", events=("ask",))
+                weighed = part("weighed", skeletons.WEIGHED, elem_id="hs-weighed", events=("ask",))
+            with gr.Column(elem_classes="hs-card"):
+                strain = part("strain", skeletons.STRAIN, elem_id="hs-strain", events=("ask", "swap"))
 
     tab = _Tab(core)
     fields = [put.structure, put.format_, put.description, put.known]
@@ -216,8 +238,10 @@ def build(core: Backend, language: Any, *, answers_at_once: int) -> None:
     # First stop, then say so: the other way round a last sign of life would overwrite the words.
     stopped = put.cancel.click(None, cancels=[described], queue=False, api_visibility="private")
     stopped.then(tab.cancelled, language, messages, queue=False, api_visibility="private", show_progress="hidden")
-    strain.ask(tab.strain_it, fields, strain, **quiet)
-    _wire_scripts(put, gate, (answer, maps, put.error, strain), described)
+    weighed.ask(tab.explain_it, asked, weighed, **quiet)
+    strain.ask(tab.strain_it, [*fields, strain], strain, **quiet)
+    strain.swap(tab.swap_it, asked, strain, **quiet)
+    _wire_scripts(put, gate, (answer, maps, put.error, weighed, strain), described)
     put.source.pick(None, put.source, [*fields, put.error, *messages], js=_FILL, cancels=[described]).then(
         tab.run, asked, gate, **seen
     )
@@ -233,7 +257,7 @@ def _wire_scripts(put: _Inputs, gate: Any, shown: tuple[Any, ...], described: An
     Args:
         put: The left column.
         gate: Where answers come in.
-        shown: Answer, maps, error and strain.
+        shown: Answer, maps, error, sentences and strain.
         described: What ends when another crystal is picked.
     """
     import gradio as gr
@@ -244,7 +268,7 @@ def _wire_scripts(put: _Inputs, gate: Any, shown: tuple[Any, ...], described: An
     put.source.fill(
         None, put.source, [*fields, put.error, put.status, put.describe, put.cancel], js=_FILL, cancels=[described]
     )
-    gate.answer(None, gate, list(shown), js="(v) => [v.answer, v.payload, v.error, null]", **local)
+    gate.answer(None, gate, list(shown), js="(v) => [v.answer, v.payload, v.error, null, null]", **local)
     gate.described(
         None,
         [gate, put.description],
@@ -252,6 +276,11 @@ def _wire_scripts(put: _Inputs, gate: Any, shown: tuple[Any, ...], described: An
         js="(v, text) => [v.text ?? text, v.error, v.status]",
         **local,
     )
+
+
+def _error(failure: Failure) -> dict[str, Any]:
+    """A failure as the page's parts show it."""
+    return {"error": failure.model_dump(mode="json")["error"]}
 
 
 def _done(said: str) -> str:

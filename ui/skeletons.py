@@ -82,18 +82,37 @@ CRYSTAL = """
 </div>
 """
 
+WEIGHED = """
+<div class="hs-weighed" data-role="all" hidden>
+  <div class="hs-maps-head"><h2>%%weighed.title%%</h2>
+    <button type="button" class="hs-button" data-role="ask">%%weighed.ask%%</button></div>
+  <p class="hs-meaning">%%weighed.meaning%%</p>
+  <p class="hs-note" data-role="note" role="status" hidden></p>
+  <div data-role="result"></div>
+</div>
+"""
+
 STRAIN = """
 <div class="hs-strain" data-role="all" hidden>
   <div class="hs-maps-head"><h2>%%strain.title%%</h2>
-    <button type="button" class="hs-button" data-role="ask">%%strain.ask%%</button></div>
+    <div class="hs-toolbar">
+      <label class="hs-field">%%strain.along%% <select data-role="along"><option value="all">%%strain.all%%</option>
+        <option>a</option><option>b</option><option>c</option></select></label>
+      <button type="button" class="hs-button" data-role="ask">%%strain.ask%%</button></div></div>
   <p class="hs-meaning">%%strain.meaning%%</p>
-  <p class="hs-note" data-role="note" role="status"></p>
+  <p class="hs-note" data-role="note" role="status" hidden></p>
   <div data-role="result" hidden>
     <label class="hs-slider">%%strain.slider%%
       <input type="range" min="-3" max="3" step="0.1" value="0" data-role="slider">
       <output data-role="value"></output></label>
     <div class="hs-plot" data-role="plot" role="img" aria-label="%%strain.plot%%"></div>
+    <ul class="hs-warned" data-role="warned" aria-label="%%strain.warned%%" hidden></ul>
   </div>
+  <div class="hs-maps-head hs-swap-head"><h2>%%swap.title%%</h2>
+    <button type="button" class="hs-button" data-role="swap">%%swap.ask%%</button></div>
+  <p class="hs-meaning">%%swap.meaning%%</p>
+  <p class="hs-note" data-role="swap-note" role="status" hidden></p>
+  <div data-role="swaps"></div>
 </div>
 """
 

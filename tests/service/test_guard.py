@@ -146,7 +146,7 @@ def test_several_keys_of_which_only_hashes_are_kept() -> None:
 ])  # fmt: skip
 def test_structure_is_looked_at_before_content(body: bytes, says: str) -> None:
     guard, stub, _ = guarded()
-    for path in ("/predict", "/predict_batch", "/describe"):
+    for path in ("/predict", "/predict_batch", "/describe", "/what_if"):
         started = time.process_time()
         assert says in failed(ask(guard, "POST", path, headers=JSON, content=body), "invalid_request").error.message
         assert time.process_time() - started < 0.5  # a parser needs ten times as long for the largest of these
@@ -232,7 +232,8 @@ def test_each_kind_of_work_has_its_own_budget() -> None:
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
             asked = (
                 [("/describe", {})] * 3
-                + [("/predict_batch", {})] * 3
+                + [("/predict_batch", {})] * 2
+                + [("/what_if", {})]  # as much work as a batch
                 + [("/predict", {"describe": True})] * 2
                 + [("/predict", {"explain": True, "description": "x"})] * 2
                 + [("/predict", {})] * 3

@@ -78,7 +78,7 @@ def test_a_request_that_is_not_as_documented(client: httpx.Client, body: bytes, 
         None,
     ],
 )
-@pytest.mark.parametrize("route", ["/predict", "/predict_batch", "/describe"])
+@pytest.mark.parametrize("route", ["/predict", "/predict_batch", "/describe", "/what_if"])
 def test_only_json_is_taken(client: httpx.Client, route: str, media_type: str | None) -> None:
     request = client.build_request(
         "POST", route, content=b"\x80\x04.", headers={"content-type": media_type} if media_type else {}
@@ -118,6 +118,22 @@ def test_other_routes_and_methods_are_named(client: httpx.Client) -> None:
     assert response.headers["allow"] == "POST"
     failure(client.post("/model", json={}), "invalid_request", 405)
     failure(client.put("/predict", json={}), "invalid_request", 405)
+
+
+def test_what_if_names_what_is_wrong_and_swaps_in_the_order_asked(client: httpx.Client) -> None:
+    swaps = [{"element": "Cl", "by": "Br"}, {"element": "Na", "by": "K"}]
+    answer = client.post("/what_if", json={"structure": NACL, "strain": None, "swaps": swaps}).json()
+    assert [swap["formula"] for swap in answer["swaps"]] == ["NaBr", "KCl"]
+    failure(client.post("/what_if", json={"structure": NACL, "swaps": swaps * 7}), "invalid_request")
+    failure(client.post("/what_if", json={"structure": NACL, "strain": "d"}), "invalid_request")
+    failure(
+        client.post("/what_if", json={"structure": NACL, "swaps": [{"element": "Xe", "by": "Kr"}]}), "invalid_request"
+    )
+    failure(client.post("/what_if", json={"structure": NACL, "atoms": True}), "invalid_request")
+    chinese = {"accept-language": "zh-CN"}
+    body = {"structure": NACL, "strain": None, "swaps": [{"element": "Cl", "by": "I"}]}
+    [swap] = client.post("/what_if", json=body, headers=chinese).json()["swaps"]
+    assert any("原子半径" in warning["message"] for warning in swap["warnings"])
 
 
 def test_a_batch_keeps_its_order_and_its_good_items(client: httpx.Client) -> None:

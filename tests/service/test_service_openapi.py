@@ -74,7 +74,7 @@ def test_made_up_requests_are_answered_as_documented(
 def test_every_route_is_described(document: dict[str, Any]) -> None:
     routes = {(path, method) for path, item in document["paths"].items() for method in item}
     assert routes == {
-        *(("/predict", "post"), ("/predict_batch", "post"), ("/describe", "post")),
+        *((route, "post") for route in ("/predict", "/predict_batch", "/describe", "/what_if")),
         *((route, "get") for route in ("/model", "/docs.json", "/livez", "/healthz", "/readyz", "/metrics")),
     }
     assert document["openapi"].startswith("3.1")
@@ -115,9 +115,9 @@ def test_the_shapes_are_those_of_the_house(document: dict[str, Any]) -> None:
 
 
 def test_the_example_of_the_document_works(document: dict[str, Any], client: httpx.Client) -> None:
-    for path in ("/predict", "/predict_batch"):
+    for path in ("/predict", "/predict_batch", "/what_if"):
         [example] = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["examples"].values()
         response = client.post(path, json=example["value"])
         assert response.status_code == 200
-        answer = response.json() if path == "/predict" else response.json()["items"][0]
+        answer = response.json()["items"][0] if path == "/predict_batch" else response.json()
         assert answer["formula"] == "Si"

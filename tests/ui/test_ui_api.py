@@ -54,9 +54,19 @@ def test_a_batch_keeps_order_and_a_bad_item_costs_nobody(remote) -> None:
 
 def test_strain_goes_from_minus_three_to_three_percent_through_the_crystal_itself(remote, client: httpx.Client) -> None:
     curve = remote.predict(structure=SILICON, api_name="/strain")
+    assert len(curve["interval_ev"]) == len(curve["warnings"]) == len(curve["pbe_gap_estimate_ev"]) == 13
     assert (curve["percent"][0], curve["percent"][-1], len(curve["gap_ev"])) == (-3.0, 3.0, 13)
     alone = client.post("/predict", json={"structure": SILICON}).json()["gap_ev"]
     assert curve["gap_ev"][curve["percent"].index(0.0)] == pytest.approx(alone, abs=1e-4)
+
+
+def test_what_if_answers_as_over_http(remote, client: httpx.Client) -> None:
+    swaps = [{"element": "Si", "by": "Ge"}]
+    found = remote.predict(structure=SILICON, strain="b", swaps=swaps, api_name="/what_if")
+    over_http = client.post("/what_if", json={"structure": SILICON, "strain": "b", "swaps": swaps}).json()
+    assert found["strain"]["gap_ev"] == pytest.approx(over_http["strain"]["gap_ev"], abs=1e-4)
+    assert [swap["formula"] for swap in found["swaps"]] == ["Ge"]
+    assert remote.predict(structure=SILICON, strain="d", api_name="/what_if")["error"]["code"] == "invalid_request"
 
 
 def test_the_model_is_the_one_that_http_names(remote, client: httpx.Client) -> None:
@@ -65,7 +75,7 @@ def test_the_model_is_the_one_that_http_names(remote, client: httpx.Client) -> N
 
 def test_only_the_functions_meant_for_scripts_are_offered(remote) -> None:
     offered = remote.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(offered) == {"/predict", "/predict_batch", "/describe", "/strain", "/model"}
+    assert set(offered) == {"/predict", "/predict_batch", "/describe", "/strain", "/what_if", "/model"}
 
 
 def test_the_page_forbids_the_browser_to_ask_other_hosts(client: httpx.Client) -> None:

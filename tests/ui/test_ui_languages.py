@@ -73,6 +73,7 @@ def test_every_key_that_the_page_asks_for_is_there_and_every_other_is_used() -> 
         "cell.",
         "batch.column_",
         "map.",
+        "strain.axis_",
     }
     left = {key for key in known - asked if f'"{key}"' not in text and not key.startswith(tuple(beginnings))}
     assert not left, left
@@ -92,7 +93,7 @@ def test_other_languages_have_words_for_every_code() -> None:
 
 
 def test_skeletons_hold_no_words_of_their_own() -> None:
-    for name in ("HEADER", "SOURCE", "GATE", "CRYSTAL", "STRAIN", "BATCH"):
+    for name in ("HEADER", "SOURCE", "GATE", "CRYSTAL", "WEIGHED", "STRAIN", "BATCH"):
         shown = re.sub(r"<[^>]*>|%%[^%]*%%", " ", getattr(skeletons, name))
         assert set(re.findall(r"[A-Za-z]{2,}", shown)) <= {"hsegap", "CSV", "JSON"}, name
 

@@ -158,7 +158,7 @@ def test_rounding_is_never_shown_as_colours() -> None:
     assert flat.note.startswith("Flat")
 
 
-def test_a_small_spread_is_stretched_only_with_a_word() -> None:
+def test_a_small_spread_is_named_and_not_stretched() -> None:
     near = maps_of(prediction(atoms=[atom(0, "O", gate=0.4), atom(1, "O", gate=0.4 + NEARLY_FLAT / 2)]))[2]
     assert not near.flat
     assert near.note.startswith("Nearly flat")

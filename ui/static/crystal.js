@@ -165,11 +165,12 @@ class CrystalView {
     if (this.payload && this.all.some((map) => map.name === name && map.layer === layer)) this.choose(name, layer, { remember: false });
   }
 
-  // Colour limits: the crystal's own range; 0 to 1 where the visitor asks for it or nothing but rounding would be coloured.
+  // Colour limits: the crystal's own range; 0 to 1 where the visitor asks for it, or where the atoms differ by so little that a
+  // stretched scale would show what is not there.
   limits(map = this.map) {
     if (map === ELEMENTS) return [0, 1];
     if (map.unit) return [-map.scale, map.scale];
-    const fixed = this.find("fixed").checked || map.flat;
+    const fixed = this.find("fixed").checked || map.flat || map.highest - map.lowest <= NEARLY_FLAT;
     return fixed ? [Math.min(0, map.lowest), Math.max(1, map.highest)] : [map.lowest, map.highest];
   }
 

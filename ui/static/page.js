@@ -2,6 +2,7 @@
 import { mountCrystal } from "./crystal.js";
 import { mountSource } from "./source.js";
 import { mountStrain } from "./strain.js";
+import { mountWeighed } from "./weighed.js";
 import { mountBatch } from "./batch.js";
 import { fieldsChanged, mountGate } from "./gate.js";
 import { startCard } from "./card.js";
@@ -11,7 +12,7 @@ import { startTheme } from "./theme.js";
 import { startLanguage } from "./words.js";
 import { loadPlotly } from "./plot.js";
 
-const parts = { source: mountSource, gate: mountGate, crystal: mountCrystal, strain: mountStrain, batch: mountBatch };
+const parts = { source: mountSource, gate: mountGate, crystal: mountCrystal, weighed: mountWeighed, strain: mountStrain, batch: mountBatch };
 
 window.hsegap = {
   mount(name, element, props, trigger, watch, events) {
