@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -19,20 +17,9 @@ from support.shared_material import write_tiny_transformer
 from support.small_data import cif_text, textbook
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-COMMAND = Path(sys.executable).parent / "hsegap"
 #: As much as an export needs to have one of everything.
 SHALLOW = {"alignn_layers": 1, "gcn_layers": 1, **FULL_MIDDLE, "middle_fusion_layers": "0"}
 TEXT = "NaCl is Halite, Rock Salt structured."
-
-
-def hsegap(*arguments, cwd):
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("HSEGAP_")} | {
-        "OMP_NUM_THREADS": "1",
-        "COLUMNS": "200",
-    }
-    return subprocess.run(
-        [COMMAND, *map(str, arguments)], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300
-    )
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +43,7 @@ def exported(published, wide_transformer, golden, tmp_path_factory):
     place = tmp_path_factory.mktemp("export")
     content = torch.load(published.checkpoint("recommended"), weights_only=True)
     torch.save({"model": content["model"]}, place / "theirs.pt")
-    done = hsegap(
+    done = run_here(
         *(
             "export",
             "theirs.pt",
@@ -71,7 +58,7 @@ def exported(published, wide_transformer, golden, tmp_path_factory):
         *("--set", "max_neighbors=12", "--name", "theirs", "--version", "2.1"),
         cwd=place,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.status == 0, done.stderr
     return place / "artifact", done
 
 
@@ -129,8 +116,8 @@ def test_the_service_predicts_what_the_stranger_s_network_says(exported, publish
 
 @pytest.mark.shared_data
 def test_verify_passes_from_elsewhere(exported, tmp_path):
-    done = hsegap("verify", exported[0], "--json", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    done = run_here("verify", exported[0], "--json", cwd=tmp_path)
+    assert done.status == 0, done.stderr
     assert json.loads(done.stdout)["passed"]
 
 
@@ -232,27 +219,30 @@ def test_a_folder_that_is_no_artifact_is_not_overwritten(tiny_encoder, golden, t
     assert (tmp_path / "thesis" / "chapter1.txt").read_text() == "dear to me"
 
 
-def test_an_artifact_is_replaced_whole_or_not_at_all(tiny_encoder, golden, tmp_path, monkeypatch):
+def test_an_artifact_is_replaced_whole_or_not_at_all(tiny_encoder, told_artifact, tmp_path, monkeypatch):
+    """There is the artifact that another process may have made of the same checkpoint; exported again it has the same bytes."""
     from hsegap.export.build import build_artifact
     from hsegap.export.golden import golden_inputs
     from hsegap.export.parity import Difference, ParityError
 
-    save_foreign(tmp_path / "x.pt", text_features=16, alignn_layers=1, gcn_layers=1)
-    inputs = golden_inputs(golden, describe=False)
-    out = build_artifact(
-        tmp_path / "x.pt", tmp_path / "out", encoder_folder=tiny_encoder, golden=inputs, report=lambda _line: None
-    )
+    inputs = golden_inputs(told_artifact.parent / "golden", describe=False)
+    out = tmp_path / "out"
+    shutil.copytree(told_artifact, out)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
+
+    def build():
+        return build_artifact(
+            told_artifact.parent / "told.pt", out, encoder_folder=tiny_encoder, golden=inputs, report=lambda _line: None
+        )
+
     with monkeypatch.context() as patch:
+        # An export takes seconds: the file that was compared is the one that is there.
+        patch.setattr("hsegap.export.build.export_onnx", lambda _, path: shutil.copy(out / path.name, path))
         patch.setattr("hsegap.export.build.compare_forms", lambda *_: [Difference("onnx", "made up", {"gap": 1.0})])
         with pytest.raises(ParityError, match="made up"):
-            build_artifact(
-                tmp_path / "x.pt", out, encoder_folder=tiny_encoder, golden=inputs, report=lambda _line: None
-            )
+            build()
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
-    again = build_artifact(
-        tmp_path / "x.pt", out, encoder_folder=tiny_encoder, golden=inputs, report=lambda _line: None
-    )
+    again = build()
     for name in ("network.onnx", "weights.safetensors", "golden.json"):
         assert (again / name).read_bytes() == before[name], name

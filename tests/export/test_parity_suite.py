@@ -1,7 +1,8 @@
 """One suite for every form and configuration: eager = TorchScript = ONNX Runtime, on sizes the export has not seen.
 
-Late fusion, middle fusion and attention in every pair, text on and off within each batch, batches of 1, 2 and 32, crystals of 1 to 200 atoms mixed, one and
-two threads. Networks are narrow and shallow: what differs between configurations is their operations, not their width.
+Late fusion, middle fusion and attention in every combination as TorchScript, text on and off within each batch, batches of 1, 2 and 32, crystals of 1 to 200
+atoms mixed, one and two threads. Networks are narrow and shallow: what differs between configurations is their operations, not their width. An export to
+ONNX takes seconds: it is made for each late fusion and for each pair of a middle fusion and an attention, which act one after the other.
 """
 
 from __future__ import annotations
@@ -33,12 +34,18 @@ SMALL = {
 }
 MIDDLE = {"plain": {}, "improved": FULL_MIDDLE}
 ATTENTION = {"cross-modal": {"use_cross_modal_attention": True}, "fine-grained": {"use_fine_grained_attention": True}}
-#: Every pair of a late fusion, a middle fusion and an attention: an export takes seconds, and all three at once say no more.
 CONFIGURATIONS = {
     f"{late}, {middle}, {attention}": {**SMALL, "late_fusion_type": late, **MIDDLE[middle], **ATTENTION[attention]}
-    for number, late in enumerate(LATE_FUSION_TYPES)
-    for middle, attention in zip(MIDDLE, list(ATTENTION)[:: 1 if number % 2 else -1], strict=True)
+    for late in LATE_FUSION_TYPES
+    for middle, attention in itertools.product(MIDDLE, ATTENTION)
 }
+AS_ONNX = [
+    f"{late}, {middle}, {attention}"
+    for late, (middle, attention) in zip(
+        LATE_FUSION_TYPES, itertools.cycle(itertools.product(MIDDLE, ATTENTION)), strict=False
+    )
+]
+AS_ONNX += ["facts and a PBE head", "facts, free head, fused twice"]
 CONFIGURATIONS["graph only"] = {**SMALL, "use_text": False, "use_middle_fusion": False}
 CONFIGURATIONS["facts and a PBE head"] = {**SMALL, **TOLD}
 CONFIGURATIONS["facts, free head, fused twice"] = {**SMALL, **TOLD, "pbe_head": "free", "middle_fusion_layers": "0"}
@@ -71,15 +78,16 @@ def batches():
 
 @pytest.fixture(scope="module", params=CONFIGURATIONS)
 def forms(request, tmp_path_factory):
-    """The eager network and its two exported files."""
-    return export_forms(tmp_path_factory.mktemp("parity"), CONFIGURATIONS[request.param])
+    """The eager network and its exported files."""
+    return export_forms(tmp_path_factory.mktemp("parity"), CONFIGURATIONS[request.param], onnx=request.param in AS_ONNX)
 
 
 def test_every_form_gives_the_same(forms, batches):
     network, folder = forms
     ins, outs = input_names(network.config), output_names(network.config)
     eager, script = FlatNetwork(network), load_torchscript(folder / "network.pt")
-    sessions = {threads: session_of(folder, threads=threads) for threads in (1, 2)}
+    threads_tried = (1, 2) if (folder / "network.onnx").is_file() else ()
+    sessions = {threads: session_of(folder, threads=threads) for threads in threads_tried}
     for (case, graphs), some_text in itertools.product(batches.items(), ("all", "some", "none")):
         inputs = list(example_inputs(network.config, graphs, n_tokens=4, seed=len(graphs)))
         place = ins.index("has_text")
@@ -97,6 +105,13 @@ def test_every_form_gives_the_same(forms, batches):
                 np.testing.assert_allclose(
                     one, other, rtol=0, atol=TOLERANCE, err_msg=f"{form}, {case}, text: {some_text}, {name}"
                 )
+
+
+def test_every_part_is_among_those_exported_to_onnx():
+    assert set(AS_ONNX) <= set(CONFIGURATIONS)
+    exported = [name.split(", ") for name in AS_ONNX]
+    assert {late for late, *_ in exported} >= set(LATE_FUSION_TYPES)
+    assert {tuple(rest) for _, *rest in exported} >= set(itertools.product(MIDDLE, ATTENTION))
 
 
 def test_it_would_notice(forms, batches):

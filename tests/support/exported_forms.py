@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from hsegap.models import CrystalTextNetwork
 
 
-def export_forms(folder: Path, settings: dict[str, Any]) -> tuple[CrystalTextNetwork, Path]:
-    """A random network and the folder with its ``network.onnx`` and ``network.pt``."""
+def export_forms(folder: Path, settings: dict[str, Any], *, onnx: bool = True) -> tuple[CrystalTextNetwork, Path]:
+    """A random network and the folder with its ``network.onnx``, if wanted, and ``network.pt``."""
     network = random_network(**settings)
-    export_onnx(network, folder / "network.onnx")
+    if onnx:
+        export_onnx(network, folder / "network.onnx")
     export_torchscript(network, folder / "network.pt")
     return network, folder
 
