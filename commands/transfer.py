@@ -11,6 +11,8 @@ from hsegap.commands import output
 from hsegap.commands.options import split_paths
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hsegap.training.transfer import Transfer
 
 
@@ -73,30 +75,38 @@ def transfer(
       hsegap transfer pbe.jsonl.gz --learn train.jsonl.gz --measure val.jsonl.gz --source mf -o out.jsonl.gz
       hsegap transfer pbe.jsonl.gz --learn train.jsonl.gz --network training/starts/joint.pt -o out.jsonl.gz
     """
+    if network is not None and (cheap, wanted, source) != ("pbe_gap_ev", "hse_gap_ev", None):
+        raise typer.BadParameter("--network estimates hse_gap_ev from pbe_gap_ev, of no source's convention")
+    trees = {"cheap": cheap, "wanted": wanted, "source": source}
+    rows = {"measure": split_paths(measure), "max_atoms": max_atoms, "one_metal_in": one_metal_in}
+    done = _estimate(files, out, learn=split_paths(learn), network=network, cache_dir=cache_dir, trees=trees, rows=rows)
+    _report(done, out, **trees, by_network=network is not None)
+
+
+def _estimate(
+    files: Sequence[Path],
+    out: Path,
+    *,
+    learn: list[Path],
+    network: Path | None,
+    cache_dir: Path,
+    trees: dict[str, Any],
+    rows: dict[str, Any],
+) -> Transfer:
+    """Write the estimates of the trees, or of the network; ends the command where that cannot be done."""
     if output.training_is_missing("estimating gaps"):
         raise typer.Exit(1)
     from hsegap.training.errors import DataError
-    from hsegap.training.told import CHEAP, WANTED, transfer_told
+    from hsegap.training.told import transfer_told
     from hsegap.training.transfer import transfer as transfer_learned
 
-    shared: dict[str, Any] = {
-        "measure": split_paths(measure),
-        "max_atoms": max_atoms,
-        "one_metal_in": one_metal_in,
-    }
     try:
         if network is None:
-            done = transfer_learned(
-                files, out, learn=split_paths(learn), cheap=cheap, wanted=wanted, source=source, **shared
-            )
-        else:
-            if (cheap, wanted, source) != (CHEAP, WANTED, None):
-                raise typer.BadParameter(f"--network estimates {WANTED} from {CHEAP}, of no source's convention")
-            done = transfer_told(files, out, network=network, known=split_paths(learn), cache_dir=cache_dir, **shared)
+            return transfer_learned(files, out, learn=learn, **trees, **rows)
+        return transfer_told(files, out, network=network, known=learn, cache_dir=cache_dir, **rows)
     except (DataError, OSError) as error:
         output.note(f"hsegap: {error}.")
         raise typer.Exit(1) from error
-    _report(done, out, cheap=cheap, wanted=wanted, source=source, by_network=network is not None)
 
 
 def _report(done: Transfer, out: Path, *, cheap: str, wanted: str, source: str | None, by_network: bool) -> None:
