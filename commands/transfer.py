@@ -77,7 +77,7 @@ def transfer(
     """
     if network is not None and (cheap, wanted, source) != ("pbe_gap_ev", "hse_gap_ev", None):
         raise typer.BadParameter("--network estimates hse_gap_ev from pbe_gap_ev, of no source's convention")
-    trees = {"cheap": cheap, "wanted": wanted, "source": source}
+    trees: dict[str, Any] = {"cheap": cheap, "wanted": wanted, "source": source}
     rows = {"measure": split_paths(measure), "max_atoms": max_atoms, "one_metal_in": one_metal_in}
     done = _estimate(files, out, learn=split_paths(learn), network=network, cache_dir=cache_dir, trees=trees, rows=rows)
     _report(done, out, **trees, by_network=network is not None)
