@@ -22,7 +22,7 @@ export function mountWeighed(element, { props, trigger, watch }) {
   watch("value", update);
   // Offered with an answer to a text, taken back with it.
   window.addEventListener("hsegap-answer", (event) => {
-    find("all").hidden = !event.detail?.prediction.description.text;
+    find("all").hidden = !event.detail?.prediction?.description.text;
   });
   update();
 }
