@@ -129,7 +129,7 @@ export function mountStrain(element, { props, trigger, watch }) {
   watch("value", update);
   // Offered as soon as there is an answer to compare with, taken back with it.
   window.addEventListener("hsegap-answer", (event) => {
-    find("all").hidden = !event.detail;
+    find("all").hidden = !event.detail?.prediction;
     if (plot.data && plot.offsetWidth) window.Plotly.Plots.resize(plot);
   });
   update();
