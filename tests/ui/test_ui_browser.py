@@ -222,7 +222,7 @@ def test_two_by_two_by_two_bonds_and_the_table_talk_to_the_picture(visit: Open) 
     found.page.wait_for_function(
         f"() => document.querySelector('#hs-maps [data-role=picture]').data[0].x.length < {many}"
     )
-    header = found.page.get_by_role("button", name="Element").last
+    header = found.page.locator("#hs-maps").get_by_role("button", name="Element").last
     header.click()
     header.click()
     assert [row[1] for row in table(found)] == ["Ga", "As"]
