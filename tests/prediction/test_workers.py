@@ -210,7 +210,8 @@ def test_many_threads_share_few_workers() -> None:
 def test_a_worker_that_cannot_import_is_not_started_for_ever_and_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, logger="hsegap.workers")  # at DEBUG a worker speaks to standard error, not to the log
+    # At DEBUG a worker speaks to standard error, not to the log.
+    caplog.set_level(logging.INFO, logger="hsegap.workers")
     (tmp_path / "pymatgen.py").write_text("raise ImportError('libtest.so.0 is not there')")
     monkeypatch.setattr("hsegap.prediction.worker_start.python_path", lambda: f"{tmp_path}{os.pathsep}{python_path()}")
     pool = WorkerPool("read", size=1, deadline_s=30)
