@@ -29,6 +29,7 @@ from robocrys.condense.mineral import MineralMatcher
 from robocrys.condense.site import SiteAnalyzer
 
 from hsegap.structures.order_parameters import MOTIFS, SharedAngles
+from hsegap.structures.robocrys_import import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -294,20 +295,14 @@ class Condenser:
     def _in_robocrys(self) -> Iterator[None]:
         """Put the remembering parts in robocrys's hands, and take them back."""
         condenser, site, mineral = robocrys.condense.condenser, robocrys.condense.site, robocrys.condense.mineral
-        replaced = [
+        parts = [
             (condenser, "SiteAnalyzer", RememberingSiteAnalyzer),
             (condenser, "MoleculeNamer", NamelessMolecules),
             (site, "get_site_fingerprints", self._site_fingerprints),
             (mineral, "get_structure_fingerprint", self._structure_fingerprint),
         ]
-        before = [getattr(module, name) for module, name, _ in replaced]
-        for module, name, ours in replaced:
-            setattr(module, name, ours)
-        try:
+        with replaced(parts):
             yield
-        finally:
-            for (module, name, _), theirs in zip(replaced, before, strict=True):
-                setattr(module, name, theirs)
 
 
 def _fingerprint() -> RememberingFingerprint:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 
 def import_robocrys() -> None:
@@ -37,15 +37,22 @@ def _unchecked() -> Iterator[None]:
     def as_it_is(target: Any = None, **_: Any) -> Any:
         return target if target is not None else as_it_is
 
-    replaced: list[tuple[Any, str, Any]] = [
+    parts = [
         (provenance, "is_valid_bibtex", lambda _reference: True),
         (typeguard, "typechecked", as_it_is),
     ]
-    before = [getattr(module, name) for module, name, _ in replaced]
-    for module, name, ours in replaced:
-        setattr(module, name, ours)
+    with replaced(parts):
+        yield
+
+
+@contextmanager
+def replaced(parts: Sequence[tuple[Any, str, Any]]) -> Iterator[None]:
+    """While this lasts, each attribute ``(owner, name, value)`` has that value; afterwards its own again."""
+    before = [getattr(owner, name) for owner, name, _ in parts]
+    for owner, name, value in parts:
+        setattr(owner, name, value)
     try:
         yield
     finally:
-        for (module, name, _), theirs in zip(replaced, before, strict=True):
-            setattr(module, name, theirs)
+        for (owner, name, _), own in zip(parts, before, strict=True):
+            setattr(owner, name, own)
