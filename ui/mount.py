@@ -19,6 +19,7 @@ from hsegap.folders import cache_folder
 from hsegap.memory import give_back
 from hsegap.ui import upload_folder
 from hsegap.ui.components import STATIC_FOLDER, STATIC_ROUTE, static_text
+from hsegap.ui.gradio_import import import_gradio
 from hsegap.ui.model_card import CARD_ROUTE, PICTURE_POLICY, pictures_of
 from hsegap.ui.uploads import SWEEP_S
 from hsegap.ui.words import TAGS, catalogue, language_of, with_words
@@ -294,6 +295,7 @@ def ui_app(core: Backend, uploads: Uploads) -> FastAPI:
     os.environ.setdefault(
         "MPLCONFIGDIR", str(cache_folder() / "matplotlib")
     )  # Gradio imports matplotlib, which makes a folder
+    import_gradio()
     import gradio as gr
     from fastapi import FastAPI
 
