@@ -16,6 +16,7 @@ from hsegap.commands import (
     card,
     data,
     describe,
+    describe_rows,
     evaluate,
     export,
     key,
@@ -89,6 +90,7 @@ app.command()(card.card)
 app.command()(data.data)
 app.command()(teacher.teacher)
 app.command()(transfer.transfer)
+app.command("describe-rows")(describe_rows.describe_rows)
 
 if __name__ == "__main__":
     app()

@@ -19,7 +19,7 @@ from hsegap.training.rows import Row
 from hsegap.training.saved_graphs import SavedGraphs, saved_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from hsegap.training.options import TrainingOptions
 
@@ -230,6 +230,15 @@ def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                     yield number, json.loads(line)
     except (json.JSONDecodeError, OSError, EOFError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not a file of one JSON object a line ({error})") from error
+
+
+def write_json_lines(out: Path, items: Iterable[dict[str, Any]]) -> None:
+    """Write one JSON object a line to the ``.jsonl.gz`` file ``out``, whole or not at all."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(f"{out.name}.part")
+    with gzip.open(part, "wt", encoding="utf-8") as stream:
+        stream.writelines(json.dumps(item) + "\n" for item in items)
+    part.replace(out)
 
 
 class Layout(NamedTuple):

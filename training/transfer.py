@@ -10,8 +10,6 @@ form). The estimates are for training only.
 
 from __future__ import annotations
 
-import gzip
-import json
 import math
 import warnings
 from functools import lru_cache
@@ -20,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from hsegap.structures.subsets import fold_of
-from hsegap.training.data import ESTIMATED, json_lines
+from hsegap.training.data import ESTIMATED, json_lines, write_json_lines
 from hsegap.training.errors import DataError
 
 if TYPE_CHECKING:
@@ -307,9 +305,5 @@ def choose(files: Sequence[Path], *, cheap: str, max_atoms: int | None, one_meta
 
 def write_estimates(out: Path, items: Sequence[dict[str, Any]], gaps: np.ndarray, *, wanted: str) -> None:
     """Write rows ``items`` to the ``.jsonl.gz`` file ``out`` with ``gaps`` ``[rows]``, eV; whole or not at all."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f"{out.name}.part")
-    with gzip.open(part, "wt", encoding="utf-8") as stream:
-        for item, gap in zip(items, gaps, strict=True):
-            stream.write(json.dumps({**item, wanted: round(float(gap), 4), "label_confidence": ESTIMATED}) + "\n")
-    part.replace(out)
+    rows = zip(items, gaps, strict=True)
+    write_json_lines(out, ({**item, wanted: round(float(gap), 4), "label_confidence": ESTIMATED} for item, gap in rows))
