@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 #: Most atoms of a crystal that counts as small: textbook crystals in their primitive cells.
-SMALL = 6
+SMALL = 4
 
 
 class TrainingBatch(NamedTuple):
@@ -198,11 +198,12 @@ class CrystalDataset:
 
         Args:
             repeat: Times a row whose target is no estimate is drawn.
-            repeat_small: Times a crystal of at most :data:`SMALL` atoms is drawn, on top of that.
+            repeat_small: Times such a row of at most :data:`SMALL` atoms is drawn, on top of that.
         """
         times = np.ones(len(self.rows), dtype=np.int64)
-        times[(self.weights > 0) & ~np.array([row.estimated for row in self.rows])] *= repeat
-        times[self.n_atoms <= SMALL] *= repeat_small
+        labelled = (self.weights > 0) & ~np.array([row.estimated for row in self.rows])
+        times[labelled] *= repeat
+        times[labelled & (self.n_atoms <= SMALL)] *= repeat_small
         return np.repeat(np.arange(len(self.rows)), times)
 
     def atomic_numbers(self, position: int) -> np.ndarray:

@@ -176,7 +176,7 @@ class TrainingOptions(BaseModel):
     )
     pbe_weight: float = _added("weight of the second head's loss", default=1.0, ge=0)
     repeat: int = _added("times a row with the target, no estimate, is drawn in an epoch, others once", default=1, ge=1)
-    repeat_small: int = _added("times a crystal of at most six atoms is drawn on top of that", default=1, ge=1)
+    repeat_small: int = _added("times such a row of at most four atoms is drawn on top of that", default=1, ge=1)
     censored: bool = _added("an answer below zero is right where the gap is zero", default=False)
     teacher: str = _added(
         "folder of a teacher's features per atom (hsegap teacher) that the atoms' vectors have to foretell", default=""
