@@ -4,7 +4,7 @@ Every variant runs in a process of its own (memory settings hold for a whole pro
 hits all alike:
 
     python benchmarks/training.py                       the guide's recommended network on the CPU
-    python benchmarks/training.py --small               the network and graphs of training/recipes/shipped.yaml
+    python benchmarks/training.py --small               the network and graphs of training/recipes/shipped_0.3.yaml
     python benchmarks/training.py --device cuda         on a GPU
     python benchmarks/training.py --variants all compiled --rounds 5
 
@@ -70,7 +70,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--small",
         action="store_true",
-        help="the network and graphs of training/recipes/shipped.yaml instead of the guide's recommended network",
+        help="the network and graphs of training/recipes/shipped_0.3.yaml instead of the guide's recommended network",
     )
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--batch-size", type=int, default=16, help="crystals per step")
