@@ -55,7 +55,7 @@ class Loaded:
         artifact: A checked artifact.
         threads: Crystals and texts computed at the same time, one processor core each; and as many of those that can
             wait.
-        threads_alone: Threads for a large crystal while nothing else is computed here.
+        threads_alone: Threads for a large crystal while nothing else is computed here, and for a text.
     """
 
     def __init__(self, artifact: Artifact, *, threads: int = 1, threads_alone: int = 1) -> None:
@@ -96,7 +96,10 @@ class Loaded:
             if self._encoder is None:
                 known = self.artifact.manifest.text_encoder.model_dump()
                 settings = {key: value for key, value in known.items() if key in TextEncoderSettings.model_fields}
-                self._encoder = TextEncoder.load(self.artifact.folder, settings=settings)
+                # Two texts at once share these threads and take as long together as with one thread each.
+                self._encoder = TextEncoder.load(
+                    self.artifact.folder, settings=settings, intra_op_num_threads=self._threads_alone
+                )
             return self._encoder
 
     def head(self) -> Head | None:
