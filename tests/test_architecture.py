@@ -245,7 +245,7 @@ def test_nobody_imports_a_room_by_its_bare_name() -> None:
     """
     rooms = "|".join(sorted((*PACKAGES, "cli")))
     bare = re.compile(
-        rf"(?:^|\\n|[\"'`;>(])[ \t]*"
+        r"(?:^|\\n|[\"'`;>(])[ \t]*"
         rf"(?:from (?:{rooms})(?:\.\w+)* import\b|import (?:\w+, )*(?:{rooms})(?:[\s.,;`\"']|\\n|$))",
         re.MULTILINE,
     )

@@ -126,7 +126,7 @@ def test_extended_xyz_as_ase_reads_it():
     variants = [
         SI_XYZ,
         (
-            f"2\nProperties=species:S:1:pos:R:3:forces:R:3 energy=-10.8 "
+            "2\nProperties=species:S:1:pos:R:3:forces:R:3 energy=-10.8 "
             f'Lattice=\'{cell}\' pbc="T T T" comment="a = b"\n'
             "Si 0 0 0 .1 .2 .3\nSi 1.35775 1.35775 1.35775 0 0 0\n"
         ),
