@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from hsegap.export.flat import output_names
 from hsegap.models import GraphBatch
-from hsegap.models.layers import AlignnConvolution, EdgeGatedConvolution, RadialBasis
+from hsegap.models.layers import AlignnConvolution, BondReadout, EdgeGatedConvolution, RadialBasis
 
 if TYPE_CHECKING:
     from hsegap.models import CrystalTextNetwork
@@ -91,6 +91,25 @@ class FusedConvolution(nn.Module):
         return new_nodes, features + nn.functional.silu(self.bn_edges(negated))
 
 
+class TableReadout(nn.Module):
+    """What an atom's bonds tell of it, gathered along the table of incoming edges.
+
+    Args:
+        readout: Where the weights come from.
+    """
+
+    def __init__(self, readout: BondReadout) -> None:
+        super().__init__()
+        self.read, self.write = readout.read, readout.write
+
+    def forward(self, atoms: Tensor, bonds: Tensor, edges: Edges) -> Tensor:
+        """As :meth:`hsegap.models.layers.BondReadout.forward`; ``edges.plan`` is an :class:`InferencePlan`."""
+        plan: Any = edges.plan
+        there = (1.0 / plan.one)[edges.incoming]
+        told = nn.functional.silu(self.read(bonds))[edges.incoming]
+        return atoms + self.write((there * told).sum(dim=1) / there.sum(dim=1).clamp(min=1.0))
+
+
 class QuickBasis(nn.Module):
     """The radial basis without powers and without denormal numbers.
 
@@ -132,6 +151,8 @@ class InferenceNetwork(nn.Module):
             layer.edge_update = FusedConvolution(layer.edge_update)  # type: ignore[assignment]  # as above
         for index, layer in enumerate(self.network.gcn_layers):
             self.network.gcn_layers[index] = FusedConvolution(layer)  # type: ignore[arg-type]  # as above
+        if network.config.bond_readout:
+            self.network.bond_readout = TableReadout(self.network.bond_readout)  # type: ignore[assignment]  # as above
 
     def forward(  # noqa: PLR0917 - exporters want one positional tensor per input
         self,

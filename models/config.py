@@ -40,6 +40,9 @@ class FusionConfig(BaseModel):
             stands before the first fusion knows the structure alone and is computed once, whatever is told.
         line_features: Width of the convolutions on the line graph; None for ``hidden_features``, as published.
         element_vectors: Add a learned vector per element to the CGCNN features' embedding.
+        bond_readout: Before the first fusion add to each atom what its bonds tell, their mean. A convolution weights
+            its neighbours and divides by the sum of the weights: where all atoms are alike, as in diamond and graphite,
+            the result is the same whatever the bonds are.
         facts: Known quantities that a user may state, in the order of the inputs ``fact_values`` and ``fact_known``.
         fact_centres: Centres of the radial basis of a fact's value (0–12 eV).
         pbe_head: ``none``, or a second head that estimates the PBE gap from the structure alone. With ``base`` the HSE
@@ -67,6 +70,7 @@ class FusionConfig(BaseModel):
     graph_dropout: float = Field(0.0, ge=0, lt=1)
     line_features: int | None = Field(None, ge=2, le=4096)
     element_vectors: bool = False
+    bond_readout: bool = False
 
     use_text: bool = True
     text_features: int = Field(768, ge=1, le=16384)

@@ -144,6 +144,31 @@ class AlignnConvolution(nn.Module):
         return atoms, bonds + self.bond_up(turned), angles
 
 
+class BondReadout(nn.Module):
+    """What an atom's bonds tell of it: a small network reads each bond, and their mean is added to the atom.
+
+    It begins as nothing, so that a trained network goes on from where it was.
+
+    Args:
+        width: H, of atoms and bonds.
+        hidden: Width of what is read of a bond.
+    """
+
+    def __init__(self, width: int, hidden: int = 64) -> None:
+        super().__init__()
+        self.read = nn.Linear(width, hidden)
+        self.activation = nn.SiLU()
+        self.write = nn.Linear(hidden, width)
+        nn.init.zeros_(self.write.weight)
+        nn.init.zeros_(self.write.bias)
+
+    def forward(self, atoms: Tensor, bonds: Tensor, edges: Edges) -> Tensor:
+        """Atoms ``[N, H]`` with what their bonds ``[E, H]`` tell."""
+        told = self.activation(self.read(bonds))
+        count = sum_at_dst(torch.ones_like(told[:, :1]), edges)
+        return atoms + self.write(sum_at_dst(told, edges) / count.clamp(min=1.0))
+
+
 class ProjectionHead(nn.Module):
     """Linear, GELU, Linear, Dropout, plus the first Linear's output, LayerNorm."""
 

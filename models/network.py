@@ -12,7 +12,14 @@ from hsegap.models.config import PROJECTION_WIDTH, FusionConfig
 from hsegap.models.elements import MAX_ATOMIC_NUMBER, element_features
 from hsegap.models.facts import FactEmbedding
 from hsegap.models.late_fusion import FUSION_MODULES, concat_fusion
-from hsegap.models.layers import AlignnConvolution, EdgeGatedConvolution, EmbeddingLayer, ProjectionHead, RadialBasis
+from hsegap.models.layers import (
+    AlignnConvolution,
+    BondReadout,
+    EdgeGatedConvolution,
+    EmbeddingLayer,
+    ProjectionHead,
+    RadialBasis,
+)
 from hsegap.models.middle_fusion import ImprovedMiddleFusionModule, MiddleFusionModule
 from hsegap.models.sums import sum_rows
 
@@ -113,6 +120,8 @@ class CrystalTextNetwork(nn.Module):
         self.gcn_layers = nn.ModuleList(
             EdgeGatedConvolution(width, config.graph_dropout) for _ in range(config.gcn_layers)
         )
+        if config.bond_readout:
+            self.bond_readout = BondReadout(width)
         if config.pbe_head != "none":
             self.pbe_head = nn.Sequential(nn.Linear(width, PBE_HEAD_WIDTH), nn.SiLU(), nn.Linear(PBE_HEAD_WIDTH, 1))
         if not config.use_text:
@@ -215,6 +224,8 @@ class CrystalTextNetwork(nn.Module):
         vectors = _Vectors(atoms, bonds, angles, graph, line_graph)
         for index in range(min(config.fusion_layers, default=config.n_layers - 1) + 1):
             vectors = self._layer(index, vectors)
+        if config.bond_readout:
+            return vectors._replace(atoms=self.bond_readout(vectors.atoms, vectors.bonds, graph))
         return vectors
 
     def _layer(self, index: int, vectors: _Vectors) -> _Vectors:

@@ -1,4 +1,6 @@
-"""What tests of several folders share: one torch thread, the published network's reference outputs, a tiny text encoder."""
+"""What tests of several folders share: one torch thread,
+the published network's reference outputs, a tiny text encoder.
+"""
 
 from __future__ import annotations
 

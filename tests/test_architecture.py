@@ -25,7 +25,8 @@ from support.sources import (
     short,
 )
 
-#: The floors of the house, from the ground up, and what a room may import from those below; docs/development.md has the same picture.
+#: The floors of the house, from the ground up, and what a room may import from those below;
+#: docs/development.md has the same picture.
 MAY_IMPORT: dict[str, set[str]] = {
     "structures": set(),
     "text": set(),
@@ -93,7 +94,16 @@ def within(module: str, names: set[str] | tuple[str, ...]) -> bool:
 
 
 def test_the_parser_of_this_file_sees_what_python_sees() -> None:
-    source = "import a.b\nfrom c import d\nfrom . import e\nfrom .f import g\ndef h():\n    import torch\nif TYPE_CHECKING:\n    import dgl\n"
+    source = (
+        "import a.b\n"
+        "from c import d\n"
+        "from . import e\n"
+        "from .f import g\n"
+        "def h():\n"
+        "    import torch\n"
+        "if TYPE_CHECKING:\n"
+        "    import dgl\n"
+    )
     found = {entry._replace(line=0) for entry in imports_of(ast.parse(source), "room.file", is_package=False)}
     at_import = {Import(name, 0, at_import=True) for name in ("a.b", "c", "c.d", "room.e", "room.f", "room.f.g")}
     assert {*at_import, Import("torch", 0, at_import=False), Import("dgl", 0, at_import=False, for_types=True)} <= found
@@ -122,7 +132,8 @@ def test_a_circle_is_found() -> None:
 
 
 def test_no_file_imports_itself_by_way_of_others(imports: dict[str, list[Import]]) -> None:
-    # Inside a room as between rooms, inside functions and for type checkers too: what can only be understood together is one file.
+    # Inside a room as between rooms, inside functions and for type checkers too:
+    # what can only be understood together is one file.
     assert not circles({module: {entry.module for entry in found} & set(imports) for module, found in imports.items()})
 
 
@@ -176,7 +187,8 @@ def test_the_serving_side_is_imported_whole_without_the_training_stack() -> None
 
 
 def test_what_the_serving_side_imports_at_the_top_stays_light(imports: dict[str, list[Import]]) -> None:
-    # A file that builds on a heavy library's classes has to import it at the top; then no other file may import that one at the top.
+    # A file that builds on a heavy library's classes has to import it at the top;
+    # then no other file may import that one at the top.
     at_the_top = {entry.module for found in imports.values() for entry in found if entry.at_import}
     wrong = [
         f"{module}:{entry.line} imports {entry.module}"
@@ -202,7 +214,13 @@ def test_the_package_itself_imports_the_rooms_inside_its_functions(imports: dict
 
 def test_the_effect_finder_finds() -> None:
     source = (
-        "import os\nX = os.environ.get('A')\nY = Path('x').read_text()\nclass C:\n    z = open('f')\ndef f(a=os.getenv('B')):\n    print(a)\n"
+        "import os\n"
+        "X = os.environ.get('A')\n"
+        "Y = Path('x').read_text()\n"
+        "class C:\n"
+        "    z = open('f')\n"
+        "def f(a=os.getenv('B')):\n"
+        "    print(a)\n"
         "W = json.loads('1')\nif __name__ == '__main__':\n    print('fine')\n"
     )
     assert [line for line, _ in effects_at_import(ast.parse(source))] == [2, 3, 5, 6, 8]
@@ -222,10 +240,13 @@ def test_importing_a_file_does_nothing() -> None:
 
 
 def test_nobody_imports_a_room_by_its_bare_name() -> None:
-    """`import text` would make a second copy of every class, and works in a checkout only; programs inside strings and pages count."""
+    """`import text` would make a second copy of every class, and works in a checkout only;
+    programs inside strings and pages count.
+    """
     rooms = "|".join(sorted((*PACKAGES, "cli")))
     bare = re.compile(
-        rf"(?:^|\\n|[\"'`;>(])[ \t]*(?:from (?:{rooms})(?:\.\w+)* import\b|import (?:\w+, )*(?:{rooms})(?:[\s.,;`\"']|\\n|$))",
+        r"(?:^|\\n|[\"'`;>(])[ \t]*"
+        rf"(?:from (?:{rooms})(?:\.\w+)* import\b|import (?:\w+, )*(?:{rooms})(?:[\s.,;`\"']|\\n|$))",
         re.MULTILINE,
     )
     named = re.compile(rf"\bpython\S* (?:-\w+ )*-m (?:{rooms})\b")

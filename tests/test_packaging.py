@@ -1,4 +1,6 @@
-"""What is declared is what is imported, what is pinned is what is installed, and the two commands of the README do what it says."""
+"""What is declared is what is imported, what is pinned is what is installed,
+and the two commands of the README do what it says.
+"""
 
 from __future__ import annotations
 

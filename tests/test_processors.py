@@ -72,7 +72,10 @@ def test_a_part_of_a_processor_is_one(monkeypatch):
 
 def test_the_affinity_counts():
     one = min(os.sched_getaffinity(0))
-    code = f"import os; os.sched_setaffinity(0, {{{one}}}); from hsegap.processors import usable_processors; print(usable_processors())"
+    code = (
+        f"import os; os.sched_setaffinity(0, {{{one}}}); "
+        "from hsegap.processors import usable_processors; print(usable_processors())"
+    )
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "1"
     )

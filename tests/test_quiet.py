@@ -35,7 +35,7 @@ from pathlib import Path
 onnxruntime.InferenceSession(str(Path({root!r}) / "artifacts" / "hsegap-hse" / "network.onnx"), providers=["CPUExecutionProvider"])
 time.sleep({linger})
 print("Si")
-"""
+"""  # noqa: E501 - the program as Python gets it
 
 WAYS = {
     "command": [COMMAND, "predict", SILICON, "--text", "Si is diamond structured.", "--json", "--no-atoms"],

@@ -1,4 +1,6 @@
-"""The tests' own tools: nobody is left behind by a killed run, what is costly is made once, and a missing library fails."""
+"""The tests' own tools: nobody is left behind by a killed run, what is costly is made once,
+and a missing library fails.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ def test_two_processes_make_a_thing_once(tmp_path: Path) -> None:
 
 
 def test_the_tests_of_a_file_stay_in_one_process(tmp_path: Path) -> None:
-    """As `make test` shares them out. A mark of pytest-xdist's had no effect under a newer pytest: all that files share was made twice."""
+    """As `make test` shares them out. A mark of pytest-xdist's had no effect under a newer pytest:
+    all that files share was made twice.
+    """
     makefile = (TESTS.parent / "Makefile").read_text()
     spread = next(line for line in makefile.splitlines() if line.startswith("SPREAD")).split(":= ")[1]
     code = (

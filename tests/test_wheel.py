@@ -63,8 +63,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment that holds the wheel and nothing else.
 
-    The libraries come from this environment by a path at the end: they cannot be installed without a network. Its own `.pth` files are
-    not read there, so the checkout stays out of reach.
+    The libraries come from this environment by a path at the end: they cannot be installed without a network. Its own
+    `.pth` files are not read there, so the checkout stays out of reach.
     """
     place = tmp_path_factory.mktemp("elsewhere") / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", place], check=True)
@@ -141,10 +141,14 @@ def test_the_wheel_holds_the_package_its_model_and_its_examples(wheel: Path) -> 
 def test_python_predicts_from_it(environment: Path, alone: dict[str, str], packages: Path, tmp_path: Path) -> None:
     code = (
         "import hsegap, sys\n"
-        "assert {name for name in sys.modules if name.startswith(('numpy', 'hsegap'))} <= {'hsegap', 'hsegap.quiet'}, 'quick'\n"
-        "print(hsegap.__file__)\nanswer = hsegap.predict(sys.argv[1], 'Si is diamond structured.')\nprint(answer.formula, answer.gap_ev)\n"
+        "assert {name for name in sys.modules if name.startswith(('numpy', 'hsegap'))} <= {'hsegap', 'hsegap.quiet'}, "
+        "'quick'\n"
+        "print(hsegap.__file__)\n"
+        "answer = hsegap.predict(sys.argv[1], 'Si is diamond structured.')\n"
+        "print(answer.formula, answer.gap_ev)\n"
         "print(len(hsegap.load().predict([]))); print(hsegap.predict(open(sys.argv[1]).read()).description.origin)\n"
-        "try: hsegap.predict('no.cif')\nexcept hsegap.HsegapError as error: print(error.code, '|', error.message, '|', error.hint)\n"
+        "try: hsegap.predict('no.cif')\n"
+        "except hsegap.HsegapError as error: print(error.code, '|', error.message, '|', error.hint)\n"
         "import hsegap.models, hsegap.training, hsegap.export\n"
         "print([name for name in ('text', 'models', 'service', 'ui') if name in sys.modules])\n"
     )
@@ -170,12 +174,15 @@ def test_objects_tables_streams_and_results_from_it(
         "examples = files('hsegap.examples')\n"
         "result = hsegap.predict(examples / 'GaAs.cif')\n"
         "structure = result.to_structure()\n"
-        "jarvis = Atoms(lattice_mat=structure.lattice.matrix, coords=structure.frac_coords, elements=[str(s) for s in structure.species])\n"
+        "jarvis = Atoms(lattice_mat=structure.lattice.matrix, coords=structure.frac_coords, "
+        "elements=[str(s) for s in structure.species])\n"
         "frame = hsegap.predict([structure, jarvis, bulk('Si'), 'gone.cif'])\n"
         "print(*frame['formula'][:3], frame['error_code'][3], frame['gap_ev'].nunique())\n"
         "print([one.formula for one in hsegap.predict(iter([bulk('Si')]))])\n"
-        "print(pickle.loads(pickle.dumps(result)) == result, result._repr_html_().count('<svg'), sorted(structure.site_properties)[0])\n"
-        "with hsegap.load(files('hsegap') / 'artifacts' / 'hsegap-hse') as own: print(own.predict(structure).gap_ev == result.gap_ev)\n"
+        "print(pickle.loads(pickle.dumps(result)) == result, result._repr_html_().count('<svg'), "
+        "sorted(structure.site_properties)[0])\n"
+        "with hsegap.load(files('hsegap') / 'artifacts' / 'hsegap-hse') as own: "
+        "print(own.predict(structure).gap_ev == result.gap_ev)\n"
         "print((examples / 'python.ipynb').is_file(), 'torch' in sys.modules)\n"
     )
     done = run(environment, alone, tmp_path, "python", "-c", code)

@@ -162,6 +162,9 @@ class TrainingOptions(BaseModel):
         "width of the convolutions on the line graph (none: that of the hidden features)", default=None
     )
     element_vectors: bool = _added("learn a vector per element beside its CGCNN features", default=False)
+    bond_readout: bool = _added(
+        "add to each atom what its bonds tell (without it pure elements all look alike)", default=False
+    )
     middle_fusion_gcn_layers: str = _added("zero-based GCN layers after which text and facts enter", default="")
     facts: str = _added(
         "facts the network can be told, from the rows' fields of the same names: pbe_gap_ev", default=""

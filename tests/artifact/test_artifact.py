@@ -309,7 +309,8 @@ def test_errors_travel_between_processes() -> None:
 def test_reading_an_artifact_needs_no_training_library(folder: Path) -> None:
     code = (
         "import sys\n"
-        "for name in ('torch', 'onnx', 'transformers', 'safetensors', 'hsegap.training', 'hsegap.models'): sys.modules[name] = None\n"
+        "for name in ('torch', 'onnx', 'transformers', 'safetensors', 'hsegap.training', 'hsegap.models'): "
+        "sys.modules[name] = None\n"
         f"from hsegap.artifact.artifact import Artifact\nprint(Artifact.load({str(folder)!r}).manifest.name)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

@@ -64,7 +64,8 @@ def test_csv_and_parquet_hold_the_fields_of_the_json(tmp_path: Path) -> None:
     atoms = parquet.read_table(tmp_path / "o.atoms.parquet").to_pylist()
     assert len(atoms) == 19
     assert atoms[0] == {
-        "id": "c0", "index": 0, "atom": 0, "element": "Si", "x": 0.0, "y": 0.25, "z": 0.333333, "gate_layer_2": 0.5, "importance_layer_2": None, "text_share_layer_2": None,
+        "id": "c0", "index": 0, "atom": 0, "element": "Si", "x": 0.0, "y": 0.25, "z": 0.333333,
+        "gate_layer_2": 0.5, "importance_layer_2": None, "text_share_layer_2": None,
     }  # fmt: skip
     assert [row["atom"] for row in csv_rows(tmp_path / "o.atoms.csv")] == ["0"] * 19
     assert json_rows(tmp_path / "o.atoms.jsonl")[0]["atoms"][0]["gate"] == {"layer_2": 0.5}

@@ -94,7 +94,9 @@ def test_a_loop_over_http(server: str, cifs: Path, tmp_path: Path) -> None:
 
 
 def test_the_workflow_of_snakemake(cifs: Path, tmp_path: Path) -> None:
-    """By Snakemake itself where it is installed, else the same commands in the same order by the shell Snakemake uses."""
+    """By Snakemake itself where it is installed, else the same commands in the same order
+    by the shell Snakemake uses.
+    """
     (tmp_path / "data").mkdir()
     for name in ("oxides", "others"):
         shutil.copytree(cifs, tmp_path / "data" / name)

@@ -51,8 +51,10 @@ def write(out: Path, rows: list[dict[str, object]], *, start: int = 0) -> Path:
 def prediction(formula: str, gap: float, *, warnings: list[dict[str, str]] | None = None) -> dict[str, object]:
     kind = "metal" if gap < 0.1 else "semiconductor" if gap < 4 else "insulator"
     return {
-        "formula": formula, "n_atoms": 4, "gap_ev": max(gap, 0.0), "gap_raw_ev": gap, "interval_ev": [max(0.0, gap - 0.5), gap + 0.5], "coverage": 0.9, "kind": kind,
-        "description": {"text": None, "origin": "none"}, "modality_weights": {"graph": 1, "text": 0}, "warnings": warnings or [],
+        "formula": formula, "n_atoms": 4, "gap_ev": max(gap, 0.0), "gap_raw_ev": gap,
+        "interval_ev": [max(0.0, gap - 0.5), gap + 0.5], "coverage": 0.9, "kind": kind,
+        "description": {"text": None, "origin": "none"}, "modality_weights": {"graph": 1, "text": 0},
+        "warnings": warnings or [],
         "model": {"name": "m", "version": "1", "sha256": "ab" * 32},
     }  # fmt: skip
 

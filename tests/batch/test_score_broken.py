@@ -1,4 +1,6 @@
-"""A folder with twenty kinds of broken files among two hundred good ones: two hundred rows that are ok, twenty named errors."""
+"""A folder with twenty kinds of broken files among two hundred good ones:
+two hundred rows that are ok, twenty named errors.
+"""
 
 from __future__ import annotations
 

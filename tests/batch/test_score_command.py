@@ -243,7 +243,8 @@ def test_interrupted_it_says_how_to_go_on(cifs: Path, tmp_path: Path, score: Cal
     assert "Traceback" not in said
     rows = len(csv_rows(tmp_path / "o.csv"))
     assert rows >= 8
-    # Rows are made durable before the state that counts them: stopped between the two, resuming drops and repeats that one batch.
+    # Rows are made durable before the state that counts them: stopped between the two,
+    # resuming drops and repeats that one batch.
     assert rows - json.loads(state.read_text())["rows"] in (0, 4)
 
 

@@ -1,4 +1,6 @@
-"""The Ray engine on a local cluster of two nodes, one of which is killed on the way: the rows are the local engine's."""
+"""The Ray engine on a local cluster of two nodes, one of which is killed on the way:
+the rows are the local engine's.
+"""
 
 from __future__ import annotations
 

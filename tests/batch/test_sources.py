@@ -182,7 +182,10 @@ def test_a_full_temporary_folder_is_told(monkeypatch: pytest.MonkeyPatch, tmp_pa
         ("d.csv", "id,file,description\nmp-1,GaAs.cif,about GaAs\n,MgO.cif,about MgO\n,Unused.cif,nobody\nx,Si.cif,\n"),
         (
             "d.jsonl",
-            '{"id": "GaAs.cif", "description": "about GaAs"}\n{"file": "MgO", "text": "about MgO"}\n{"id": "q", "text": "nobody"}\n',
+            (
+                '{"id": "GaAs.cif", "description": "about GaAs"}\n{"file": "MgO", "text": "about MgO"}\n'
+                '{"id": "q", "text": "nobody"}\n'
+            ),
         ),
         ("d.json", '{"GaAs": "about GaAs", "MgO.cif": "about MgO", "q": "nobody"}'),
     ],

@@ -49,7 +49,9 @@ class Lent:
 
 @pytest.fixture
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
-    """Run `hsegap ARGUMENTS…` in this process, somewhere else, on a terminal of ``columns``: what no process is needed to show."""
+    """Run `hsegap ARGUMENTS…` in this process, somewhere else, on a terminal of ``columns``:
+    what no process is needed to show.
+    """
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir(exist_ok=True)
     for name in [name for name in os.environ if name.startswith("HSEGAP_")]:
@@ -63,7 +65,9 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcom
 
 @pytest.fixture
 def here(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
-    """Run `hsegap ARGUMENTS…` in this process and working directory, with the session's predictor in place of one of its own."""
+    """Run `hsegap ARGUMENTS…` in this process and working directory,
+    with the session's predictor in place of one of its own.
+    """
     monkeypatch.setattr("hsegap.commands.predict.open_predictor", lambda *_, **__: Lent(predictor))
 
     def run(*arguments: object, stdin: bytes = b"", columns: int = 200) -> Outcome:

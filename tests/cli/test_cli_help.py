@@ -26,7 +26,9 @@ NAMES = sorted(command.name or command.callback.__name__ for command in cli.app.
 
 
 def processor_seconds(*command: object) -> float:
-    """Time that a command computes, the least of three runs: unlike the clock's, it hardly grows with what else the machine does."""
+    """Time that a command computes, the least of three runs: unlike the clock's,
+    it hardly grows with what else the machine does.
+    """
 
     def once() -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -38,15 +40,18 @@ def processor_seconds(*command: object) -> float:
 
 
 def test_help_and_start_are_quick() -> None:
-    # In units of what typer's import alone takes (0.08 s where these were measured): 0.12 s for the help, 0.25 s for that of a command,
-    # for which typer loads pydantic, and 0.64 s until an absent file is refused.
+    # In units of what typer's import alone takes (0.08 s where these were measured): 0.12 s for the help, 0.25 s for
+    # that of a command, for which typer loads pydantic, and 0.64 s until an absent file is refused.
     unit = processor_seconds(sys.executable, "-c", "import typer")
     for arguments, most in ((["--help"], 3), (["predict", "--help"], 5), (["predict", "no-such-file.cif"], 13)):
         assert processor_seconds(COMMAND, *arguments) < most * unit, arguments
 
 
 def test_help_loads_nothing_heavy() -> None:
-    code = "import sys; from hsegap import cli; cli.app(['--help'], standalone_mode=False); sys.stderr.write(' '.join(sys.modules))"
+    code = (
+        "import sys; from hsegap import cli; cli.app(['--help'], standalone_mode=False); "
+        "sys.stderr.write(' '.join(sys.modules))"
+    )
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     ).stderr.split()

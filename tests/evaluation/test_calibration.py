@@ -1,4 +1,6 @@
-"""Calibration: the arithmetic on numbers whose answer is known, then the whole chain of commands on the real artifact."""
+"""Calibration: the arithmetic on numbers whose answer is known,
+then the whole chain of commands on the real artifact.
+"""
 
 from __future__ import annotations
 
@@ -264,7 +266,9 @@ def test_figures_of_another_network_are_refused(chain: Path, tmp_path: Path) -> 
 @pytest.mark.shared_data
 @pytest.mark.slow
 def test_errors_expected_by_another_artifact_are_passed_on(chain: Path, artifact_folder: Path, tmp_path: Path) -> None:
-    """Passed on to the very network they came from they come out alike, though taught by a hundred crystals; errors made up do not."""
+    """Passed on to the very network they came from they come out alike, though taught by a hundred crystals;
+    errors made up do not.
+    """
     rows = (
         "--rows",
         f"{chain / 'val.jsonl.gz'},{chain / 'val_metals.jsonl.gz'}",

@@ -1,4 +1,6 @@
-"""Errors on labelled crystals: the statistics by hand, the reading of files, and what the shipped artifact says about known crystals."""
+"""Errors on labelled crystals: the statistics by hand, the reading of files,
+and what the shipped artifact says about known crystals.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Calibration and evaluation of a network that can be told the PBE gap, by the commands, on strained crystals of examples/."""
+"""Calibration and evaluation of a network that can be told the PBE gap, by the commands,
+on strained crystals of examples/.
+"""
 
 from __future__ import annotations
 

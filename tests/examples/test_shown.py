@@ -1,4 +1,6 @@
-"""What a newcomer tries first holds: the texts that are shown are like the training texts, the gaps like published ones."""
+"""What a newcomer tries first holds: the texts that are shown are like the training texts,
+the gaps like published ones.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`hsegap export`: a stranger's checkpoint becomes an artifact that serves and verifies; what cannot be is refused before it costs time."""
+"""`hsegap export`: a stranger's checkpoint becomes an artifact that serves and verifies;
+what cannot be is refused before it costs time.
+"""
 
 from __future__ import annotations
 
@@ -220,7 +222,9 @@ def test_a_folder_that_is_no_artifact_is_not_overwritten(tiny_encoder, golden, t
 
 
 def test_an_artifact_is_replaced_whole_or_not_at_all(tiny_encoder, told_artifact, tmp_path, monkeypatch):
-    """There is the artifact that another process may have made of the same checkpoint; exported again it has the same bytes."""
+    """There is the artifact that another process may have made of the same checkpoint;
+    exported again it has the same bytes.
+    """
     from hsegap.export.build import build_artifact
     from hsegap.export.golden import golden_inputs
     from hsegap.export.parity import Difference, ParityError

@@ -1,4 +1,6 @@
-"""Exported files hold for sizes they have not seen, give the same on every run and thread count, and name their sizes."""
+"""Exported files hold for sizes they have not seen,
+give the same on every run and thread count, and name their sizes.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """One suite for every form and configuration: eager = TorchScript = ONNX Runtime, on sizes the export has not seen.
 
-Late fusion, middle fusion and attention in every combination as TorchScript, text on and off within each batch, batches of 1, 2 and 32, crystals of 1 to 200
-atoms mixed, one and two threads. Networks are narrow and shallow: what differs between configurations is their operations, not their width. An export to
-ONNX takes seconds: it is made for each late fusion and for each pair of a middle fusion and an attention, which act one after the other.
+Late fusion, middle fusion and attention in every combination as TorchScript, text on and off within each batch, batches
+of 1, 2 and 32, crystals of 1 to 200 atoms mixed, one and two threads. Networks are narrow and shallow: what differs
+between configurations is their operations, not their width. An export to ONNX takes seconds: it is made for each late
+fusion and for each pair of a middle fusion and an attention, which act one after the other.
 """
 
 from __future__ import annotations

@@ -24,16 +24,18 @@ from support.once import shared_folder
 
 DESCRIPTIONS = [
     (
-        "ZnO is Wurtzite structured and crystallizes in the hexagonal P6_3mc space group. Zn(1)2+ is bonded to four equivalent O(1)2- "
-        "atoms to form corner-sharing ZnO4 tetrahedra. There are three shorter (1.98 Å) and one longer (2.00 Å) Zn(1)-O(1) bond length."
+        "ZnO is Wurtzite structured and crystallizes in the hexagonal P6_3mc space group. Zn(1)2+ is bonded to four "
+        "equivalent O(1)2- atoms to form corner-sharing ZnO4 tetrahedra. There are three shorter (1.98 Å) and one "
+        "longer (2.00 Å) Zn(1)-O(1) bond length."
     ),
     (
-        "Si is diamond structured and crystallizes in the cubic Fd-3m space group. Si(1) is bonded to four equivalent Si(1) atoms to form "
-        "corner-sharing SiSi4 tetrahedra. All Si(1)-Si(1) bond lengths are 2.37 Å."
+        "Si is diamond structured and crystallizes in the cubic Fd-3m space group. Si(1) is bonded to four equivalent "
+        "Si(1) atoms to form corner-sharing SiSi4 tetrahedra. All Si(1)-Si(1) bond lengths are 2.37 Å."
     ),
     (
-        "TiO2 is Rutile structured and crystallizes in the tetragonal P4_2/mnm space group. Ti(1)4+ is bonded to six equivalent O(1)2- "
-        "atoms to form a mixture of corner and edge-sharing TiO6 octahedra. The corner-sharing octahedral tilt angles are 51°."
+        "TiO2 is Rutile structured and crystallizes in the tetragonal P4_2/mnm space group. Ti(1)4+ is bonded to six "
+        "equivalent O(1)2- atoms to form a mixture of corner and edge-sharing TiO6 octahedra. The corner-sharing "
+        "octahedral tilt angles are 51°."
     ),
     "CsPbBr3 is (Cubic) Perovskite structured and crystallizes in the cubic Pm-3m space group.",
 ]
@@ -253,7 +255,10 @@ def test_a_folder_with_another_width_cls_pooling_and_512_tokens(small_bert, smal
 def small_cached(small_bert, tmp_path_factory):
     """The folders that two processes name which export the same model into one cache at the same time."""
     cache = tmp_path_factory.mktemp("cache")
-    code = "import sys; from hsegap.export.text_encoder import encoder_folder; print(encoder_folder(sys.argv[1], sys.argv[2], pooling='cls'))"
+    code = (
+        "import sys; from hsegap.export.text_encoder import encoder_folder; "
+        "print(encoder_folder(sys.argv[1], sys.argv[2], pooling='cls'))"
+    )
     both = [
         subprocess.Popen([sys.executable, "-c", code, small_bert, cache], stdout=subprocess.PIPE, text=True)
         for _ in range(2)
@@ -266,7 +271,8 @@ def small_cached(small_bert, tmp_path_factory):
 def test_two_processes_may_export_into_one_cache(small_cached):
     first, second = small_cached
     assert first == second
-    # Other tests may have exported into the same cache; of this export there is one folder, and nothing temporary is left.
+    # Other tests may have exported into the same cache;
+    # of this export there is one folder, and nothing temporary is left.
     assert first in first.parent.iterdir()
     assert not [path for path in first.parent.iterdir() if path.name.startswith(".")]
 
@@ -372,7 +378,9 @@ def test_a_missing_folder_is_no_hub_name(tmp_path):
 
 def test_a_hub_name_without_network_says_what_to_do(tmp_path):
     code = (
-        "import sys\nfrom hsegap.export.text_encoder import export_text_encoder\nfrom hsegap.text import TextEncoderError\n"
+        "import sys\n"
+        "from hsegap.export.text_encoder import export_text_encoder\n"
+        "from hsegap.text import TextEncoderError\n"
         "try:\n    export_text_encoder('m3rg-iitd/matscibert', sys.argv[1])\n"
         "except TextEncoderError as error:\n    print(error.message); print(error.hint)"
     )

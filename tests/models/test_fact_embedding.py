@@ -1,4 +1,6 @@
-"""What a network is told beside the structure: facts, their absence, the PBE gap's head, and the answer with nothing told."""
+"""What a network is told beside the structure: facts, their absence, the PBE gap's head,
+and the answer with nothing told.
+"""
 
 from __future__ import annotations
 

@@ -62,7 +62,9 @@ def test_training_plans_give_the_published_gaps(published, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_without_its_config_a_published_checkpoint_gives_the_same_gaps(published, name, tmp_path):
-    """Everything but head counts shows in names and shapes; the fine-grained reference has the family's default of 8 heads, or is told."""
+    """Everything but head counts shows in names and shapes;
+    the fine-grained reference has the family's default of 8 heads, or is told.
+    """
     content = torch.load(published.checkpoint(name), weights_only=True)
     torch.save({"model": content["model"]}, tmp_path / "bare.pt")
     heads = content["config"].get("fine_grained_num_heads")

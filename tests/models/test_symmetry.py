@@ -1,4 +1,6 @@
-"""Physics for free: gap and maps do not change with the choice of cell, the order of atoms or the frame, on random real crystals."""
+"""Physics for free: gap and maps do not change with the choice of cell,
+the order of atoms or the frame, on random real crystals.
+"""
 
 from __future__ import annotations
 

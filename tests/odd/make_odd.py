@@ -1,7 +1,7 @@
 """Writes the odd crystals beside this file: real substances that the training set has next to nothing of.
 
-Cells and coordinates are the textbook ones (lattice constants in Å at room temperature, or of the solid where it freezes lower); every cell
-is written out in P 1, so that no reader's symmetry handling comes into play.
+Cells and coordinates are the textbook ones (lattice constants in Å at room temperature, or of the solid where it
+freezes lower); every cell is written out in P 1, so that no reader's symmetry handling comes into play.
 
     python tests/odd/make_odd.py
 """
@@ -36,7 +36,8 @@ def slab_of_rock_salt(vacuum: float = 20.0) -> Structure:
 
 
 def buckminsterfullerene() -> Structure:
-    """Solid C60: molecules with the corners of a truncated icosahedron, 3.55 Å from their centre, on a face-centred lattice (a = 14.17 Å).
+    """Solid C60: molecules with the corners of a truncated icosahedron, 3.55 Å from their centre,
+    on a face-centred lattice (a = 14.17 Å).
 
     All molecules are turned alike, at room temperature they rotate.
     """
@@ -57,7 +58,8 @@ def crystals() -> dict[str, Structure]:
     corners = [[x, y, z] for x in (0, 0.5) for y in (0, 0.5) for z in (0, 0.5)]
     centres = [[x + 0.25, y + 0.25, z + 0.25] for x, y, z in corners]
     return {
-        # Molecular crystals: fullerene (David et al., Nature 353, 147 (1991)), and benzene (Bacon, Curry & Wilson, Proc. R. Soc. A 279, 98 (1964)).
+        # Molecular crystals: fullerene (David et al., Nature 353, 147 (1991)), and benzene (Bacon, Curry & Wilson,
+        # Proc. R. Soc. A 279, 98 (1964)).
         "C60": buckminsterfullerene(),
         "benzene": from_group(
             "Pbca",
@@ -72,7 +74,8 @@ def crystals() -> dict[str, Structure]:
                 [-0.1371, -0.1631, 0.2312],
             ],
         ),
-        # Alloys: an A15 superconductor, a Laves phase, sixteen places of a refractory "high-entropy" alloy on a body-centred lattice.
+        # Alloys: an A15 superconductor, a Laves phase, sixteen places of a refractory "high-entropy" alloy
+        # on a body-centred lattice.
         "Nb3Sn": from_group("Pm-3n", Lattice.cubic(5.289), ["Sn", "Nb"], [[0, 0, 0], [0.25, 0, 0.5]]),
         "HfCr2": from_group("Fd-3m", Lattice.cubic(7.14), ["Hf", "Cr"], [[0, 0, 0], [0.625, 0.625, 0.625]]),
         "refractory_alloy": Structure(

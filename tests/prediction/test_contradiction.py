@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from hsegap.prediction.predictor import Predictor
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "hse"
-HALITE = "MgO is Halite, Rock Salt structured and crystallizes in the cubic Fm-3m space group. Mg(1)2+ is bonded to six equivalent O(1)2- atoms."
+HALITE = (
+    "MgO is Halite, Rock Salt structured and crystallizes in the cubic Fm-3m space group. "
+    "Mg(1)2+ is bonded to six equivalent O(1)2- atoms."
+)
 
 
 @pytest.mark.parametrize(

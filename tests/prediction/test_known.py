@@ -1,4 +1,6 @@
-"""Known facts on the way to an answer: what the network is told, what is only listed, and by how much each fact moves the gap."""
+"""Known facts on the way to an answer: what the network is told, what is only listed,
+and by how much each fact moves the gap.
+"""
 
 from __future__ import annotations
 

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-TEXT = "NaCl is Halite, Rock Salt structured and crystallizes in the cubic Fm-3m space group. Na is bonded to six equivalent Cl atoms."
+TEXT = (
+    "NaCl is Halite, Rock Salt structured and crystallizes in the cubic Fm-3m space group. "
+    "Na is bonded to six equivalent Cl atoms."
+)
 
 
 def ask(structure: str, **more: object) -> PredictRequest:

@@ -1,4 +1,6 @@
-"""Effect of each sentence: the answer minus the one without it, spans that cut the text where its sentences end, facts and bounds."""
+"""Effect of each sentence: the answer minus the one without it,
+spans that cut the text where its sentences end, facts and bounds.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What if: strained alike or along an axis, elements swapped, and refusals; the same as predicting those crystals one by one."""
+"""What if: strained alike or along an axis, elements swapped, and refusals;
+the same as predicting those crystals one by one.
+"""
 
 from __future__ import annotations
 

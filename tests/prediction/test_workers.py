@@ -1,4 +1,6 @@
-"""Worker processes may hang, die or run out of memory: that costs one answer and is named, and the next job finds a worker again."""
+"""Worker processes may hang, die or run out of memory: that costs one answer and is named,
+and the next job finds a worker again.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""docs/deploy.md does what it says: its client and its curl line are run against a server with keys, its YAML is read."""
+"""docs/deploy.md does what it says: its client and its curl line are run against a server
+with keys, its YAML is read.
+"""
 
 from __future__ import annotations
 

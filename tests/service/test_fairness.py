@@ -1,4 +1,6 @@
-"""What takes long never stands before a single prediction: descriptions, CIFs with thousands of operations, batches that nobody waits for."""
+"""What takes long never stands before a single prediction: descriptions, CIFs with thousands of operations,
+batches that nobody waits for.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
 
 DESCRIBED = 3
 MANY_OPERATIONS = (
-    "data_a\n_cell_length_a 5\n_cell_length_b 5\n_cell_length_c 5\n_cell_angle_alpha 90\n_cell_angle_beta 90\n_cell_angle_gamma 90\n"
+    "data_a\n_cell_length_a 5\n_cell_length_b 5\n_cell_length_c 5\n"
+    "_cell_angle_alpha 90\n_cell_angle_beta 90\n_cell_angle_gamma 90\n"
     "loop_\n_symmetry_equiv_pos_as_xyz\n"
     + "".join(f"'x+{number}/50000,y,z'\n" for number in range(50_000))
     + "loop_\n_atom_site_label\n_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\nSi 0.1 0.2 0.3\n"
@@ -32,7 +35,9 @@ MANY_OPERATIONS = (
 
 @pytest.fixture(scope="module")
 def crowded(start_server: Callable[..., RunningServer]) -> RunningServer:
-    """A server that each test leaves idle. A description takes seconds of processor time: three are as good as the default's eight."""
+    """A server that each test leaves idle.
+    A description takes seconds of processor time: three are as good as the default's eight.
+    """
     return start_server(HSEGAP_MAX_DESCRIBES=str(DESCRIBED))
 
 

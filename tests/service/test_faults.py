@@ -1,4 +1,6 @@
-"""What the machine may do to a server: a full disk, a home that cannot be written, readers that are killed under load."""
+"""What the machine may do to a server: a full disk, a home that cannot be written,
+readers that are killed under load.
+"""
 
 from __future__ import annotations
 

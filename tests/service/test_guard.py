@@ -1,4 +1,6 @@
-"""The guard around a small application: names, origins, keys, bodies, structure, budgets, clients that leave. No model is loaded."""
+"""The guard around a small application: names, origins, keys, bodies, structure, budgets, clients that leave.
+No model is loaded.
+"""
 
 from __future__ import annotations
 
@@ -174,7 +176,10 @@ def test_long_strings_full_of_brackets_and_escapes_are_content() -> None:
     ({"content-type": "application/octet-stream"}, "unsupported_media_type", 415),
     ({"content-type": "application/json", "content-encoding": "gzip"}, "unsupported_media_type", 415),
     ({"content-type": "application/json", "content-length": "99999999999999999999999"}, "payload_too_large", 413),
-    ({"content-type": "application/json", "content-length": "2", "transfer-encoding": "chunked"}, "invalid_request", 400),
+    (
+        {"content-type": "application/json", "content-length": "2", "transfer-encoding": "chunked"},
+        "invalid_request", 400,
+    ),
 ])  # fmt: skip
 def test_heads_that_are_refused_unread(headers: dict[str, str], code: str, status: int) -> None:
     guard, stub, _ = guarded()

@@ -1,4 +1,6 @@
-"""Requests that no HTTP library would send, over a real socket: each ends with its status and with the connection, and the next client is served."""
+"""Requests that no HTTP library would send, over a real socket: each ends with its status and with the connection,
+and the next client is served.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,14 @@ def test_malformed_requests_end_alone(server_url: str, request_: bytes, status: 
 
 
 def test_an_upgrade_to_anything_is_not_made(server_url: str) -> None:
-    upgrade = b"GET /ui/ HTTP/1.1\r\nHost: localhost\r\nConnection: close, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    upgrade = (
+        b"GET /ui/ HTTP/1.1\r\n"
+        b"Host: localhost\r\n"
+        b"Connection: close, Upgrade\r\n"
+        b"Upgrade: websocket\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        b"Sec-WebSocket-Version: 13\r\n\r\n"
+    )
     assert said(server_url, upgrade).split()[1] in {b"200", b"400", b"403", b"404"}
 
 

@@ -1,4 +1,6 @@
-"""A real server from its first moment to its last: early answers, swaps of the artifact, draining, few open files, a user without a name."""
+"""A real server from its first moment to its last: early answers, swaps of the artifact, draining,
+few open files, a user without a name.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +90,9 @@ def test_early_answers_are_the_failure_that_the_service_gives() -> None:
 
 
 def test_it_listens_early_and_a_page_under_no_name_works(artifact_folder: Path, tmp_path: Path) -> None:
-    """From the first answered second /readyz says 503 and nothing is refused; all of it as a user without passwd entry and HOME."""
+    """From the first answered second /readyz says 503 and nothing is refused;
+    all of it as a user without passwd entry and HOME.
+    """
     # Reading stays allowed, for the interpreter may lie where only its owner may look.
     caps = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
     nobody = (
@@ -278,7 +282,11 @@ def test_folders_of_dead_servers_are_removed_and_those_of_living_ones_stay(
     from hsegap.ui import upload_folder
 
     monkeypatch.setattr(upload_folder.tempfile, "tempdir", str(tmp_path))
-    code = "import sys, tempfile, time; tempfile.tempdir = sys.argv[1]\nfrom hsegap.ui import upload_folder\nprint(upload_folder.make().base, flush=True); time.sleep(600)"
+    code = (
+        "import sys, tempfile, time; tempfile.tempdir = sys.argv[1]\n"
+        "from hsegap.ui import upload_folder\n"
+        "print(upload_folder.make().base, flush=True); time.sleep(600)"
+    )
     living, dying = (
         subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
         for _ in range(2)

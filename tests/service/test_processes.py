@@ -1,4 +1,6 @@
-"""Several server processes behind one port: same answers, summed metrics, the page beside them, deaths, SIGHUP and SIGTERM."""
+"""Several server processes behind one port: same answers, summed metrics, the page beside them,
+deaths, SIGHUP and SIGTERM.
+"""
 
 from __future__ import annotations
 

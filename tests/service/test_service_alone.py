@@ -15,7 +15,8 @@ from support.service_samples import SILICON
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: Put in front of a program: any attempt to import a training library fails there and then, and so in its worker processes.
+#: Put in front of a program: any attempt to import a training library fails there and then,
+#: and so in its worker processes.
 WALL = """
 import sys
 class Wall:
@@ -74,7 +75,12 @@ def test_silicon_is_predicted_end_to_end_without_torch(walled: dict[str, str], t
 
 
 def test_the_server_starts_without_torch(walled: dict[str, str], tmp_path: Path) -> None:
-    code = "from hsegap.service.bento import HsegapService\nHsegapService.to_asgi()\nimport hsegap.service.server, hsegap.service.launch, hsegap.prediction.golden, hsegap.ui\nprint('started')"
+    code = (
+        "from hsegap.service.bento import HsegapService\n"
+        "HsegapService.to_asgi()\n"
+        "import hsegap.service.server, hsegap.service.launch, hsegap.prediction.golden, hsegap.ui\n"
+        "print('started')"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], env=walled, cwd=tmp_path, capture_output=True, text=True, timeout=300
     )
@@ -83,8 +89,12 @@ def test_the_server_starts_without_torch(walled: dict[str, str], tmp_path: Path)
 
 def test_importing_the_service_is_quick_and_silent(walled: dict[str, str], tmp_path: Path) -> None:
     code = (
-        "import sys\nimport hsegap.service, hsegap.prediction.predictor, hsegap.prediction.schemas, hsegap.prediction.errors, hsegap.prediction.golden, hsegap.service.launch\n"
-        "heavy = {'pymatgen', 'onnxruntime', 'bentoml', 'gradio', 'robocrys', 'pandas', 'scipy', 'torch', 'tokenizers'} & set(sys.modules)\nprint(sorted(heavy))"
+        "import sys\n"
+        "import hsegap.service, hsegap.prediction.predictor, hsegap.prediction.schemas, "
+        "hsegap.prediction.errors, hsegap.prediction.golden, hsegap.service.launch\n"
+        "heavy = {'pymatgen', 'onnxruntime', 'bentoml', 'gradio', 'robocrys', 'pandas', 'scipy', 'torch', 'tokenizers'}"
+        " & set(sys.modules)\n"
+        "print(sorted(heavy))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], env=walled, cwd=tmp_path, capture_output=True, text=True, timeout=120
@@ -94,9 +104,14 @@ def test_importing_the_service_is_quick_and_silent(walled: dict[str, str], tmp_p
 
 
 def test_a_cold_start_costs_little_processor_time(walled: dict[str, str], tmp_path: Path) -> None:
-    """Processor seconds, not the clock: other tests and machines are busy. The target is 2.5 s by the clock on two free cores."""
+    """Processor seconds, not the clock: other tests and machines are busy.
+    The target is 2.5 s by the clock on two free cores.
+    """
     code = PREDICT.format(text=SILICON).replace(", description='Si is diamond structured.'", "")
-    code += "import resource\nspent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]\n"
+    code += (
+        "import resource\n"
+        "spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]\n"
+    )
     code += "print(sum(one.ru_utime + one.ru_stime for one in spent))"
     spent = []
     for _ in range(3):

@@ -1,4 +1,6 @@
-"""BentoML's own commands work on the service: `bentoml serve` answers, `bentoml build` packs all that serving needs and no more."""
+"""BentoML's own commands work on the service: `bentoml serve` answers,
+`bentoml build` packs all that serving needs and no more.
+"""
 
 from __future__ import annotations
 
@@ -101,7 +103,14 @@ def test_a_bento_holds_what_serving_needs_and_no_more(bento: Path) -> None:
 
 @pytest.mark.slow
 def test_a_bento_predicts_with_its_own_artifact(bento: Path, tmp_path: Path) -> None:
-    code = f"from hsegap.artifact.artifact import Artifact\nfrom hsegap.prediction import Predictor, PredictRequest\nartifact = Artifact.load()\nprint(artifact.folder)\nwith Predictor(artifact) as p:\n    print(p.predict([PredictRequest(structure={SILICON!r})])[0].formula)\n"
+    code = (
+        "from hsegap.artifact.artifact import Artifact\n"
+        "from hsegap.prediction import Predictor, PredictRequest\n"
+        "artifact = Artifact.load()\n"
+        "print(artifact.folder)\n"
+        "with Predictor(artifact) as p:\n"
+        f"    print(p.predict([PredictRequest(structure={SILICON!r})])[0].formula)\n"
+    )
     env = {key: value for key, value in os.environ.items() if not key.startswith("HSEGAP_")} | {
         "PYTHONPATH": str(bento / "src")
     }

@@ -1,4 +1,6 @@
-"""Generated descriptions: made in a worker of their own, the same text wherever they are asked for, and never at anyone else's cost."""
+"""Generated descriptions: made in a worker of their own, the same text wherever they are asked for,
+and never at anyone else's cost.
+"""
 
 from __future__ import annotations
 

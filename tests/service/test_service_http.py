@@ -1,4 +1,6 @@
-"""The real server over HTTP: what is answered, how each mistake is named, and that bursts, batches and killed workers change no number."""
+"""The real server over HTTP: what is answered, how each mistake is named,
+and that bursts, batches and killed workers change no number.
+"""
 
 from __future__ import annotations
 
@@ -186,7 +188,9 @@ def test_a_burst_gets_the_right_answers_in_the_right_order(server_url: str, clie
 
 
 def test_memory_does_not_grow_with_the_number_of_callers(server: RunningServer, client: httpx.Client) -> None:
-    """ONNX Runtime keeps scratch memory per thread that runs it; with a thread per caller the server once grew by 600 MB."""
+    """ONNX Runtime keeps scratch memory per thread that runs it;
+    with a thread per caller the server once grew by 600 MB.
+    """
 
     def resident_mb() -> int:
         lines = Path(f"/proc/{server.process.pid}/status").read_text().splitlines()

@@ -1,4 +1,6 @@
-"""Starting a server: what can be checked at once is, in words; the environment is quiet; the process ends when asked."""
+"""Starting a server: what can be checked at once is, in words; the environment is quiet;
+the process ends when asked.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Servers with tight settings: token, number at once, deadlines, draining, damaged artifacts. Each test names the promise it holds."""
+"""Servers with tight settings: token, number at once, deadlines, draining, damaged artifacts.
+Each test names the promise it holds.
+"""
 
 from __future__ import annotations
 

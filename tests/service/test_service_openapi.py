@@ -1,4 +1,6 @@
-"""The OpenAPI document is complete, and what it promises holds for hundreds of made-up requests: no 5xx, no undocumented answer."""
+"""The OpenAPI document is complete, and what it promises holds for hundreds of made-up requests:
+no 5xx, no undocumented answer.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,8 @@ def document(client: httpx.Client) -> dict[str, Any]:
     ("routes", "checks"),
     [
         ("^/(predict|predict_batch|model|docs.json|livez|healthz|readyz|metrics)$", CHECKS),
-        # An item of a batch that does not validate is answered inside the batch, so only single requests can be held to this one.
+        # An item of a batch that does not validate is answered inside the batch,
+        # so only single requests can be held to this one.
         ("^/predict$", ["negative_data_rejection"]),
     ],
     ids=["answers", "refusals"],
@@ -48,7 +51,9 @@ def document(client: httpx.Client) -> dict[str, Any]:
 def test_made_up_requests_are_answered_as_documented(
     server: RunningServer, tmp_path: Path, routes: str, checks: list[str]
 ) -> None:
-    """Run schemathesis as its command: examples, boundary cases and random ones, with no 5xx and no undocumented answer among them."""
+    """Run schemathesis as its command: examples, boundary cases and random ones,
+    with no 5xx and no undocumented answer among them.
+    """
     command = [
         Path(sys.executable).parent / "schemathesis",
         "run",

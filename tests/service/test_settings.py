@@ -1,4 +1,6 @@
-"""Settings: one table for environment, flags and docs; nobody is let in by accident; a server that is told about itself."""
+"""Settings: one table for environment, flags and docs; nobody is let in by accident;
+a server that is told about itself.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""OpenTelemetry by BentoML's own configuration: a span per request with counts and times, none with what was submitted."""
+"""OpenTelemetry by BentoML's own configuration: a span per request with counts and times,
+none with what was submitted.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,7 @@ async def main():
         print(json.dumps([answer.json()["formula"], spans]))
 
 asyncio.run(main())
-"""
+"""  # noqa: E501 - the program as Python gets it
 
 
 def spans_of(tmp_path: Path, artifact_folder: Path, **settings: str) -> list[dict]:

@@ -1,4 +1,6 @@
-"""A CIF that contradicts itself is refused where another crystal would be answered, and told where only a label is wrong."""
+"""A CIF that contradicts itself is refused where another crystal would be answered,
+and told where only a label is wrong.
+"""
 
 from __future__ import annotations
 

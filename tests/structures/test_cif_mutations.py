@@ -44,7 +44,10 @@ def items_of(text: str) -> list[Item]:
 TEXTS = [
     cif(
         symbol("F m -3 m"),
-        extra="_chemical_formula_sum 'Na Cl'\n_cell_formula_units_Z 4\n_publ_section_comment\n;\nloop_\n_atom_site_label\n;\n",
+        extra=(
+            "_chemical_formula_sum 'Na Cl'\n_cell_formula_units_Z 4\n_publ_section_comment\n;\n"
+            "loop_\n_atom_site_label\n;\n"
+        ),
     ),
     cif(
         operations("x,y,z", "-x,-y,-z"),

@@ -1,4 +1,6 @@
-"""Every setting of the space groups, said in every way: the atoms of the direct expansion, or a named refusal, never another crystal."""
+"""Every setting of the space groups, said in every way: the atoms of the direct expansion,
+or a named refusal, never another crystal.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,8 @@ def outcomes(ways: tuple[str, ...]) -> tuple[Counter, list[str]]:
             counts[way, "right"] += 1
             if not holds(crystal, atoms):
                 wrong.append(
-                    f"{way} of {setting.xhm()} ({setting.number}): {crystal.formula}, {crystal.n_atoms} atoms, {crystal.warnings}"
+                    f"{way} of {setting.xhm()} ({setting.number}): "
+                    f"{crystal.formula}, {crystal.n_atoms} atoms, {crystal.warnings}"
                 )
     return counts, wrong
 

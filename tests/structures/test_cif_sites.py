@@ -1,4 +1,6 @@
-"""What rows of a CIF mean: elements in their spellings, occupancies, rounded positions, cells with parts left out, files from chats."""
+"""What rows of a CIF mean: elements in their spellings, occupancies, rounded positions,
+cells with parts left out, files from chats.
+"""
 
 from __future__ import annotations
 

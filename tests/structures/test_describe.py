@@ -175,7 +175,10 @@ def test_without_the_extra():
 
 
 def test_the_extra_is_not_imported_before_it_is_needed():
-    code = "import sys, hsegap.structures\nprint(any(name.split('.')[0] in {'robocrys', 'matminer', 'pymatgen', 'pandas'} for name in sys.modules))"
+    code = (
+        "import sys, hsegap.structures\n"
+        "print(any(name.split('.')[0] in {'robocrys', 'matminer', 'pymatgen', 'pandas'} for name in sys.modules))"
+    )
     assert fresh(code, PYTHONPATH=str(ROOT)).strip() == "False"
 
 

@@ -33,8 +33,8 @@ def line_pairs(crystal, ends, pairs, *, lattice=None):
     return Counter((keys[a], keys[b]) for a, b in zip(line_src.tolist(), line_dst.tolist(), strict=True))
 
 
-#: jarvis-tools compares distances as raw floats, so which of several equally long bonds it keeps hung on the processor that made the
-#: references; here they differ on every processor alike.
+#: jarvis-tools compares distances as raw floats, so which of several equally long bonds it keeps hung on the processor
+#: that made the references; here they differ on every processor alike.
 EXCHANGED = {"mp-7431"}
 
 

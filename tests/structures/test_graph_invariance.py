@@ -169,7 +169,9 @@ def test_against_a_brute_force_search():
 
 
 def test_silicon_by_hand():
-    """4 neighbours at 2.352 Å and 12 at 3.840 Å, all tied: 16 bonds an atom, and every pair of bonds in the line graph."""
+    """4 neighbours at 2.352 Å and 12 at 3.840 Å, all tied: 16 bonds an atom,
+    and every pair of bonds in the line graph.
+    """
     graph = build_graph(silicon())
     assert (len(graph.src), len(graph.line_src)) == (32, 2 * 16 * 16)
     lengths, counts = np.unique(np.linalg.norm(graph.r, axis=1).round(3), return_counts=True)

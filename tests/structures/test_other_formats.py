@@ -1,4 +1,6 @@
-"""Files of other kinds are refused by their own names, or read where gemmi makes a crystal of them; none is a bad POSCAR."""
+"""Files of other kinds are refused by their own names, or read where gemmi makes a crystal of them;
+none is a bad POSCAR.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,23 @@ from hsegap.structures import FORMATS, StructureError, read
 from support.crystals import GAAS_CIF, SI_POSCAR
 
 XSF = "CRYSTAL\nPRIMVEC\n0 2.82 2.82\n2.82 0 2.82\n2.82 2.82 0\nPRIMCOORD\n2 1\n11 0 0 0\n17 2.82 2.82 2.82\n"
-SHELX = "TITL NaCl in Fm-3m\nCELL 0.71073 5.64 5.64 5.64 90 90 90\nZERR 4 0 0 0 0 0 0\nLATT 4\nSFAC NA CL\nUNIT 4 4\nNA1 1 0 0 0\nCL1 2 0.5 0.5 0.5\nHKLF 4\nEND\n"
-CASTEP = "%BLOCK LATTICE_CART\n0 2.82 2.82\n2.82 0 2.82\n2.82 2.82 0\n%ENDBLOCK LATTICE_CART\n%BLOCK POSITIONS_FRAC\nNa 0 0 0\nCl 0.5 0.5 0.5\n%ENDBLOCK POSITIONS_FRAC\n"
+SHELX = (
+    "TITL NaCl in Fm-3m\nCELL 0.71073 5.64 5.64 5.64 90 90 90\nZERR 4 0 0 0 0 0 0\nLATT 4\n"
+    "SFAC NA CL\nUNIT 4 4\nNA1 1 0 0 0\nCL1 2 0.5 0.5 0.5\nHKLF 4\nEND\n"
+)
+CASTEP = (
+    "%BLOCK LATTICE_CART\n0 2.82 2.82\n2.82 0 2.82\n2.82 2.82 0\n%ENDBLOCK LATTICE_CART\n"
+    "%BLOCK POSITIONS_FRAC\nNa 0 0 0\nCl 0.5 0.5 0.5\n%ENDBLOCK POSITIONS_FRAC\n"
+)
 ESPRESSO = "&CONTROL\n calculation='scf'\n/\n&SYSTEM\n ibrav=2\n/\nATOMIC_POSITIONS crystal\nNa 0 0 0\nCl 0.5 0.5 0.5\n"
-AIMS = "lattice_vector 0 2.82 2.82\nlattice_vector 2.82 0 2.82\nlattice_vector 2.82 2.82 0\natom_frac 0 0 0 Na\natom_frac 0.5 0.5 0.5 Cl\n"
-LAMMPS = "NaCl\n\n2 atoms\n2 atom types\n\n0 5.64 xlo xhi\n0 5.64 ylo yhi\n0 5.64 zlo zhi\n\nAtoms\n\n1 1 0 0 0\n2 2 2.8 0 0\n"
+AIMS = (
+    "lattice_vector 0 2.82 2.82\nlattice_vector 2.82 0 2.82\nlattice_vector 2.82 2.82 0\n"
+    "atom_frac 0 0 0 Na\natom_frac 0.5 0.5 0.5 Cl\n"
+)
+LAMMPS = (
+    "NaCl\n\n2 atoms\n2 atom types\n\n0 5.64 xlo xhi\n0 5.64 ylo yhi\n0 5.64 zlo zhi\n\n"
+    "Atoms\n\n1 1 0 0 0\n2 2 2.8 0 0\n"
+)
 MOLECULE = "water\n  program\n\n  3  2  0  0  0  0            999 V2000\n    0.0 0.0 0.0 O\nM  END\n"
 HTML = "<!DOCTYPE html>\n<html><body>Log in to download</body></html>\n"
 OTHERS = {

@@ -218,7 +218,8 @@ def test_symmetry_cannot_ask_for_millions_of_atoms():
     rows = "\n".join(f"Si{i} {i / 997:.5f} {i / 499:.5f} 0.1" for i in range(1000))
     text = (
         GAAS_CIF[: GAAS_CIF.index("loop_")].replace("'Ga4 As4'", "?")
-        + f"loop_\n_symmetry_equiv_pos_as_xyz\n{operations}\nloop_\n_atom_site_label\n_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\n{rows}\n"
+        + f"loop_\n_symmetry_equiv_pos_as_xyz\n{operations}\n"
+        f"loop_\n_atom_site_label\n_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\n{rows}\n"
     )
     assert failure(text).code == "too_many_atoms"
 

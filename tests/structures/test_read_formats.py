@@ -125,8 +125,15 @@ def test_extended_xyz_as_ase_reads_it():
     cell = "0.0 2.7155 2.7155 2.7155 0.0 2.7155 2.7155 2.7155 0.0"
     variants = [
         SI_XYZ,
-        f'2\nProperties=species:S:1:pos:R:3:forces:R:3 energy=-10.8 Lattice=\'{cell}\' pbc="T T T" comment="a = b"\nSi 0 0 0 .1 .2 .3\nSi 1.35775 1.35775 1.35775 0 0 0\n',
-        f'2\nLattice="{cell}" Properties=forces:R:3:pos:R:3:species:S:1 stress="1 2 3 4 5 6 7 8 9"\n0 0 0 0 0 0 Si\n1 1 1 1.35775 1.35775 1.35775 Si\n',
+        (
+            "2\nProperties=species:S:1:pos:R:3:forces:R:3 energy=-10.8 "
+            f'Lattice=\'{cell}\' pbc="T T T" comment="a = b"\n'
+            "Si 0 0 0 .1 .2 .3\nSi 1.35775 1.35775 1.35775 0 0 0\n"
+        ),
+        (
+            f'2\nLattice="{cell}" Properties=forces:R:3:pos:R:3:species:S:1 stress="1 2 3 4 5 6 7 8 9"\n'
+            "0 0 0 0 0 0 Si\n1 1 1 1.35775 1.35775 1.35775 Si\n"
+        ),
         f'2\nconverged Lattice="{cell}"\nSi 0 0 0\nSi 1.35775 1.35775 1.35775\n',
         f'2\nLattice="{cell}" Properties=Z:I:1:pos:R:3\n14 0 0 0\n14 1.35775 1.35775 1.35775\n',
     ]

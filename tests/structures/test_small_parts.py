@@ -1,4 +1,6 @@
-"""Small parts of the readers, cells and fingerprints against their definitions: what larger tests let through when it was changed."""
+"""Small parts of the readers, cells and fingerprints against their definitions:
+what larger tests let through when it was changed.
+"""
 
 from __future__ import annotations
 

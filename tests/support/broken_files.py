@@ -41,9 +41,15 @@ def write_broken(folder: Path, good: str) -> set[str]:
         "damaged.cif.gz": gzip.compress(os.urandom(4000))[:-500],
         "no_cell.cif": "\n".join(line for line in lines if not line.startswith("_cell_")),
         "no_atoms.cif": "\n".join(lines[:atom]),
-        "flat_cell.cif": "\n".join("_cell_length_a 0.0" if line.startswith("_cell_length_a") else line for line in lines),
-        "impossible_angles.cif": "\n".join("_cell_angle_alpha 179.9" if line.startswith("_cell_angle_alpha") else line for line in lines),
-        "unknown_element.cif": "\n".join([*lines[:atom], lines[atom].replace(lines[atom].split()[0], "Xx", 1), *lines[atom + 1 :]]),
+        "flat_cell.cif": "\n".join(
+            "_cell_length_a 0.0" if line.startswith("_cell_length_a") else line for line in lines
+        ),
+        "impossible_angles.cif": "\n".join(
+            "_cell_angle_alpha 179.9" if line.startswith("_cell_angle_alpha") else line for line in lines
+        ),
+        "unknown_element.cif": "\n".join(
+            [*lines[:atom], lines[atom].replace(lines[atom].split()[0], "Xx", 1), *lines[atom + 1 :]]
+        ),
         "disordered.cif": "\n".join([*lines[:atom], " ".join([*lines[atom].split()[:-1], "0.5"]), *lines[atom + 1 :]]),
         "overlapping.vasp": "two atoms in one place\n1.0\n4 0 0\n0 4 0\n0 0 4\nNa Cl\n1 1\nDirect\n0 0 0\n0.001 0 0\n",
         "short.POSCAR": "silicon\n1.0\n0 2.7 2.7\n2.7 0 2.7\n2.7 2.7 0\nSi\n2\nDirect\n0 0 0\n",

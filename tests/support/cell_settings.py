@@ -12,7 +12,8 @@ import numpy as np
 if TYPE_CHECKING:
     from hsegap.structures import Crystal
 
-#: Positions are whole numbers of this part of a cell vector, which holds decimals and the translations of all operations.
+#: Positions are whole numbers of this part of a cell vector,
+#: which holds decimals and the translations of all operations.
 UNITS = 240_000
 #: A site that lies on no symmetry element of any setting, nor near one.
 GENERAL = (41_472, 10_704, 23_784)
@@ -107,10 +108,14 @@ def ways_to_say(setting: gemmi.SpaceGroup) -> dict[str, str]:
         "short symbol": f"_symmetry_space_group_name_H-M '{short}'",
         "without blanks": f"_symmetry_space_group_name_H-M '{''.join(short.split())}'",
         "Hall symbol": f"_space_group_name_Hall {quote}{hall}{quote}",
-        "number and symbol": f"_symmetry_space_group_name_H-M '{setting.hm}'\n_symmetry_Int_Tables_number {setting.number}",
+        "number and symbol": (
+            f"_symmetry_space_group_name_H-M '{setting.hm}'\n_symmetry_Int_Tables_number {setting.number}"
+        ),
         "bare number": f"_space_group_IT_number {setting.number}",
         "operations": f"loop_\n_space_group_symop_operation_xyz\n{operations}",
-        "operations and symbol": f"_space_group_name_H-M_alt '{setting.hm}'\nloop_\n_symmetry_equiv_pos_as_xyz\n{operations}",
+        "operations and symbol": (
+            f"_space_group_name_H-M_alt '{setting.hm}'\nloop_\n_symmetry_equiv_pos_as_xyz\n{operations}"
+        ),
     }
 
 

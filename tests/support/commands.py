@@ -14,7 +14,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = Path(sys.executable).parent / "hsegap"
-#: A command that has not ended after this many seconds hangs: a hundred times what the slowest needs on an idle machine.
+#: A command that has not ended after this many seconds hangs:
+#: a hundred times what the slowest needs on an idle machine.
 PATIENCE_S = 550
 
 
@@ -54,7 +55,9 @@ def run_command(*arguments: object, cwd: Path, env: dict[str, str], stdin: bytes
 
 
 def run_here(*arguments: object, cwd: Path, stdin: bytes = b"", columns: int = 200) -> Outcome:
-    """Run `hsegap ARGUMENTS…` in this process, on a terminal of ``columns``: what needs no process. What it raises is raised here."""
+    """Run `hsegap ARGUMENTS…` in this process, on a terminal of ``columns``: what needs no process.
+    What it raises is raised here.
+    """
     from typer.testing import CliRunner
 
     from hsegap.cli import app

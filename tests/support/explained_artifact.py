@@ -1,4 +1,6 @@
-"""The tiny artifact that can be told facts, calibrated on made-up rows, so that it explains its answers and names neighbours."""
+"""The tiny artifact that can be told facts, calibrated on made-up rows,
+so that it explains its answers and names neighbours.
+"""
 
 from __future__ import annotations
 

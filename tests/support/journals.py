@@ -38,8 +38,10 @@ def answer(number: int) -> dict[str, Any]:
         "text_share": {"layer_2": None},
     }
     return {
-        "index": 0, "formula": "Si", "n_atoms": 1, "gap_ev": number / 7, "gap_raw_ev": number / 7, "interval_ev": [0.0, 1.0], "coverage": 0.9, "kind": "semiconductor",
-        "description": {"text": 'a "quoted"\ntext', "origin": "given"}, "modality_weights": {"graph": 0.4, "text": 0.6}, "atoms": [atom], "warnings": [{"code": "w", "message": "m"}],
+        "index": 0, "formula": "Si", "n_atoms": 1, "gap_ev": number / 7, "gap_raw_ev": number / 7,
+        "interval_ev": [0.0, 1.0], "coverage": 0.9, "kind": "semiconductor",
+        "description": {"text": 'a "quoted"\ntext', "origin": "given"}, "modality_weights": {"graph": 0.4, "text": 0.6},
+        "atoms": [atom], "warnings": [{"code": "w", "message": "m"}],
         "model": {"name": "n", "version": "1", "sha256": "0"}, "timings_ms": {"total": number * 1.7},
     }  # fmt: skip
 

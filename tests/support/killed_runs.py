@@ -1,4 +1,6 @@
-"""Training runs in processes of their own that are killed with SIGKILL: from outside, or by themselves at a named point."""
+"""Training runs in processes of their own that are killed with SIGKILL:
+from outside, or by themselves at a named point.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def run(values: dict[str, Any], encoder: str, die_at: tuple[str, int] | None = None) -> None:
-    """Train as ``values`` say. ``die_at`` names a point and how many times it is passed before the process kills itself there."""
+    """Train as ``values`` say.
+    ``die_at`` names a point and how many times it is passed before the process kills itself there.
+    """
     import torch
 
     from hsegap.text import TextEncoder

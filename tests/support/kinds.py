@@ -1,4 +1,6 @@
-"""What kind of test each is, told from its folder and its fixtures, and how the tests are shared out to processes that run at once."""
+"""What kind of test each is, told from its folder and its fixtures,
+and how the tests are shared out to processes that run at once.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,8 @@ LONG = {
     "ui/test_ui_walk.py",
 }
 KINDS = {"unit", "process", "browser", "cluster"}
-#: Files whose tests train or export networks, or go through hundreds of real crystals: their tests are slow even where no mark says so.
+#: Files whose tests train or export networks, or go through hundreds of real crystals:
+#: their tests are slow even where no mark says so.
 SLOW = (
     "export/",
     "prediction/test_contradiction.py",
@@ -82,7 +85,8 @@ def kind_of(path: str, fixtures: set[str]) -> str:
         fixtures: Names of all fixtures that it uses, directly or by way of others.
 
     Returns:
-        ``unit``: all in one process. ``process``: starts servers, workers or commands. ``browser``: drives Chromium. ``cluster``: starts Ray.
+        ``unit``: all in one process. ``process``: starts servers, workers or commands. ``browser``: drives Chromium.
+        ``cluster``: starts Ray.
     """
     if fixtures & BROWSER_FIXTURES:
         return "browser"
@@ -119,14 +123,18 @@ def path_of(item: pytest.Item) -> str:
 
 
 def pytest_collection_finish() -> None:
-    """Look for garbage seldom: everything imported is kept anyway, and exports and trainings make so much that looking took a sixth of them."""
+    """Look for garbage seldom: everything imported is kept anyway, and exports and trainings make so much
+    that looking took a sixth of them.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
 
 
 class LongestFirst:
-    """Where files are shared out, the long ones begin: else one process would still be busy with one while the other has nothing left."""
+    """Where files are shared out, the long ones begin:
+    else one process would still be busy with one while the other has nothing left.
+    """
 
     @pytest.hookimpl(trylast=True)  # after the order has been shuffled
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-#: Environment variable with the libraries that are known to be missing on this machine, e.g. ``dgl,ray``: their tests are skipped.
+#: Environment variable with the libraries that are known to be missing on this machine,
+#: e.g. ``dgl,ray``: their tests are skipped.
 WITHOUT = "TESTS_WITHOUT"
 
 

@@ -41,6 +41,7 @@ TOLD: dict[str, Any] = {
     "pbe_head": "base",
     "line_features": 6,
     "element_vectors": True,
+    "bond_readout": True,
 }
 
 

@@ -3,8 +3,8 @@
     python tests/support/other_readers.py                   # the structure files that come with installed packages
     python tests/support/other_readers.py FOLDER … [--list]  # those of folders
 
-Closing figures: files answered, refused by code, and disagreements: files for which two of the others have the same atoms and we answer
-other ones. ``--list`` names the refused files with their messages.
+Closing figures: files answered, refused by code, and disagreements: files for which two of the others have the same
+atoms and we answer other ones. ``--list`` names the refused files with their messages.
 """
 
 from __future__ import annotations

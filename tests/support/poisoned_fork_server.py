@@ -1,4 +1,5 @@
-"""The process workers are forked from, with one change: some inputs do to a worker what a bug in compiled code would do.
+"""The process workers are forked from, with one change:
+some inputs do to a worker what a bug in compiled code would do.
 
 Run as ``python -m support.poisoned_fork_server FD`` in place of ``hsegap.batch.fork_server_main``.
 """

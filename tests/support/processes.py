@@ -1,8 +1,9 @@
-"""Processes: what they have started, what memory they hold, and an end for those that a killed test run would leave behind.
+"""Processes: what they have started, what memory they hold,
+and an end for those that a killed test run would leave behind.
 
-A test run that is killed runs no fixture's end: its servers, workers and browsers would stay, and a server that nobody ends keeps a core busy.
-So every run marks its environment, which its descendants inherit, and a watcher outside the run ends whoever carries the mark when the run is over,
-however that came about.
+A test run that is killed runs no fixture's end: its servers, workers and browsers would stay, and a server that nobody
+ends keeps a core busy. So every run marks its environment, which its descendants inherit, and a watcher outside the run
+ends whoever carries the mark when the run is over, however that came about.
 """
 
 from __future__ import annotations
@@ -83,10 +84,13 @@ def end_marked(mark: str, *, grace_s: float = 5.0) -> None:
 
 
 def watch_this_run() -> int:
-    """Mark this process's descendants to come, and start the watcher that ends them after it; a descriptor whose closing is the run's end."""
+    """Mark this process's descendants to come, and start the watcher that ends them after it;
+    a descriptor whose closing is the run's end.
+    """
     mark = uuid.uuid4().hex
     reading, writing = os.pipe()  # not inherited by what tests start, so it closes with this process
-    # The watcher leads a session of its own, out of reach of a Ctrl-C or a kill of the group, and does not carry the mark.
+    # The watcher leads a session of its own, out of reach of a Ctrl-C or a kill of the group,
+    # and does not carry the mark.
     clean = {key: value for key, value in os.environ.items() if key != MARK}
     program = [sys.executable, "-S", str(Path(__file__).resolve()), str(reading), mark]
     subprocess.Popen(

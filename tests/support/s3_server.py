@@ -1,4 +1,6 @@
-"""A small object store that speaks S3's protocol, enough for a real client: list, read (ranges), write, write in parts. In memory."""
+"""A small object store that speaks S3's protocol, enough for a real client:
+list, read (ranges), write, write in parts. In memory.
+"""
 
 from __future__ import annotations
 
@@ -147,7 +149,10 @@ class Handler(BaseHTTPRequestHandler):
         common = "".join(
             f"<CommonPrefixes><Prefix>{escape(folder)}</Prefix></CommonPrefixes>" for folder in sorted(folders)
         )
-        head = f"<Name>{bucket}</Name><Prefix>{escape(prefix)}</Prefix><KeyCount>{len(keys) + len(folders)}</KeyCount><IsTruncated>false</IsTruncated>"
+        head = (
+            f"<Name>{bucket}</Name><Prefix>{escape(prefix)}</Prefix>"
+            f"<KeyCount>{len(keys) + len(folders)}</KeyCount><IsTruncated>false</IsTruncated>"
+        )
         self._answer(
             200,
             f"{XML}<ListBucketResult>{head}{''.join(keys)}{common}</ListBucketResult>".encode(),

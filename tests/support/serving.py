@@ -103,7 +103,9 @@ class RunningServer:
 def start_server(
     artifact_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., RunningServer]]:
-    """Start servers as `hsegap serve` does: ``start_server(page=False, HSEGAP_TOKEN="secret")``. They end with the session at the latest."""
+    """Start servers as `hsegap serve` does: ``start_server(page=False, HSEGAP_TOKEN="secret")``.
+    They end with the session at the latest.
+    """
     from hsegap.service.launch import server_command, server_environment
 
     started: list[RunningServer] = []

@@ -1,4 +1,6 @@
-"""What tests read off the source of Python files: what a file imports, does when it is imported, and how long its functions are."""
+"""What tests read off the source of Python files: what a file imports, does when it is imported,
+and how long its functions are.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ FACE = "face"
 
 
 class Import(NamedTuple):
-    """One imported module name, where it stands, whether it runs when the file is imported, and whether it is for type checkers only."""
+    """One imported module name, where it stands, whether it runs when the file is imported,
+    and whether it is for type checkers only.
+    """
 
     module: str
     line: int
@@ -104,7 +108,9 @@ LOADERS = re.compile(
 
 
 def effects_at_import(tree: ast.Module) -> list[tuple[int, str]]:
-    """Calls and environment reads that run when the file is imported: top level, class bodies, decorators and default values."""
+    """Calls and environment reads that run when the file is imported:
+    top level, class bodies, decorators and default values.
+    """
     found: list[tuple[int, str]] = []
 
     def visit(node: ast.AST) -> None:

@@ -94,7 +94,10 @@ BROKEN = {
     "binary.cif": ("\x00\x01\x02\x7fELF\x00\x00" * 40, "unreadable_structure"),
     "partial.cif": (PARTIAL, "disordered_structure"),
 }
-DESCRIPTION = "SrTiO3 is Cubic Perovskite structured and crystallizes in the cubic Pm-3m space group. Sr is bonded to twelve equivalent O atoms."
+DESCRIPTION = (
+    "SrTiO3 is Cubic Perovskite structured and crystallizes in the cubic Pm-3m space group. "
+    "Sr is bonded to twelve equivalent O atoms."
+)
 
 
 def atom(

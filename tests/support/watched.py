@@ -1,4 +1,6 @@
-"""What a program does behind its user's back: every name looked up, host asked and file written by it and its children, seen by strace."""
+"""What a program does behind its user's back:
+every name looked up, host asked and file written by it and its children, seen by strace.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,10 @@ TELLING = (
     "HF_HUB_DISABLE_TELEMETRY",
     "RAY_USAGE_STATS_ENABLED",
 )
-CALLS = "%network,open,openat,creat,mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,link,linkat,symlink,symlinkat,truncate"
+CALLS = (
+    "%network,open,openat,creat,mkdir,mkdirat,rename,renameat,renameat2,"
+    "unlink,unlinkat,link,linkat,symlink,symlinkat,truncate"
+)
 CHANGING = frozenset(CALLS.split(",")[3:]) | {"rmdir", "chmod", "fchmodat", "utimensat", "mknod", "mknodat"}
 CALL = re.compile(r"^(?:\d+ +)?(\w+)\((.*)\) = (-?\d+)", re.DOTALL)
 ADDRESS = re.compile(r'inet_addr\("([^"]+)"\)|inet_pton\(AF_INET6, "([^"]+)"')
@@ -42,7 +47,9 @@ def why_not() -> str | None:
 
 
 def bare_environment(home: Path) -> dict[str, str]:
-    """An environment with a home and a temporary folder of its own, in which nobody has told any library to be quiet."""
+    """An environment with a home and a temporary folder of its own,
+    in which nobody has told any library to be quiet.
+    """
     for name in ("home", "tmp", "bytecode"):
         (home / name).mkdir(parents=True, exist_ok=True)
     dropped = ("HSEGAP_", "XDG_", "MPLCONFIGDIR")

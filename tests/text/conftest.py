@@ -18,20 +18,23 @@ if TYPE_CHECKING:
 
 DEFAULT_ENCODER = "all-MiniLM-L6-v2"
 DESCRIPTIONS = {
-    "MgO": "MgO is Halite, Rock Salt structured and crystallizes in the cubic Fm-3m space group. Mg(1)2+ is bonded to six equivalent "
-    "O(1)2- atoms to form a mixture of edge and corner-sharing MgO6 octahedra. The corner-sharing octahedral tilt angles are 0°. "
-    "All Mg(1)-O(1) bond lengths are 2.11 Å.",
-    "NaCl": "NaCl is Halite, Rock Salt structured and crystallizes in the cubic Fm-3m space group. Na(1)1+ is bonded to six equivalent "
-    "Cl(1)1- atoms to form a mixture of edge and corner-sharing NaCl6 octahedra. All Na(1)-Cl(1) bond lengths are 2.82 Å.",
-    "GaAs": "GaAs is Zincblende, Sphalerite structured and crystallizes in the cubic F-43m space group. Ga(1)3+ is bonded to four "
-    "equivalent As(1)3- atoms to form corner-sharing GaAs4 tetrahedra. All Ga(1)-As(1) bond lengths are 2.45 Å.",
-    "SrTiO3": "SrTiO3 is (Cubic) Perovskite structured and crystallizes in the cubic Pm-3m space group. Sr(1)2+ is bonded to twelve "
-    "equivalent O(1)2- atoms to form SrO12 cuboctahedra. Ti(1)4+ is bonded to six equivalent O(1)2- atoms to form corner-sharing "
-    "TiO6 octahedra that are not tilted. All Ti(1)-O(1) bond lengths are 1.95 Å.",
-    "Cu": "Cu is Copper structured and crystallizes in the cubic Fm-3m space group. Cu(1) is bonded to twelve equivalent Cu(1) atoms "
-    "to form a mixture of face, edge, and corner-sharing CuCu12 cuboctahedra.",
-    "MoS2": "MoS2 crystallizes in the hexagonal P6_3/mmc space group. The structure is two-dimensional and consists of two MoS2 sheets "
-    "oriented in the (0, 0, 1) direction. Mo(1)4+ is bonded to six equivalent S(1)2- atoms in a distorted pentagonal planar geometry.",
+    "MgO": "MgO is Halite, Rock Salt structured and crystallizes in the cubic Fm-3m space group. Mg(1)2+ is bonded to "
+    "six equivalent O(1)2- atoms to form a mixture of edge and corner-sharing MgO6 octahedra. The corner-sharing "
+    "octahedral tilt angles are 0°. All Mg(1)-O(1) bond lengths are 2.11 Å.",
+    "NaCl": "NaCl is Halite, Rock Salt structured and crystallizes in the cubic Fm-3m space group. Na(1)1+ is bonded "
+    "to six equivalent Cl(1)1- atoms to form a mixture of edge and corner-sharing NaCl6 octahedra. All Na(1)-Cl(1) "
+    "bond lengths are 2.82 Å.",
+    "GaAs": "GaAs is Zincblende, Sphalerite structured and crystallizes in the cubic F-43m space group. Ga(1)3+ is "
+    "bonded to four equivalent As(1)3- atoms to form corner-sharing GaAs4 tetrahedra. All Ga(1)-As(1) bond lengths "
+    "are 2.45 Å.",
+    "SrTiO3": "SrTiO3 is (Cubic) Perovskite structured and crystallizes in the cubic Pm-3m space group. Sr(1)2+ is "
+    "bonded to twelve equivalent O(1)2- atoms to form SrO12 cuboctahedra. Ti(1)4+ is bonded to six equivalent O(1)2- "
+    "atoms to form corner-sharing TiO6 octahedra that are not tilted. All Ti(1)-O(1) bond lengths are 1.95 Å.",
+    "Cu": "Cu is Copper structured and crystallizes in the cubic Fm-3m space group. Cu(1) is bonded to twelve "
+    "equivalent Cu(1) atoms to form a mixture of face, edge, and corner-sharing CuCu12 cuboctahedra.",
+    "MoS2": "MoS2 crystallizes in the hexagonal P6_3/mmc space group. The structure is two-dimensional and consists of "
+    "two MoS2 sheets oriented in the (0, 0, 1) direction. Mo(1)4+ is bonded to six equivalent S(1)2- atoms in a "
+    "distorted pentagonal planar geometry.",
 }
 
 
@@ -42,7 +45,9 @@ def descriptions() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def encoder_folder(artifact: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The default encoder in a folder of its own: the shipped artifact's, or exported where the artifact under test has another one."""
+    """The default encoder in a folder of its own: the shipped artifact's,
+    or exported where the artifact under test has another one.
+    """
     if artifact.manifest.text_encoder.name != DEFAULT_ENCODER:
         from hsegap.export.text_encoder import default_encoder_folder
 

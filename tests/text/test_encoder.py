@@ -183,6 +183,9 @@ def test_loading_and_encoding_need_no_torch_and_say_nothing(encoder_folder):
 
 
 def test_importing_does_no_work():
-    code = "import sys, hsegap.text; print(sorted({'torch', 'transformers', 'onnxruntime', 'tokenizers'} & set(sys.modules)))"
+    code = (
+        "import sys, hsegap.text; "
+        "print(sorted({'torch', 'transformers', 'onnxruntime', 'tokenizers'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("[]\n", "")

@@ -1,4 +1,6 @@
-"""What extract_facts promises for any text: no number of a fact reaches the encoder, real descriptions stay, hostile texts cost little."""
+"""What extract_facts promises for any text: no number of a fact reaches the encoder, real descriptions stay,
+hostile texts cost little.
+"""
 
 from __future__ import annotations
 

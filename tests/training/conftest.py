@@ -17,7 +17,9 @@ def root(tmp_path_factory):
 
 @pytest.fixture
 def train(root, tiny_encoder, tmp_path):
-    """Run a small training with some options changed; the folder of its results, and ``train.lines`` for what it said."""
+    """Run a small training with some options changed; the folder of its results,
+    and ``train.lines`` for what it said.
+    """
 
     def run(**values):
         options = options_from(small_training(root, tmp_path) | values)

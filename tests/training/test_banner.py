@@ -14,8 +14,9 @@ def shown(arguments: str) -> str:
 
 def test_the_recommended_run():
     text = shown(
-        "--use_middle_fusion True --use_improved_middle_fusion True --middle_fusion_layers 2 --middle_fusion_use_gate_norm True "
-        "--middle_fusion_use_learnable_scale True --middle_fusion_initial_scale 12.0"
+        "--use_middle_fusion True --use_improved_middle_fusion True --middle_fusion_layers 2 "
+        "--middle_fusion_use_gate_norm True --middle_fusion_use_learnable_scale True "
+        "--middle_fusion_initial_scale 12.0"
     )
     frame, features = text.split("┘")
     for piece in (

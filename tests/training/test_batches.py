@@ -167,7 +167,9 @@ def test_graphs_in_a_batch_carry_plans():
 
 
 def test_graphs_are_built_by_processes_beside_a_discarded_text_encoder(tmp_path, monkeypatch):
-    """A copy of this process that collected the encoder's ONNX Runtime session would wait for threads that it does not have."""
+    """A copy of this process that collected the encoder's ONNX Runtime session would wait
+    for threads that it does not have.
+    """
     import gc
 
     import onnxruntime

@@ -35,7 +35,9 @@ def test_there_and_back(flavour):
 
 
 def sorted_graph(graph):
-    """In the order conversions give: by destination, then source (which is that of build_graph but for parallel bonds)."""
+    """In the order conversions give: by destination,
+    then source (which is that of build_graph but for parallel bonds).
+    """
     assert np.all(np.lexsort((graph.src, graph.dst)) == np.arange(len(graph.src)))
     order = np.lexsort((graph.line_src, graph.line_dst))
     from dataclasses import replace

@@ -1,4 +1,6 @@
-"""Our convolutions and the whole network against DGL's message passing, with random weights and batches of different sizes."""
+"""Our convolutions and the whole network against DGL's message passing,
+with random weights and batches of different sizes.
+"""
 
 from __future__ import annotations
 

@@ -94,7 +94,8 @@ def test_the_help_lists_every_flag_with_its_default_and_ours_apart():
     joined = re.sub(r"\s+", " ", published)
     for name, default in PUBLISHED.items():
         assert re.search(
-            rf"--{name} [^(]*\([^(]*default: {re.escape(str(default))}\)|--{name} .*?\(default: {re.escape(str(default))}\)",
+            rf"--{name} [^(]*\([^(]*default: {re.escape(str(default))}\)"
+            rf"|--{name} .*?\(default: {re.escape(str(default))}\)",
             joined,
         ), name
     ours = set(TrainingOptions.model_fields) - set(PUBLISHED)
@@ -201,8 +202,9 @@ def test_short_names_of_properties(short, folder):
 
 def test_flags_become_the_networks_configuration():
     options = parse(
-        "--use_middle_fusion True --middle_fusion_layers 2,3 --use_improved_middle_fusion yes --use_cross_modal False --late_fusion_type gated "
-        "--use_contrastive True --contrastive_weight 0.3 --hidden_features 32 --graph_flavour jarvis"
+        "--use_middle_fusion True --middle_fusion_layers 2,3 --use_improved_middle_fusion yes --use_cross_modal False "
+        "--late_fusion_type gated --use_contrastive True --contrastive_weight 0.3 --hidden_features 32 "
+        "--graph_flavour jarvis"
     )
     config = options.fusion_config(text_features=384)
     assert config.fusion_layers == (2, 3)

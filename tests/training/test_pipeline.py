@@ -1,4 +1,6 @@
-"""Recipes of several steps: what is finished is kept, what was interrupted goes on, a mistake is said before anything starts."""
+"""Recipes of several steps: what is finished is kept, what was interrupted goes on,
+a mistake is said before anything starts.
+"""
 
 from __future__ import annotations
 

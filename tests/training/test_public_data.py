@@ -1,4 +1,6 @@
-"""Public sets become rows: a small file in jarvis-tools' own format, read by jarvis-tools itself from its folder of downloads."""
+"""Public sets become rows: a small file in jarvis-tools' own format,
+read by jarvis-tools itself from its folder of downloads.
+"""
 
 from __future__ import annotations
 

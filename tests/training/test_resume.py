@@ -17,7 +17,9 @@ FILES = ("history.json", "test_metrics.json", "prediction_results_test_set.csv",
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
-    """Options of a small run with every kind of randomness (dropout, text dropout, shuffled batches) and of memory (averaged weights)."""
+    """Options of a small run with every kind of randomness (dropout, text dropout, shuffled batches)
+    and of memory (averaged weights).
+    """
     root = tmp_path_factory.mktemp("data")
     return {
         "root_dir": str(write_jarvis(root)),

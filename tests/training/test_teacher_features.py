@@ -17,7 +17,9 @@ from support.service_samples import NACL, cif
 
 
 class Potential:
-    """Stands for CHGNet, which needs an environment of its own: the same three calls, vectors made of atomic numbers."""
+    """Stands for CHGNet, which needs an environment of its own: the same three calls,
+    vectors made of atomic numbers.
+    """
 
     def __init__(self):
         self.seen = 0

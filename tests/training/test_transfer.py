@@ -1,4 +1,6 @@
-"""Gaps estimated from cheaper ones: better than the cheap ones on crystals not learned from, and every row's fate said."""
+"""Gaps estimated from cheaper ones: better than the cheap ones on crystals not learned from,
+and every row's fate said.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CATIONS = {"Li": 1, "Na": 1, "K": 1, "Rb": 1, "Cs": 1, "Mg": 2, "Ca": 2, "Sr": 2, "Ba": 2, "Zn": 2, "Cd": 2}
-#: Charge of the anion, and how much of an alkali salt's gap PBE misses with it, eV: rounded from the alkali halides' and chalcogenides'.
+#: Charge of the anion, and how much of an alkali salt's gap PBE misses with it, eV:
+#: rounded from the alkali halides' and chalcogenides'.
 ANIONS = {
     "F": (1, 3.5),
     "Cl": (1, 2.3),

@@ -1,4 +1,6 @@
-"""A real Chromium that watches what the page does: every test of the page also tests that nothing foreign is asked for and nothing breaks."""
+"""A real Chromium that watches what the page does:
+every test of the page also tests that nothing foreign is asked for and nothing breaks.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def shared_context(browser: Browser) -> Iterator[Callable[[str], BrowserContext]]:
-    """One browser profile a language for most visits, so that scripts are fetched once, as for a visitor who comes back."""
+    """One browser profile a language for most visits, so that scripts are fetched once,
+    as for a visitor who comes back.
+    """
     contexts: dict[str, BrowserContext] = {}
 
     def of(locale: str) -> BrowserContext:
@@ -56,7 +60,8 @@ def shared_context(browser: Browser) -> Iterator[Callable[[str], BrowserContext]
 def visit(
     browser: Browser, shared_context: Callable[[str], BrowserContext], server_url: str
 ) -> Iterator[Callable[..., Visit]]:
-    """Open the page: ``visit(width=360, dark=True)``. At the end no request may have left the host and no error been logged.
+    """Open the page: ``visit(width=360, dark=True)``.
+    At the end no request may have left the host and no error been logged.
 
     ``alone`` gives a visit a profile of its own, ``url`` another server, ``locale`` the browser's language, ``at`` what
     stands behind the address's "#".

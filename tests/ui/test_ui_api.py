@@ -1,4 +1,6 @@
-"""The page's functions called by scripts, and its HTTP manners: the same answers as the API, nothing foreign, nothing to be had of others."""
+"""The page's functions called by scripts, and its HTTP manners: the same answers as the API, nothing foreign,
+nothing to be had of others.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The page in a real browser against the real server. The fixture fails a test on any console error and any foreign request."""
+"""The page in a real browser against the real server.
+The fixture fails a test on any console error and any foreign request.
+"""
 
 from __future__ import annotations
 
@@ -152,7 +154,8 @@ def test_each_map_and_layer_is_drawn_with_its_true_range(visit: Open, client: ht
             assert found.page.locator("#hs-maps [data-role=legend] span").all_inner_texts() == ["O", "Sr", "Ti"]
             # Colours by vertex would be mixed with the map that was drawn before.
             steps = found.page.evaluate(
-                "() => { const t = document.querySelector('#hs-maps [data-role=picture]').data[0]; return [t.cmin, t.cmax, !t.vertexcolor]; }"
+                "() => { const t = document.querySelector('#hs-maps [data-role=picture]').data[0]; "
+                "return [t.cmin, t.cmax, !t.vertexcolor]; }"
             )
             assert steps == [0, 3, True]
             continue
@@ -164,7 +167,8 @@ def test_each_map_and_layer_is_drawn_with_its_true_range(visit: Open, client: ht
             found.wait_drawn(f"{name}/{layer}/1")
             values = [atom[name][layer] for atom in atoms]
             bar = found.page.evaluate(
-                "() => { const t = document.querySelector('#hs-maps [data-role=picture]').data[0]; return [t.cmin, t.cmax, [...new Set(t.intensity)]]; }"
+                "() => { const t = document.querySelector('#hs-maps [data-role=picture]').data[0]; "
+                "return [t.cmin, t.cmax, [...new Set(t.intensity)]]; }"
             )
             assert sorted(bar[2]) == pytest.approx(sorted(set(values)), abs=1e-6)
             if max(values) - min(values) > NEARLY_FLAT:
@@ -188,12 +192,15 @@ def test_every_atom_has_the_colour_and_the_words_of_its_own_site(visit: Open, cl
     # The crystal stands whole inside its axes: a picture that shows a corner of it has all the right numbers too.
     inside = found.page.evaluate(
         """() => { const p = document.querySelector('#hs-maps [data-role=picture]'); const shown = p._fullLayout.scene; return ['x', 'y', 'z'].map(
-          (n) => [shown[`${n}axis`].range, shown._scene.fullSceneLayout[`${n}axis`].range, [Math.min(...p.data[0][n]), Math.max(...p.data[0][n])]]); }"""
+          (n) => [shown[`${n}axis`].range, shown._scene.fullSceneLayout[`${n}axis`].range, [Math.min(...p.data[0][n]), Math.max(...p.data[0][n])]]); }"""  # noqa: E501 - the script as the browser gets it
     )
     for wanted, real, (low, high) in inside:
         assert wanted == real
         assert wanted[0] < low < high < wanted[1]
-    trace = "() => { const t = document.querySelector('#hs-maps [data-role=picture]').data[0]; return [t.x, t.y, t.z, t.intensity, t.text].map((a) => [...a]); }"
+    trace = (
+        "() => { const t = document.querySelector('#hs-maps [data-role=picture]').data[0]; "
+        "return [t.x, t.y, t.z, t.intensity, t.text].map((a) => [...a]); }"
+    )
     for name in ("text_share", "gate"):
         choose_map(found, name)
         found.wait_drawn(f"{name}/")
@@ -235,7 +242,9 @@ def test_two_by_two_by_two_bonds_and_the_table_talk_to_the_picture(visit: Open) 
 
 
 def slow_to_describe() -> str:
-    """A crystal that nobody has described before, and that takes seconds to: 40 atoms, each somewhere else in every run."""
+    """A crystal that nobody has described before, and that takes seconds to:
+    40 atoms, each somewhere else in every run.
+    """
     from pymatgen.core import Lattice, Structure
 
     cell = Structure.from_spacegroup(

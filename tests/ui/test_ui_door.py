@@ -1,4 +1,5 @@
-"""No event makes the server read, fetch, copy or delete what it names: every function of the page is offered every kind of file that is not its own.
+"""No event makes the server read, fetch, copy or delete what it names:
+every function of the page is offered every kind of file that is not its own.
 
 Everything offered here was made for it; the functions are those that the running page itself lists.
 """
@@ -153,7 +154,9 @@ def offers(victim: Victim, uploads: Path, theirs: str, port: int) -> dict[str, s
         "a link in the folder": str(link),
         "a folder that is a link": str(linked_folder / victim.path.name),
         "nested, upwards": f"{uploads}/{up}",
-        "nested, in a folder of another's upload": f"{Path(theirs).parent}/../{Path(theirs).parent.name}/{Path(theirs).name}",
+        "nested, in a folder of another's upload": (
+            f"{Path(theirs).parent}/../{Path(theirs).parent.name}/{Path(theirs).name}"
+        ),
         "in the folder, but nobody's": str(planted),
         "the folder itself": str(uploads),
         "someone else's upload": theirs,

@@ -1,4 +1,6 @@
-"""The field for a PBE gap: there where the network takes one, away where it does not, and what became of it in the answer."""
+"""The field for a PBE gap: there where the network takes one, away where it does not,
+and what became of it in the answer.
+"""
 
 from __future__ import annotations
 

@@ -28,7 +28,8 @@ def test_the_keyboard_reaches_everything_in_the_order_of_the_page(visit) -> None
     for _ in range(60):
         order.append(
             found.page.evaluate(
-                "() => document.activeElement?.closest('[id^=hs-]')?.id ?? document.activeElement?.getAttribute('role') ?? ''"
+                "() => document.activeElement?.closest('[id^=hs-]')?.id ?? "
+                "document.activeElement?.getAttribute('role') ?? ''"
             )
         )
         found.page.keyboard.press("Tab")
@@ -57,5 +58,6 @@ def test_on_a_phone_the_answer_comes_into_view(visit) -> None:
     found = visit(width=360, height=740)
     answered(found)
     found.page.wait_for_function(
-        "() => { const box = document.querySelector('.hs-gap').getBoundingClientRect(); return box.top >= 0 && box.bottom <= innerHeight; }"
+        "() => { const box = document.querySelector('.hs-gap').getBoundingClientRect(); "
+        "return box.top >= 0 && box.bottom <= innerHeight; }"
     )

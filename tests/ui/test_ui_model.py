@@ -1,4 +1,6 @@
-"""The Model tab and the interval on an artifact as rich as artifacts get: calibrated, with breakdowns, long tables and pictures in its card."""
+"""The Model tab and the interval on an artifact as rich as artifacts get: calibrated, with breakdowns,
+long tables and pictures in its card.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ CARD = (
 
 | chemistry | crystals | MAE (eV) | median error (eV) | RMSE (eV) | a column that is long | another column that is long |
 |---|---|---|---|---|---|---|
-"""
+"""  # noqa: E501 - a row of a table is one line
     + "".join(f"| class {row} | {row} | 0.{row:03d} | 0.3 | 0.5 | 0.123456 | 0.654321 |\n" for row in range(1, 41))
     + "\n<script>window.broken = true</script>\n"
 )
@@ -173,7 +175,7 @@ def test_no_interval_leaves_its_scale_and_no_two_names_collide(visit, width: int
         boxes = found.page.evaluate(
             """() => { const box = (e) => { const b = e.getBoundingClientRect(); return [b.left, b.right, b.top, b.bottom, e.innerText]; };
             const all = (name) => [...document.querySelectorAll(`#hs-answer ${name}`)].filter((e) => e.offsetParent).map(box);
-            return { track: all('.hs-track'), interval: all('.hs-interval'), names: all('.hs-landmark'), ticks: all('.hs-tick'), card: all('.hs-scale') }; }"""
+            return { track: all('.hs-track'), interval: all('.hs-interval'), names: all('.hs-landmark'), ticks: all('.hs-tick'), card: all('.hs-scale') }; }"""  # noqa: E501 - the script as the browser gets it
         )
         [[left, right, *_]], [[start, end, *_]] = boxes["track"], boxes["interval"]
         assert left - 1 <= start < end <= right + 4, (gap, interval, width)

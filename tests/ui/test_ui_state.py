@@ -1,4 +1,6 @@
-"""Nothing stale, nothing late, nothing lost: what is shown belongs to what stands in the fields, and the address brings it back."""
+"""Nothing stale, nothing late, nothing lost: what is shown belongs to what stands in the fields,
+and the address brings it back.
+"""
 
 from __future__ import annotations
 

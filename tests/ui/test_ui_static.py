@@ -1,4 +1,6 @@
-"""The page's own files: no foreign address anywhere, templates that Gradio leaves as they are, examples with their own descriptions."""
+"""The page's own files: no foreign address anywhere, templates that Gradio leaves as they are,
+examples with their own descriptions.
+"""
 
 from __future__ import annotations
 

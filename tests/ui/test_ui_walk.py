@@ -1,4 +1,6 @@
-"""The whole page walked at three widths, light and dark, in both languages: everything fits, nothing is unseen, axe finds nothing serious."""
+"""The whole page walked at three widths, light and dark, in both languages: everything fits, nothing is unseen,
+axe finds nothing serious.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +24,14 @@ OVERFLOW = """() => [...document.querySelectorAll('.hs-header *, .hs-card, .hs-c
   const box = e.getBoundingClientRect();
   const cut = e.matches('button, h1, h2, h3, label, dt, dd, .hs-kind') && getComputedStyle(e).overflow !== 'visible' && e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0;
   return box.width > 1 && (box.right > window.innerWidth + 1 || box.left < -1 || cut);
-}).map((e) => e.outerHTML.slice(0, 160))"""
+}).map((e) => e.outerHTML.slice(0, 160))"""  # noqa: E501 - the script as the browser gets it
 #: Marks left in the page, keys shown in place of words, and in Chinese English words that are no names.
 UNWORDED = """() => [document.body.innerText, ...[...document.querySelectorAll('[title], [aria-label], [placeholder]')].flatMap(
-  (e) => [e.title, e.ariaLabel, e.placeholder])].join('\\n').match(/%%[a-z_.]+|\\b(?:batch|map|cell|model|share|answer|warning)\\.[a-z_]+\\b/g)"""
+  (e) => [e.title, e.ariaLabel, e.placeholder])].join('\\n').match(/%%[a-z_.]+|\\b(?:batch|map|cell|model|share|answer|warning)\\.[a-z_]+\\b/g)"""  # noqa: E501 - the script as the browser gets it
 #: Labels, buttons and heads without a single Chinese character, names of crystals, files and formats left out.
 NOT_CHINESE = r"""() => [...document.querySelectorAll('label, button, h2, h3, th, dt, figcaption, .hs-note, .hs-meaning')].filter(
   (e) => e.offsetParent && !e.closest('.hs-chips, [data-hs-language], .hs-failures, #hs-batch-files')).map((e) => e.innerText.trim()).filter(
-  (text) => /[a-z]{4}/i.test(text) && !/[\u4e00-\u9fff]/.test(text) && !/^(JSON|hsegap)/.test(text))"""
+  (text) => /[a-z]{4}/i.test(text) && !/[\u4e00-\u9fff]/.test(text) && !/^(JSON|hsegap)/.test(text))"""  # noqa: E501 - the script as the browser gets it
 WALKS = [
     (360, False, "zh-CN"),
     (360, True, "en-US"),
@@ -61,7 +63,9 @@ def check(found: Visit, where: str) -> None:
 
 
 def extent(found: Visit) -> tuple[list[float], list[float]]:
-    """Where the crystal's outermost points lie in the picture: largest distance from its middle as shares of half its width and height."""
+    """Where the crystal's outermost points lie in the picture:
+    largest distance from its middle as shares of half its width and height.
+    """
     return found.page.evaluate(
         """() => { const p = document.querySelector('#hs-maps [data-role=picture]'); const s = p._fullLayout.scene._scene.glplot;
         const { projection, view, model } = s.cameraParams; const m = (a, b) => { const o = new Array(16).fill(0);
@@ -69,7 +73,7 @@ def extent(found: Visit) -> tuple[list[float], list[float]]:
         const all = m(projection, m(view, model)); const trace = p.data[0]; const scale = p._fullLayout.scene._scene.dataScale; const out = [[], []];
         for (let n = 0; n < trace.x.length; n += 1) { const v = [trace.x[n] * scale[0], trace.y[n] * scale[1], trace.z[n] * scale[2], 1];
           const w = [0, 1, 3].map((r) => v.reduce((sum, part, c) => sum + all[4 * c + r] * part, 0)); out[0].push(Math.abs(w[0] / w[2])); out[1].push(Math.abs(w[1] / w[2])); }
-        return out.map((values) => Math.max(...values)); }"""
+        return out.map((values) => Math.max(...values)); }"""  # noqa: E501 - the script as the browser gets it
     )
 
 

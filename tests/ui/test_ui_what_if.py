@@ -1,4 +1,6 @@
-"""The page's strain curve with its band, estimate and warnings, its swaps, and the text shaded by what each sentence did."""
+"""The page's strain curve with its band, estimate and warnings, its swaps,
+and the text shaded by what each sentence did.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The answer in words, on the scale and as maps: nothing invented, nothing stretched, nothing from outside unescaped."""
+"""The answer in words, on the scale and as maps: nothing invented, nothing stretched,
+nothing from outside unescaped.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""The textbook: well-known crystals written from published lattice constants, with HSE06 gaps. Never trained on, never selected by.
+"""The textbook: well-known crystals written from published lattice constants, with HSE06 gaps.
+Never trained on, never selected by.
 
-``crystals.csv`` has one line per crystal. Its gap is **scored** where it can be checked against a row of ../shared/data of the sources
-``borlido`` or ``snumat`` for that very structure, or, for a metal, against a value inside pymatgen; else it is **shown** only.
-:func:`verify` says what makes a row the very structure, and the tests run it on every scored crystal.
+``crystals.csv`` has one line per crystal. Its gap is **scored** where it can be checked against a row of ../shared/data
+of the sources ``borlido`` or ``snumat`` for that very structure, or, for a metal, against a value inside pymatgen; else
+it is **shown** only. :func:`verify` says what makes a row the very structure, and the tests run it on every scored
+crystal.
 """
 
 from __future__ import annotations
@@ -25,8 +27,14 @@ TABLE = Path(__file__).with_name("crystals.csv")
 LATTICE_SOURCES = {
     "madelung": "experiment; Madelung, Semiconductors: Data Handbook (Springer 2004)",
     "wyckoff": "experiment; Wyckoff, Crystal Structures (Interscience 1963-1971)",
-    "pearson": "experiment; Villars and Calvert, Pearson's Handbook of Crystallographic Data for Intermetallic Phases (ASM 1991)",
-    "mitchell": "experiment, cubic ones above their transitions or pseudocubic; Mitchell, Perovskites: Modern and Ancient (Almaz 2002)",
+    "pearson": (
+        "experiment; Villars and Calvert, "
+        "Pearson's Handbook of Crystallographic Data for Intermetallic Phases (ASM 1991)"
+    ),
+    "mitchell": (
+        "experiment, cubic ones above their transitions or pseudocubic; "
+        "Mitchell, Perovskites: Modern and Ancient (Almaz 2002)"
+    ),
     "haas": "PBE; Haas, Tran and Blaha, Phys. Rev. B 79, 085104 (2009)",
     "piskunov": "LDA or PBE as named; Piskunov, Heifets, Eglitis and Borstel, Comput. Mater. Sci. 29, 165 (2004)",
     "pbe": "PBE, a value often published",
@@ -43,7 +51,8 @@ GAP_SOURCES = {
 VERIFYING = ("borlido", "snumat")
 #: Resistivity above which an element is not taken for a metal, ohm m.
 METAL_RESISTIVITY = 1e-6
-#: Largest relative difference in volume between a crystal here and the row that its gap comes from. PBE expands layers by that much.
+#: Largest relative difference in volume between a crystal here and the row that its gap comes from.
+#: PBE expands layers by that much.
 VOLUME_TOLERANCE = 0.08
 #: Largest difference between two rows of one structure that are still taken for the same gap, eV.
 GAP_TOLERANCE = 0.3

@@ -1,8 +1,8 @@
 """Crystals built from what a textbook gives: the name of a prototype, lattice constants, free coordinates and elements.
 
-A prototype is a space group (number, International Tables) with sites: a letter for the element and a position in the conventional
-cell, whose free coordinates are named as in the International Tables or as the prototype's literature names them. Hexagonal axes for
-rhombohedral crystals; origin at a centre of inversion where there are two choices.
+A prototype is a space group (number, International Tables) with sites: a letter for the element and a position in the
+conventional cell, whose free coordinates are named as in the International Tables or as the prototype's literature
+names them. Hexagonal axes for rhombohedral crystals; origin at a centre of inversion where there are two choices.
 """
 
 from __future__ import annotations
