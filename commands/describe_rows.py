@@ -7,7 +7,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from hsegap.commands import output
@@ -93,6 +92,8 @@ def chosen_rows(
     Raises:
         hsegap.training.errors.DataError: If a row has no structure, or a limit asks for a field that it lacks.
     """
+    import numpy as np
+
     from hsegap.training.errors import DataError
 
     found = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hsegap.evaluation.card_figures import DATA
+from hsegap.evaluation.card_figures import data_of
 
 TEMPLATE = """# {name} {version}
 
@@ -14,7 +14,7 @@ Predicts the HSE06 band gap (eV) of an ordered, periodic crystal from its struct
 {parameters:,} parameters: {alignn} ALIGNN and {gcn} edge-gated convolutions, {width} wide; middle fusion after layer
 {layers} ({module}), late fusion `{late}`. Text encoder: {encoder} ({encoder_width} wide, at most {max_tokens} tokens,
 {encoder_licence}).
-Crystal graphs: flavour `{flavour}`, {neighbours} nearest neighbours and ties.
+Crystal graphs: flavour `{flavour}`, {neighbours} nearest neighbours and ties.{told}
 
 ## Training data
 {training}
@@ -69,7 +69,7 @@ def model_card(manifest: dict[str, Any], extra: str = "", *, measured: str = "")
         alignn=config["alignn_layers"],
         gcn=config["gcn_layers"],
         width=config["hidden_features"],
-        layers=", ".join(map(str, config["middle_fusion_layers"])) if fused else "none",
+        layers=", ".join(map(str, _fused_after(config))) if fused else "none",
         module=("improved" if config["use_improved_middle_fusion"] else "baseline") if fused else "off",
         late=config["late_fusion_type"],
         encoder=encoder["name"],
@@ -79,12 +79,19 @@ def model_card(manifest: dict[str, Any], extra: str = "", *, measured: str = "")
         flavour=config["graph_flavour"],
         neighbours=config["max_neighbors"],
         training="\n".join([*known, *elements]),
-        data=DATA,
+        told="\nIt can be told the PBE gap, in the request or in the text." if config.get("facts") else "",
+        data=data_of(training),
         recipe=_recipe(training),
         measured=measured or "## Measured\n" + _metrics(manifest["metrics"]),
         calibration=_calibration(manifest["calibration"]),
         extra=f"\n{extra.strip()}\n\n" if extra else "\n",
     )
+
+
+def _fused_after(config: dict[str, Any]) -> list[int]:
+    """Layers after which the text enters, counted from 0, the ALIGNN convolutions first."""
+    later = config.get("middle_fusion_gcn_layers") or ()
+    return [*config["middle_fusion_layers"], *(config["alignn_layers"] + layer for layer in later)]
 
 
 def _metrics(metrics: dict[str, Any]) -> str:

@@ -33,12 +33,23 @@ DATA = """| what | from | licence |
 | HSE06 gaps | SNUMAT (Kim et al., Scientific Data 7, 387 (2020)) | as published; the article is CC-BY 4.0 |
 | HSE gaps of the multi-fidelity set | Chen et al., Nature Computational Science 1, 46 (2021) | BSD-3-Clause |
 | HSE gaps | Borlido et al., J. Chem. Theory Comput. 15, 5069 (2019) | as published |
-| PBE gaps for pretraining | Materials Project 2019 | CC-BY 4.0 |
+| PBE gaps | Materials Project 2019 | CC-BY 4.0 |{teacher}
 
 Split: validation and test rows are halves of SNUMAT's official validation ids, metals of both by formula; no crystal of
 them (by id, or by formula and space group) stands in a training file. Validation rows are halved once more by a hash of
 their id: one half selects, the other calibrates. Labels of different sources differ by 0.11 to 0.25 eV on the same
 crystal; gaps of magnetic and +U compounds depend on the calculation's settings."""
+
+
+TEACHER = (
+    "\n| a teacher's features per atom, foretold in training "
+    "| CHGNet 0.4.2 (Deng et al., Nature Machine Intelligence 5, 1031 (2023)) | modified BSD |"
+)
+
+
+def data_of(training: dict[str, Any]) -> str:
+    """Section on the data of a network trained here; ``training`` is the manifest's."""
+    return DATA.format(teacher=TEACHER if (training.get("options") or {}).get("teacher") else "")
 
 
 def _number(value: Any, form: str = ".3f") -> str:
