@@ -67,7 +67,7 @@ def test_a_wrong_gap_or_map_is_named(artifact: Artifact, predictor: Predictor) -
 def _request(case: GoldenCase) -> object:
     from hsegap.prediction.schemas import PredictRequest
 
-    return PredictRequest.model_validate(case.model_dump(include={"structure", "format", "description"}))
+    return PredictRequest.model_validate(case.model_dump(include={"structure", "format", "description", "known"}))
 
 
 def test_a_failure_or_nan_never_passes(artifact: Artifact) -> None:

@@ -72,11 +72,10 @@ def test_the_answer_is_as_documented(predictor: Predictor, artifact: Artifact) -
     assert data["gap_ev"] == max(0.0, data["gap_raw_ev"])
     assert data["kind"] == kind_of(data["gap_ev"], metal_below_ev=predictor.metal_below_ev)
     assert sum(data["modality_weights"].values()) == pytest.approx(1, abs=1e-5)
-    layers = (
-        [f"layer_{layer}" for layer in sorted(artifact.manifest.config["middle_fusion_layers"])]
-        if artifact.manifest.config["use_middle_fusion"]
-        else []
-    )
+    config = artifact.manifest.config
+    later = [config["alignn_layers"] + layer for layer in config.get("middle_fusion_gcn_layers") or ()]
+    layers = [f"layer_{layer}" for layer in sorted([*config["middle_fusion_layers"], *later])]
+    assert layers
     assert [atom["element"] for atom in data["atoms"]] == ["Na"] * 4 + ["Cl"] * 4
     assert [atom["frac_coords"] for atom in data["atoms"]][1] == [0, 0.5, 0.5]
     for index, atom in enumerate(data["atoms"]):
