@@ -83,7 +83,9 @@ def test_every_import_is_a_declared_dependency(room: str) -> None:
         allowed.add(WEIGHTS_ONLY)
     folder = ROOT / room
     missing = {}
-    for path in [folder] if folder.is_file() else sorted(folder.rglob("*.py")):
+    paths = [folder] if folder.is_file() else sorted(folder.rglob("*.py"))
+    assert paths
+    for path in paths:
         for name in imported_modules(path) - own - ASKED_FOR - OF_ITS_OWN_ENVIRONMENT - set(sys.stdlib_module_names):
             names = {canonicalize_name(provider) for provider in providers.get(name, [])}
             if not names & allowed:
@@ -138,6 +140,7 @@ def test_the_ranges_hold_the_pinned_versions() -> None:
 
 def test_pip_check_has_the_one_documented_complaint() -> None:
     check = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
+    assert check.stdout, check.stderr  # pip says something even where nothing is broken
     complaints = [line for line in check.stdout.splitlines() if line and not line.startswith("No broken")]
     assert [line.split()[0] for line in complaints] in ([], [WEIGHTS_ONLY]), check.stdout
 

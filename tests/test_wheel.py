@@ -131,7 +131,9 @@ def test_the_wheel_holds_the_package_its_model_and_its_examples(wheel: Path) -> 
         ("ui/static", "*"),
         ("training/recipes", "*"),
     ):
-        for path in (ROOT / folder).glob(kinds):
+        paths = list((ROOT / folder).glob(kinds))
+        assert paths
+        for path in paths:
             assert f"hsegap/{folder}/{path.name}" in names
     for package, folder in SETUPTOOLS["package-dir"].items():
         for path in (ROOT / folder).glob("*.py"):

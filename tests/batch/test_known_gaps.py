@@ -11,6 +11,7 @@ import pytest
 from hsegap.batch.batches import Item, chain
 from hsegap.batch.sources import InputOptions, Inputs
 from hsegap.batch.tables import TableOptions
+from support.needs import needed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,7 @@ def read(path: Path, *, without_known: bool = False, **columns: str) -> list[Ite
 
 def write(path: Path, rows: list[dict[str, Any]]) -> Path:
     if path.suffix == ".parquet":
-        parquet = pytest.importorskip("pyarrow.parquet")
+        parquet = needed("pyarrow.parquet")
         import pyarrow as pa
 
         parquet.write_table(pa.Table.from_pylist(rows), path)
@@ -71,7 +72,7 @@ def test_a_cell_that_is_no_number_costs_its_row(tmp_path: Path, crystals: dict[s
 
 
 def test_a_database_has_the_column_among_its_keys(tmp_path: Path) -> None:
-    database = pytest.importorskip("ase.db")
+    database = needed("ase.db")
     from ase.build import bulk
 
     with database.connect(tmp_path / "t.db") as connection:

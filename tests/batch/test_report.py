@@ -156,7 +156,9 @@ def test_the_page_needs_nothing_and_runs_nothing_whatever_is_in_the_rows(tmp_pat
 
 def test_an_empty_run_and_one_without_predictions_have_a_page(tmp_path: Path) -> None:
     (tmp_path / "empty.csv").write_text("")
-    assert "0" in render(make_report(tmp_path / "empty.csv"))
+    empty = Watcher()
+    empty.feed(render(make_report(tmp_path / "empty.csv")))
+    assert "no prediction" in empty.text
     rows: list[dict[str, object]] = [
         {"id": "a", "answer": {"error": {"code": "internal", "message": "m", "hint": "h"}}}
     ]

@@ -49,8 +49,7 @@ def test_rows_are_what_the_predictor_says(
             assert row["gap_raw_ev"] == pytest.approx(expected["gap_raw_ev"], abs=1e-6)
             for name in ("formula", "n_atoms", "kind", "description", "warnings", "model"):
                 assert row[name] == expected[name]
-            if expected["interval_ev"]:
-                assert row["interval_ev"] == pytest.approx(expected["interval_ev"], abs=1e-6)
+            assert row["interval_ev"] == pytest.approx(expected["interval_ev"], abs=1e-6)
             for got, want in zip(atoms[row["id"]], expected["atoms"], strict=True):
                 assert (got["index"], got["element"]) == (want["index"], want["element"])
                 assert got["gate"] == pytest.approx(want["gate"], abs=1e-6)

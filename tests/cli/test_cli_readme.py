@@ -84,7 +84,9 @@ def test_the_marked_examples_run(line: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     if "--json" in line:
-        assert all("gap_ev" in entry for entry in json.loads(done.stdout))
+        entries = json.loads(done.stdout)
+        assert entries
+        assert all("gap_ev" in entry for entry in entries)
     else:
         assert done.stdout.strip()
 

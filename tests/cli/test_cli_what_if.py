@@ -22,6 +22,7 @@ def test_a_curve_and_swaps_are_printed_and_the_same_in_json(here: Callable[..., 
     assert outcome.status == 0, outcome.stderr
     found = here("what-if", GAAS, "--strain", "c", "--swap", "As=P", "--json").json
     assert "vector c, %" in outcome.stdout
+    assert any(found["strain"]["warnings"])
     for percent, gap, warnings in zip(*(found["strain"][k] for k in ("percent", "gap_ev", "warnings")), strict=True):
         [line] = [line for line in outcome.stdout.splitlines() if line.startswith(f" {percent:+.1f} ")]
         assert f" {gap:.2f} " in line

@@ -38,6 +38,7 @@ def with_golden(artifact_folder: Path, target: Path, golden: object) -> Artifact
 
 
 def test_a_wrong_gap_or_map_is_named(artifact: Artifact, predictor: Predictor) -> None:
+    maps = 0
     for case in read_golden(artifact):
         [answer] = predictor.predict([_request(case)])
         assert compare(case, answer).passed
@@ -51,6 +52,7 @@ def test_a_wrong_gap_or_map_is_named(artifact: Artifact, predictor: Predictor) -
             columns = {layer: values for layer, values in getattr(case.expected, name).items() if values}
             if not columns:
                 continue
+            maps += 1
             shifted = {
                 layer: [values[0] + 2 * case.expected.tolerance, *values[1:]] for layer, values in columns.items()
             }
@@ -62,6 +64,7 @@ def test_a_wrong_gap_or_map_is_named(artifact: Artifact, predictor: Predictor) -
             assert not compare(
                 case.model_copy(update={"expected": case.expected.model_copy(update={name: missing})}), answer
             ).passed
+    assert maps
 
 
 def _request(case: GoldenCase) -> object:

@@ -203,17 +203,17 @@ def test_nothing_asked_nothing_answered(predictor: Predictor) -> None:
 
 def test_threads_share_a_predictor(predictor: Predictor) -> None:
     expected = {name: numbers(predictor.predict([ask(text)])[0]) for name, text in GOOD.items()}
-    wrong: list[str] = []
+    right: list[bool] = []
 
     def work(name: str) -> None:
-        wrong.extend(name for _ in range(5) if numbers(predictor.predict([ask(GOOD[name])])[0]) != expected[name])
+        right.extend(numbers(predictor.predict([ask(GOOD[name])])[0]) == expected[name] for _ in range(5))
 
     threads = [threading.Thread(target=work, args=(name,)) for name in [*GOOD] * 2]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert wrong == []
+    assert right == [True] * 5 * len(threads), "what a thread raises is seen by its answers missing"
 
 
 def test_a_long_text_is_cut_with_a_warning_and_a_longer_one_refused(predictor: Predictor, artifact: Artifact) -> None:
@@ -242,7 +242,8 @@ def test_elements_and_sizes_outside_training_are_told(predictor: Predictor, arti
     [warning] = [warning for warning in answer.warnings if warning.code == "element_not_in_training"]
     assert unseen in warning.message
     largest = manifest.training.get("max_atoms")
-    if largest and largest < manifest.limits.max_atoms:
+    assert largest, "the artifact says how large its training crystals were"
+    if largest < manifest.limits.max_atoms:
         n = next(n for n in range(1, 30) if 8 * n**3 > largest)
         if 8 * n**3 <= manifest.limits.max_atoms:
             answer = predicted(predictor.predict([ask(supercell(n))])[0])

@@ -80,3 +80,7 @@ def test_the_same_sentence_twice_is_left_out_once_each(explaining):
     text = f"{SECOND} {FIRST} {SECOND}"
     found = answer(explaining, text)
     assert parts(text, found) == [SECOND, FIRST, SECOND]
+    left_out = (f"{FIRST} {SECOND}", f"{SECOND} {SECOND}", f"{SECOND} {FIRST}")
+    for report, others in zip(found.sentences, left_out, strict=True):
+        bare = answer(explaining, others, explain=False)
+        assert report.effect_ev == pytest.approx(found.gap_raw_ev - bare.gap_raw_ev, abs=1e-5)

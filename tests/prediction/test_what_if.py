@@ -127,4 +127,5 @@ def test_both_ways_of_asking_give_the_same(explaining):
         return explaining.predict(list(requests))
 
     one = what_if(explaining.predict, asked, elements=ELEMENTS)
+    assert isinstance(one, WhatIf), one
     assert in_own_loop(what_if_async(predict, asked, elements=ELEMENTS)) == one

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import hsegap
+from support.needs import needed
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
@@ -38,7 +39,7 @@ def run(source: str, names: dict[str, Any], label: str) -> Any:
 
 
 def test_every_block_of_the_page_runs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("matminer")
+    needed("matminer")
     blocks = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     assert len(blocks) >= 8
     names: dict[str, Any] = {}
@@ -52,7 +53,9 @@ def test_every_block_of_the_page_runs(place: Path, capsys: pytest.CaptureFixture
 
 
 def test_the_page_names_what_there_is() -> None:
-    for option in re.findall(r"^\| `(\w+)=", PAGE, re.MULTILINE):
+    options = re.findall(r"^\| `(\w+)=", PAGE, re.MULTILINE)
+    assert options
+    for option in options:
         assert option in hsegap.predict.__annotations__
     assert set(hsegap.__all__) >= {"load", "predict"}
 

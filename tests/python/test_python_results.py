@@ -15,6 +15,7 @@ import pytest
 import hsegap
 from hsegap.python.picture import MOST_SITES, picture_svg
 from hsegap.python.results import Result
+from support.needs import needed
 
 if TYPE_CHECKING:
     from hsegap.python.model import Model
@@ -46,6 +47,7 @@ def test_a_notebook_shows_gap_scale_picture_and_warnings(gaas: Result) -> None:
     assert "<b>GaAs</b> is" not in html, "words from outside are escaped"
     assert "&lt;b&gt;GaAs&lt;/b&gt; is" in html
     assert "<script" not in html
+    assert gaas.warnings
     for warning in gaas.warnings:
         assert warning.code in html
     scale, picture = svgs(html)
@@ -115,7 +117,7 @@ def test_a_frame_of_atoms(gaas: Result, model: Model) -> None:
 
 @pytest.mark.slow
 def test_a_featuriser_for_matminer(model: Model) -> None:
-    pytest.importorskip("matminer")
+    needed("matminer")
     from hsegap.python.featurizer import GapFeaturizer
 
     structures = [model.predict(EXAMPLES / f"{name}.cif").to_structure() for name in ("Si", "MgO")]

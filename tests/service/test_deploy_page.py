@@ -16,6 +16,7 @@ import yaml
 
 from hsegap.service.access import hash_of, new_key
 from hsegap.service.settings import Settings
+from support.commands import run_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,8 +53,10 @@ def test_its_yaml_is_yaml_and_its_settings_exist() -> None:
     assert [yaml.safe_load(block) for block in blocks("yaml")]
     named = set(re.findall(r"HSEGAP_[A-Z_]+", PAGE)) - {"HSEGAP_KEY", "HSEGAP_URL"}
     assert named <= {f"HSEGAP_{name.upper()}" for name in Settings.model_fields}
-    flags = re.findall(r"hsegap serve ([^\n`]*)", PAGE)
+    flags = set(re.findall(r"--[a-z][a-z-]+", " ".join(re.findall(r"hsegap serve ([^\n`]*)", PAGE))))
     assert flags
+    shown = run_here("serve", "--help", cwd=ROOT).stdout
+    assert flags <= set(re.findall(r"--[a-z][a-z-]+", shown))
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,9 @@ def test_a_taken_port_is_named() -> None:
 
 @pytest.mark.parametrize("host", ["256.1.1.1", "no.such.host.invalid", "192.0.2.1"])
 def test_an_address_of_another_machine_is_named(host: str) -> None:
-    with pytest.raises(LaunchError):
+    with pytest.raises(LaunchError) as caught:
         check_port(host, 3000)
+    assert host in caught.value.message
 
 
 def test_the_environment_reports_nothing_home_and_spins_no_threads() -> None:

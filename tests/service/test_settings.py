@@ -60,7 +60,7 @@ def test_flags_are_checked_as_the_environment_is() -> None:
 def test_nobody_is_let_in_by_accident() -> None:
     for host in ("0.0.0.0", "::"):
         outcome = hsegap("serve", "--host", host, "--port", "3999")
-        if "cannot be used" in outcome.stderr:  # no IPv6 here
+        if host == "::" and "cannot be used" in outcome.stderr:  # no IPv6 here
             continue
         assert outcome.returncode == 1
         assert "--open" in outcome.stderr

@@ -7,9 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-pytest.importorskip("robocrys")
+from support.needs import needed
 
-from hsegap.structures.robocrys_import import import_robocrys
+needed("robocrys")
+
+from hsegap.structures.robocrys_import import import_robocrys  # noqa: E402 - after the check that robocrys is there
 
 import_robocrys()
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
+from support.needs import needed
 
-pytest.importorskip("robocrys")
+needed("robocrys")
 
 
 def test_what_was_left_out_while_importing_is_back():

@@ -11,7 +11,9 @@ DOCUMENT = (Path(__file__).parents[2] / "docs" / "text.md").read_text(encoding="
 
 
 def test_the_named_files_exist():
-    for path in re.findall(r"(?:benchmarks|docs)/[\w./]+\.(?:py|md)", DOCUMENT):
+    named = re.findall(r"(?:benchmarks|docs)/[\w./]+\.(?:py|md)", DOCUMENT)
+    assert named
+    for path in named:
         assert (Path(__file__).parents[2] / path).is_file(), path
 
 

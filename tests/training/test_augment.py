@@ -19,6 +19,7 @@ def test_displaced_atoms_take_their_bonds_along():
     moved = displaced(graph, 0.05)
     assert (moved.r - graph.r).abs().max() > 0.01
     own_image = graph.src == graph.dst
+    assert own_image.any()
     assert torch.equal(moved.r[own_image], graph.r[own_image])
     # One shift for each atom explains the changes of all bonds.
     incidence = torch.zeros(len(graph.src), len(graph.atomic_numbers), dtype=torch.float64)

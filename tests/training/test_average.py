@@ -56,8 +56,8 @@ def test_the_average_is_what_is_validated_and_kept(root, tiny_encoder, tmp_path)
     last = torch.load(averaged / "last_checkpoint.pt", weights_only=True)
     kept = read_checkpoint(averaged / "best_model.pt").network.state_dict()
     best = min(range(2), key=lambda epoch: other[epoch]["val_mae"])
-    if best == 1:
-        assert all(torch.equal(kept[key], value) for key, value in last["average"]["model"].items())
+    assert best == 1, "the last epoch is the best of both: what is kept is its average"
+    assert all(torch.equal(kept[key], value) for key, value in last["average"]["model"].items())
     assert any(not torch.equal(kept[key], value) for key, value in last["model"].items())
 
 
@@ -67,6 +67,7 @@ def test_weights_of_several_runs():
     name, weight = next(iter(networks[0].named_parameters()))
     torch.testing.assert_close(mean[name], (weight + dict(networks[1].named_parameters())[name]).detach() / 2)
     counters = [key for key, value in mean.items() if not value.is_floating_point()]
+    assert counters
     assert all(mean[key].dtype == networks[0].state_dict()[key].dtype for key in counters)
     wider = networks[1].state_dict() | {name: torch.zeros(3, 3)}
     with pytest.raises(ValueError, match=name):

@@ -54,6 +54,7 @@ def test_statistics_of_the_random_network_are_not_zero_and_one():
     state = random_network(use_text=False).state_dict()
     means = [value for name, value in state.items() if name.endswith("running_mean")]
     variances = [value for name, value in state.items() if name.endswith("running_var")]
+    assert len(means) == len(variances) > 0
     assert all(value.abs().max() > 0.1 for value in means)
     assert all((value - 1).abs().max() > 0.1 for value in variances)
 

@@ -41,21 +41,25 @@ def test_what_a_run_leaves_behind(train, root):
     assert content["facts"]["n_rows"] == 16
     assert content["facts"]["n_described"] == 16
     assert content["facts"]["text_encoder"]["width"] == 16
-    assert set(content["facts"]["elements"]) <= {
-        "Na",
-        "Cl",
-        "Mg",
-        "O",
-        "Ga",
-        "As",
-        "Zn",
-        "S",
-        "Cs",
-        "I",
-        "K",
-        "F",
-        "Ti",
-    }
+    assert (
+        set()
+        < set(content["facts"]["elements"])
+        <= {
+            "Na",
+            "Cl",
+            "Mg",
+            "O",
+            "Ga",
+            "As",
+            "Zn",
+            "S",
+            "Cs",
+            "I",
+            "K",
+            "F",
+            "Ti",
+        }
+    )
     assert read_checkpoint(folder / "best_model.pt").assumed == []
     config = json.loads((folder / "config.json").read_text())
     assert config["options"]["hidden_features"] == config["config"]["hidden_features"] == 12
@@ -184,6 +188,7 @@ def test_classification(train):
     assert network.config.classification
     with (folder / "prediction_results_test_set.csv").open(newline="") as table:
         rows = list(csv.DictReader(table))
+    assert len(rows) == 4
     assert all(0 < float(row["prediction"]) < 1 for row in rows)
     assert all(float(row["target"]) in {0.0, 1.0} for row in rows)
 

@@ -89,7 +89,8 @@ def test_killed_and_repeated_it_comes_to_the_same_network(recipe):
     while time.monotonic() < deadline and not last.is_file():
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    assert process.wait() == -signal.SIGKILL, "it had ended by itself"
+    assert last.is_file()
     assert not (recipe.runs / "mean.pt").exists()
     second = hsegap(path)
     assert second.status == 0, second.stderr

@@ -65,6 +65,7 @@ def assert_same(folder, reference):
         assert (folder / name).read_text() == (reference / name).read_text(), name
     for name in ("best_model.pt", "last_checkpoint.pt"):
         one, other = (torch.load(place / name, weights_only=True) for place in (folder, reference))
+        assert one.keys() == other.keys()
         assert one["model"].keys() == other["model"].keys()
         assert all(torch.equal(one["model"][key], other["model"][key]) for key in one["model"]), name
         averages = one.get("average", {"model": {}})["model"]

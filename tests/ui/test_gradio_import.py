@@ -30,4 +30,5 @@ def opened_by(statement: str) -> list[str]:
 
 
 def test_no_stub_and_no_seed_is_opened() -> None:
+    assert opened_by("import gradio"), "by itself it opens them: else nothing would be seen here"
     assert opened_by("from hsegap.ui.gradio_import import import_gradio; import_gradio()") == []

@@ -134,7 +134,9 @@ def test_the_edge_is_a_range_over_the_interval() -> None:
 def test_every_gap_lies_on_its_scale(gap: float) -> None:
     made = scale_html(gap, (max(0.0, gap - 1), gap + 1), without_text_ev=gap / 2, words=WORDS)
     assert scale_end(gap, gap + 1) > gap
-    assert all(0 <= float(place) <= 100 for place in re.findall(r"left:([\d.]+)%", made))
+    places = [float(place) for place in re.findall(r"left:([\d.]+)%", made)]
+    assert places
+    assert all(0 <= place <= 100 for place in places)
     assert f"Predicted gap {gap:.2f}" in made
 
 
