@@ -4,6 +4,7 @@ Needs `hsegap serve` started beside it; only point it at a server of your own.
 
     python benchmarks/service.py load     # 64 clients, 60 s, every answer against its single one
     python benchmarks/service.py flood    # 256 clients, then the latency when they have gone
+    python benchmarks/service.py beside   # one small crystal while 64 clients have crystals described
     python benchmarks/service.py fuzz --cases 5000             # mutated CIF and POSCAR through /predict
     python benchmarks/service.py cost --clients 32 --pid PID    # processor time of a request, by process and thread
     python benchmarks/service.py soak --cases 100000 --pid PID # memory, open files, size of /metrics
@@ -155,6 +156,38 @@ def flood(options: argparse.Namespace) -> bool:
     return not wrong and set(codes) <= {200, 429, 503} and back_s < 5
 
 
+def beside(options: argparse.Namespace) -> bool:
+    """How long silicon takes while many clients have crystals described, none of which was described before."""
+    crystals, codes, took = structures(), {}, []
+    ends = time.monotonic() + options.seconds
+
+    async def describing(seed: int) -> None:
+        names, place = list(crystals), seed
+        async with httpx.AsyncClient(base_url=options.url, timeout=150) as client:
+            while time.monotonic() < ends:
+                place += 64
+                text = f"{crystals[names[place % len(names)]]}# {options.seed} {place}\n"  # remembered by its text
+                answer = await client.post("/describe", json={"structure": text})
+                codes[answer.status_code] = codes.get(answer.status_code, 0) + 1
+                if answer.status_code != 200:
+                    await asyncio.sleep(float(answer.headers.get("retry-after", 1)))
+
+    async def asking() -> None:
+        async with httpx.AsyncClient(base_url=options.url, timeout=150) as client:
+            while time.monotonic() < ends:
+                begun = time.perf_counter()
+                (await client.post("/predict", json=told(crystals["Si"]))).raise_for_status()
+                took.append(time.perf_counter() - begun)
+                await asyncio.sleep(0.1)
+
+    async def both() -> None:
+        await asyncio.gather(asking(), *(describing(seed) for seed in range(options.clients or 64)))
+
+    asyncio.run(both())
+    print(f"silicon, {len(took)} answers: {percentiles(took)} · statuses of descriptions {codes}")
+    return len(took) > 1 and statistics.quantiles(took, n=20)[-1] <= 1 and set(codes) <= {200, 429, 503}
+
+
 def processor_s(pid: int) -> dict[str, float]:
     """Processor seconds so far of each thread of a server and of each process below it."""
     spent = {}
@@ -236,16 +269,18 @@ def soak(options: argparse.Namespace) -> bool:
 def main() -> None:
     """Run one of them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("load", "flood", "cost", "fuzz", "soak"))
+    parser.add_argument("what", choices=("load", "flood", "beside", "cost", "fuzz", "soak"))
     parser.add_argument("--url", default="http://127.0.0.1:3000")
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--clients", type=int, help="load: 64, flood: 256, cost: 32")
+    parser.add_argument("--clients", type=int, help="load, beside: 64, flood: 256, cost: 32")
     parser.add_argument("--cases", type=int, help="fuzz: 5000, soak: 100000")
     parser.add_argument("--pid", type=int, help="cost, soak: process id of the server")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--deadline", type=float, default=12.0, help="fuzz: longest time of an answer, seconds")
     options = parser.parse_args()
-    held = {"load": load, "flood": flood, "cost": cost, "fuzz": fuzz, "soak": soak}[options.what](options)
+    held = {"load": load, "flood": flood, "beside": beside, "cost": cost, "fuzz": fuzz, "soak": soak}[options.what](
+        options
+    )
     raise SystemExit(0 if held else 1)
 
 
