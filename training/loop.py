@@ -236,7 +236,7 @@ class Trainer:
 
     def _validate(self) -> dict[str, float]:
         options, known = self.options, ~np.isnan(self.val.targets)
-        told = [("", {}), ("_without_text", {"without_text": True})]
+        told: list[tuple[str, dict[str, Any]]] = [("", {}), ("_without_text", {"without_text": True})]
         if self.network.config.facts:
             told.append(("_known", {"without_text": True, "with_facts": True}))
         results: dict[str, float] = {}
