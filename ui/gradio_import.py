@@ -62,6 +62,10 @@ class _Loader(importlib.abc.Loader):
         return self._own.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
+        # The module is its own loader's from here on: Gradio reads its version through it.
+        module.__loader__ = self._own
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._own
         self._own.exec_module(module)
         for name, harmless in _HARMLESS[module.__name__].items():
             getattr(module, name)  # a Gradio that has no such function is one this has to be written anew for

