@@ -21,6 +21,7 @@ import random
 import statistics
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -245,15 +246,22 @@ def soak(options: argparse.Namespace) -> bool:
     """Many predictions: what the server holds in the first tenth against the last."""
     cases, crystals = options.cases or 100_000, list(structures().values())
     seen: list[tuple[float, int, int]] = []
-    with httpx.Client(base_url=options.url, timeout=150) as client:
-        for place in range(cases):
+    each = max(1, cases // 50)
+    with (
+        httpx.Client(base_url=options.url, timeout=150) as client,
+        ThreadPoolExecutor(options.clients or 1) as pool,
+    ):
+
+        def ask(place: int) -> None:
             client.post("/predict", json=told(crystals[place % len(crystals)])).raise_for_status()
-            if place % max(1, cases // 50) == 0:
-                status = Path(f"/proc/{options.pid}/status").read_text()
-                kept_mb = int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
-                seen.append(
-                    (kept_mb, len(list(Path(f"/proc/{options.pid}/fd").iterdir())), len(client.get("/metrics").content))
-                )
+
+        for begun in range(0, cases, each):
+            list(pool.map(ask, range(begun, min(begun + each, cases))))
+            status = Path(f"/proc/{options.pid}/status").read_text()
+            kept_mb = int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
+            seen.append(
+                (kept_mb, len(list(Path(f"/proc/{options.pid}/fd").iterdir())), len(client.get("/metrics").content))
+            )
     tenth = max(1, len(seen) // 10)
     first, last = (
         [statistics.mean(column) for column in zip(*part, strict=True)]
@@ -272,7 +280,7 @@ def main() -> None:
     parser.add_argument("what", choices=("load", "flood", "beside", "cost", "fuzz", "soak"))
     parser.add_argument("--url", default="http://127.0.0.1:3000")
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--clients", type=int, help="load, beside: 64, flood: 256, cost: 32")
+    parser.add_argument("--clients", type=int, help="load, beside: 64, flood: 256, cost: 32, soak: 1")
     parser.add_argument("--cases", type=int, help="fuzz: 5000, soak: 100000")
     parser.add_argument("--pid", type=int, help="cost, soak: process id of the server")
     parser.add_argument("--seed", type=int, default=0)
