@@ -96,7 +96,7 @@ class Loaded:
             if self._encoder is None:
                 known = self.artifact.manifest.text_encoder.model_dump()
                 settings = {key: value for key, value in known.items() if key in TextEncoderSettings.model_fields}
-                # A lone text takes three quarters of the time on two cores; two at once, sharing them, an eighth longer.
+                # A lone text takes three quarters of the time on two cores; two at once take an eighth longer.
                 self._encoder = TextEncoder.load(
                     self.artifact.folder, settings=settings, intra_op_num_threads=self._threads_alone
                 )
