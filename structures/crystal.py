@@ -45,7 +45,7 @@ class Crystal:
     def symbols(self) -> list[str]:
         """Element symbols in atom order."""
         # Not pymatgen's `Element.from_Z`, which looks through its elements for each atom.
-        from hsegap.structures.parsed import element_symbols
+        from hsegap.structures.symbols import element_symbols
 
         known = element_symbols()
         return [known[number] for number in self.atomic_numbers.tolist()]
