@@ -139,11 +139,11 @@ def _moved(variants: dict[str, Any]) -> list[str]:
 
 def _slices(together: dict[str, Any]) -> str:
     """Errors on the groups that the rows themselves name, with nothing told and with the PBE gap."""
-    rows = [
-        f"{_errors_row(f'{label}, {VARIANTS[name].name}', entry['errors'], entry['intervals'])} {entry['false_metals']} |"
-        for name in ("without", "known")
-        for label, entry in together.get(name, {}).get("slices", {}).items()
-    ]
+    rows = []
+    for name in ("without", "known"):
+        for label, entry in together.get(name, {}).get("slices", {}).items():
+            row = _errors_row(f"{label}, {VARIANTS[name].name}", entry["errors"], entry["intervals"])
+            rows.append(f"{row} {entry['false_metals']} |")
     if not rows:
         return "Not measured: the rows name no groups."
     head, rule, *body = _table("crystals with a gap", rows).split("\n")

@@ -199,7 +199,7 @@ def passes(
                 variant,
                 index,
                 None,
-                stated_gap(variant, id=rows[index].id, pbe_gap_ev=gap, hse_gap_ev=rows[index].gap_ev),
+                stated_gap(variant, row=rows[index].id, pbe_gap_ev=gap, hse_gap_ev=rows[index].gap_ev),
             )
             for index, gap in stated.items()
         ]

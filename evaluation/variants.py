@@ -43,14 +43,14 @@ VARIANTS = {
 UNSURE_FACTS = tuple(name for name, variant in VARIANTS.items() if variant.off_ev or variant.hse_as_pbe)
 
 
-def stated_gap(variant: str, *, id: str, pbe_gap_ev: float, hse_gap_ev: float) -> float:
+def stated_gap(variant: str, *, row: str, pbe_gap_ev: float, hse_gap_ev: float) -> float:
     """The PBE gap that a variant states, eV: the same for the same row in every run.
 
     A calculation that finds no gap finds none the next time: zero stays zero, and no gap falls below it.
 
     Args:
         variant: A key of :data:`VARIANTS`.
-        id: The row's name, from which the error is drawn.
+        row: Its name, from which the error is drawn.
         pbe_gap_ev: Its true PBE gap.
         hse_gap_ev: Its HSE gap.
     """
@@ -59,5 +59,5 @@ def stated_gap(variant: str, *, id: str, pbe_gap_ev: float, hse_gap_ev: float) -
         return hse_gap_ev
     if not one.off_ev or not pbe_gap_ev:
         return pbe_gap_ev
-    seed = int.from_bytes(hashlib.blake2b(id.encode(), digest_size=8).digest(), "little")
+    seed = int.from_bytes(hashlib.blake2b(row.encode(), digest_size=8).digest(), "little")
     return max(0.0, pbe_gap_ev + one.off_ev * float(np.random.default_rng(seed).standard_normal()))

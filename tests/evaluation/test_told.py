@@ -125,7 +125,7 @@ def test_how_far_a_fact_may_be_trusted_is_measured(folder: Path) -> None:
     with Predictor(Artifact.load(folder / "artifact")) as predictor:
         for variant in UNSURE_FACTS:
             stated = [
-                stated_gap(variant, id=row["id"], pbe_gap_ev=row["pbe_gap_ev"], hse_gap_ev=row["hse_gap_ev"])
+                stated_gap(variant, row=row["id"], pbe_gap_ev=row["pbe_gap_ev"], hse_gap_ev=row["hse_gap_ev"])
                 for row in asked
             ]
             for row, gap in zip(asked, stated, strict=True):
@@ -140,7 +140,7 @@ def test_how_far_a_fact_may_be_trusted_is_measured(folder: Path) -> None:
 def test_stated_gaps_are_off_by_what_is_said_and_the_same_in_every_run() -> None:
     def off(variant: str, pbe_gap_ev: float = 3.0) -> list[float]:
         return [
-            stated_gap(variant, id=f"mp-{n}", pbe_gap_ev=pbe_gap_ev, hse_gap_ev=4.2) - pbe_gap_ev for n in range(2000)
+            stated_gap(variant, row=f"mp-{n}", pbe_gap_ev=pbe_gap_ev, hse_gap_ev=4.2) - pbe_gap_ev for n in range(2000)
         ]
 
     for variant, deviation in (("off_0.1", 0.1), ("off_0.3", 0.3)):
