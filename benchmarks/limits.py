@@ -84,6 +84,32 @@ def node_work(arguments: dict[str, Any]) -> tuple[float, float]:
     return 2.0 * result * inner, moved
 
 
+def _session(path: Path, **entries: Any) -> InferenceSession:
+    """A session of one thread; ``entries`` are attributes of its options."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Weights that ONNX Runtime has packed for itself are no inputs any more: where shapes are read they are left alone.
+    options.add_session_config_entry("session.disable_prepacking", str(int(not entries.pop("packed", True))))
+    for name, value in entries.items():
+        setattr(options, name, value)
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def _operations(path: Path, run: Callable[[InferenceSession], Any], *, packed: bool) -> list[dict[str, Any]]:
+    """Entries of the profile, one for each operation of each run."""
+    with tempfile.TemporaryDirectory() as folder:
+        watched = _session(
+            path, packed=packed, enable_profiling=True, profile_file_prefix=str(Path(folder) / "profile")
+        )
+        for _ in range(ROUNDS):
+            run(watched)
+        events = json.loads(Path(watched.end_profiling()).read_text())
+    return [event for event in events if event.get("cat") == "Node" and "input_type_shape" in event.get("args", {})]
+
+
 def profiled(path: Path, run: Callable[[InferenceSession], Any]) -> Work:
     """Run a network with a profile and without.
 
@@ -91,34 +117,14 @@ def profiled(path: Path, run: Callable[[InferenceSession], Any]) -> Work:
         path: The ONNX file.
         run: Runs a session once.
     """
-    import onnxruntime
-
-    def session(prefix: Path | None) -> InferenceSession:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        if prefix is not None:
-            options.enable_profiling = True
-            options.profile_file_prefix = str(prefix)
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-
-    with tempfile.TemporaryDirectory() as folder:
-        watched = session(Path(folder) / "profile")
-        for _ in range(ROUNDS):
-            run(watched)
-        events = json.loads(Path(watched.end_profiling()).read_text())
-    flop = moved = 0.0
+    work = [node_work(event["args"]) for event in _operations(path, run, packed=False)]
+    flop, moved = (sum(part) / ROUNDS for part in zip(*work, strict=True))
     dearest: Counter[str] = Counter()
-    for event in events:
-        arguments = event.get("args", {})
-        if event.get("cat") != "Node" or "input_type_shape" not in arguments:
-            continue
-        work = node_work(arguments)
-        flop, moved = flop + work[0], moved + work[1]
-        dearest[arguments["op_name"]] += event["dur"] / 1e6 / ROUNDS
-    plain = session(None)
+    for event in _operations(path, run, packed=True):
+        dearest[event["args"]["op_name"]] += event["dur"] / 1e6 / ROUNDS
+    plain = _session(path)
     run(plain)
-    return Work(flop / ROUNDS, moved / ROUNDS, _median(lambda: run(plain)), dearest)
+    return Work(flop, moved, _median(lambda: run(plain)), dearest)
 
 
 def _median(action: Callable[[], Any], rounds: int = ROUNDS) -> float:
