@@ -1,9 +1,8 @@
 """One suite for every form and configuration: eager = TorchScript = ONNX Runtime, on sizes the export has not seen.
 
-Late fusion, middle fusion and attention in every combination as TorchScript, text on and off within each batch, batches
-of 1, 2 and 32, crystals of 1 to 200 atoms mixed, one and two threads. Networks are narrow and shallow: what differs
-between configurations is their operations, not their width. An export to ONNX takes seconds: it is made for each late
-fusion and for each pair of a middle fusion and an attention, which act one after the other.
+Late fusion, middle fusion and attention in every combination as TorchScript, text on and off within a batch, batches of
+1, 2 and 32, crystals of 1 to 200 atoms mixed, one and two threads. An export to ONNX takes seconds: it is made for each
+late fusion and for each pair of a middle fusion and an attention, and shared with the tests of sizes.
 """
 
 from __future__ import annotations
@@ -19,38 +18,31 @@ from hsegap.export.parity import onnx_feeds, supercell
 from hsegap.export.torchscript import load_torchscript
 from hsegap.models.config import LATE_FUSION_TYPES
 from hsegap.structures import Crystal
-from support.exported_forms import export_forms, session_of
-from support.networks import FULL_MIDDLE, TOLD, random_network
+from support.exported_forms import AS_ONNX, SHALLOW, export_forms, session_of, shared_forms
+from support.networks import FULL_MIDDLE, random_network
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 TOLERANCE = 1e-4
-SMALL = {
-    "alignn_layers": 1,
-    "gcn_layers": 1,
-    "hidden_features": 8,
-    "embedding_features": 6,
-    "middle_fusion_layers": "0",
-    "use_middle_fusion": True,
-}
 MIDDLE = {"plain": {}, "improved": FULL_MIDDLE}
 ATTENTION = {"cross-modal": {"use_cross_modal_attention": True}, "fine-grained": {"use_fine_grained_attention": True}}
 CONFIGURATIONS = {
-    f"{late}, {middle}, {attention}": {**SMALL, "late_fusion_type": late, **MIDDLE[middle], **ATTENTION[attention]}
-    for late in LATE_FUSION_TYPES
-    for middle, attention in itertools.product(MIDDLE, ATTENTION)
+    **{
+        f"{late}, {middle}, {attention}": {
+            **SHALLOW,
+            "late_fusion_type": late,
+            **MIDDLE[middle],
+            **ATTENTION[attention],
+        }
+        for late in LATE_FUSION_TYPES
+        for middle, attention in itertools.product(MIDDLE, ATTENTION)
+    },
+    "graph only": {**SHALLOW, "use_text": False, "use_middle_fusion": False},
+    "without text as the encoder's empty text": {**SHALLOW, "no_text": "encode_empty"},
+    **AS_ONNX,
 }
-AS_ONNX = [
-    f"{late}, {middle}, {attention}"
-    for late, (middle, attention) in zip(
-        LATE_FUSION_TYPES, itertools.cycle(itertools.product(MIDDLE, ATTENTION)), strict=False
-    )
-]
-AS_ONNX += ["facts and a PBE head", "facts, free head, fused twice"]
-CONFIGURATIONS["graph only"] = {**SMALL, "use_text": False, "use_middle_fusion": False}
-CONFIGURATIONS["facts and a PBE head"] = {**SMALL, **TOLD}
-CONFIGURATIONS["facts, free head, fused twice"] = {**SMALL, **TOLD, "pbe_head": "free", "middle_fusion_layers": "0"}
-CONFIGURATIONS["without text as the encoder's empty text"] = {**SMALL, "no_text": "encode_empty"}
+#: Which crystals of a batch have a text; it makes no difference to how large they are.
+TEXTS = {"one crystal of 200 atoms": ("all",), "1 and 200 atoms": ("some",)}
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +72,9 @@ def batches():
 @pytest.fixture(scope="module", params=CONFIGURATIONS)
 def forms(request, tmp_path_factory):
     """The eager network and its exported files."""
-    return export_forms(tmp_path_factory.mktemp("parity"), CONFIGURATIONS[request.param], onnx=request.param in AS_ONNX)
+    if request.param in AS_ONNX:
+        return shared_forms(tmp_path_factory, request.param)
+    return export_forms(tmp_path_factory.mktemp("parity"), CONFIGURATIONS[request.param], onnx=False)
 
 
 def test_every_form_gives_the_same(forms, batches):
@@ -89,7 +83,9 @@ def test_every_form_gives_the_same(forms, batches):
     eager, script = FlatNetwork(network), load_torchscript(folder / "network.pt")
     threads_tried = (1, 2) if (folder / "network.onnx").is_file() else ()
     sessions = {threads: session_of(folder, threads=threads) for threads in threads_tried}
-    for (case, graphs), some_text in itertools.product(batches.items(), ("all", "some", "none")):
+    cases = [(case, text) for case in batches for text in TEXTS.get(case, ("all", "some", "none"))]
+    for case, some_text in cases:
+        graphs = batches[case]
         inputs = list(example_inputs(network.config, graphs, n_tokens=4, seed=len(graphs)))
         place = ins.index("has_text")
         if some_text != "some":
@@ -109,10 +105,14 @@ def test_every_form_gives_the_same(forms, batches):
 
 
 def test_every_part_is_among_those_exported_to_onnx():
-    assert set(AS_ONNX) <= set(CONFIGURATIONS)
-    exported = [name.split(", ") for name in AS_ONNX]
-    assert {late for late, *_ in exported} >= set(LATE_FUSION_TYPES)
-    assert {tuple(rest) for _, *rest in exported} >= set(itertools.product(MIDDLE, ATTENTION))
+    with_text = [settings for settings in AS_ONNX.values() if settings.get("use_text", True)]
+    assert {settings.get("late_fusion_type", "concat") for settings in with_text} == set(LATE_FUSION_TYPES)
+    assert {
+        (bool(settings.get("use_improved_middle_fusion")), attention)
+        for settings in with_text
+        for attention in ("use_cross_modal_attention", "use_fine_grained_attention")
+        if settings["use_middle_fusion"] and settings.get(attention)
+    } == set(itertools.product((False, True), ("use_cross_modal_attention", "use_fine_grained_attention")))
 
 
 def test_it_would_notice(forms, batches):

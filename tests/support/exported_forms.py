@@ -6,14 +6,74 @@ from typing import TYPE_CHECKING, Any
 
 from hsegap.export.onnx import export_onnx
 from hsegap.export.torchscript import export_torchscript
-from support.networks import random_network
+from support.networks import FULL_MIDDLE, TOLD, random_network
+from support.once import made_once
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import onnxruntime
+    import pytest
 
     from hsegap.models import CrystalTextNetwork
+
+#: One layer of each kind: what differs between configurations is their operations, not their width or depth.
+SHALLOW: dict[str, Any] = {
+    "alignn_layers": 1,
+    "gcn_layers": 1,
+    "hidden_features": 8,
+    "embedding_features": 6,
+    "middle_fusion_layers": "0",
+    "use_middle_fusion": True,
+}
+#: The configurations that tests export to ONNX, which takes seconds each: together they have each late fusion and each
+#: pair of a middle fusion and an attention, which act one after the other.
+AS_ONNX: dict[str, dict[str, Any]] = {
+    "everything": {
+        "use_fine_grained_attention": True,
+        "use_cross_modal_attention": True,
+        "late_fusion_type": "tucker",
+        "alignn_layers": 2,
+        "gcn_layers": 1,
+        "middle_fusion_layers": "0,1",
+        "classification": True,
+        **FULL_MIDDLE,
+    },
+    "constant scales, empty text encoded": {
+        "alignn_layers": 2,
+        "gcn_layers": 1,
+        "middle_fusion_layers": "1",
+        "use_middle_fusion": True,
+        "use_fine_grained_attention": True,
+        "no_text": "encode_empty",
+        "late_fusion_type": "bilinear",
+    },
+    "graph only, jarvis": {"alignn_layers": 2, "gcn_layers": 2, "use_text": False, "graph_flavour": "jarvis"},
+    "concat, plain, cross-modal": {**SHALLOW, "use_cross_modal_attention": True},
+    "facts and a PBE head": {**SHALLOW, **TOLD, "late_fusion_type": "gated", "use_cross_modal_attention": True},
+    "facts, free head, fused twice": {
+        **SHALLOW,
+        **TOLD,
+        "pbe_head": "free",
+        "middle_fusion_layers": "0",
+        "late_fusion_type": "adaptive",
+        "use_fine_grained_attention": True,
+    },
+}
+
+
+def shared_forms(tmp_path_factory: pytest.TempPathFactory, name: str) -> tuple[CrystalTextNetwork, Path]:
+    """The network of a configuration of :data:`AS_ONNX` and the folder with its exported forms,
+    made once for all tests.
+    """
+    settings = AS_ONNX[name]
+    folder = made_once(tmp_path_factory, f"forms of {name}", lambda place: _export_all(place, settings))
+    return random_network(**settings), folder
+
+
+def _export_all(folder: Path, settings: dict[str, Any]) -> None:
+    folder.mkdir()
+    export_forms(folder, settings)
 
 
 def export_forms(folder: Path, settings: dict[str, Any], *, onnx: bool = True) -> tuple[CrystalTextNetwork, Path]:
