@@ -116,7 +116,9 @@ def _answer(job: Job) -> ReadAnswer | DescribeAnswer | Refusal:
     except Exception as error:  # the server must go on; what happened is logged there
         if _caused_by(error, MemoryError):
             return Refusal("too_many_edges", "The crystal needs more memory than one request may use.", unfit=True)
-        if isinstance(error, StructureError | DescriptionError):
+        # What cannot be imported, for want of memory or of a file, is not the structure's fault.
+        blameless = job.job == "read" and _caused_by(error, ImportError)
+        if isinstance(error, StructureError | DescriptionError) and not blameless:
             return Refusal(error.code, error.message, error.hint, unfit=_caused_by(error, SystemError))
         return Refusal("internal", "", traceback=traceback.format_exc(limit=-20), unfit=True)
 
