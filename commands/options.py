@@ -41,11 +41,17 @@ ArtifactOption = Annotated[
         show_default=False,
     ),
 ]
+RewrittenOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", "-o", metavar="FOLDER", help="Write here; left out: the artifact itself.", show_default=False
+    ),
+]
 FormatOption = Annotated[
     Format | None,
     typer.Option(
         "--format",
-        help="Read every file as this format instead of telling it from name and content.",
+        help="Read every file as this format instead of detecting it from name and content.",
         show_default=False,
     ),
 ]

@@ -38,7 +38,7 @@ def read(
     json: JsonOption = False,
     format: FormatOption = None,  # noqa: A002 - the option is called so
 ) -> None:
-    """Show what is read of each structure.
+    """Show what is read from each structure.
 
     Formula, cell, space group as found from the atoms, density, atoms, and what was repaired or assumed: to be looked
     at before a gap is trusted. No gap is predicted. Exit status: 0 if every file was read, else 1.

@@ -237,7 +237,7 @@ VARIANTS = {
     "known": "PBE gap known",
     "told": "text and PBE gap",
 }
-SAID = {"without": "nothing told", "known": "PBE gap known"}
+SAID = {"without": "structure alone", "known": "PBE gap known"}
 
 
 def show_figures(figures: Mapping[str, Any], *, out: TextIO) -> None:

@@ -1,56 +1,101 @@
 """One suite for every form and configuration: eager = TorchScript = ONNX Runtime, on sizes the export has not seen.
 
-Late fusion, middle fusion and attention in every combination as TorchScript, text on and off within each batch, batches
-of 1, 2 and 32, crystals of 1 to 200 atoms mixed, one and two threads. Networks are narrow and shallow: what differs
-between configurations is their operations, not their width. An export to ONNX takes seconds: it is made for each late
-fusion and for each pair of a middle fusion and an attention, which act one after the other.
+Every two choices of fusion, attention, facts, heads and output meet in some network; text on and off within each
+batch, batches of 1, 2 and 32, crystals of 1 to 200 atoms mixed, one and two threads. Networks are narrow and shallow:
+what differs between configurations is their operations, not their width. An export to ONNX takes seconds, so only as
+many networks are exported as it takes for every choice to be among them. Of all the others the rearranged network that
+`network.onnx` is made of is compared.
 """
 
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from hsegap.export.flat import FlatNetwork, example_crystals, example_inputs, graphs_for, input_names, output_names
+from hsegap.export.inference import InferenceNetwork
 from hsegap.export.parity import onnx_feeds, supercell
 from hsegap.export.torchscript import load_torchscript
-from hsegap.models.config import LATE_FUSION_TYPES
+from hsegap.models.config import LATE_FUSION_TYPES, FusionConfig
 from hsegap.structures import Crystal
 from support.exported_forms import export_forms, session_of
-from support.networks import FULL_MIDDLE, TOLD, random_network
+from support.networks import random_network
+from support.pairwise import all_pairs, each_value, pairs_of, pairwise
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 TOLERANCE = 1e-4
-SMALL = {
-    "alignn_layers": 1,
-    "gcn_layers": 1,
-    "hidden_features": 8,
-    "embedding_features": 6,
-    "middle_fusion_layers": "0",
-    "use_middle_fusion": True,
+SMALL = {"alignn_layers": 1, "gcn_layers": 1, "hidden_features": 8, "embedding_features": 6}
+IMPROVED = {"use_middle_fusion": True, "use_improved_middle_fusion": True}
+NORM = {"middle_fusion_use_gate_norm": True}
+SCALE = {"middle_fusion_use_learnable_scale": True, "middle_fusion_initial_scale": 12.0}
+PLAIN_RESIDUAL = {"middle_fusion_use_residual_scaling": False}
+STATIC_GATE = {"middle_fusion_use_dynamic_gating": False}
+CROSS = {"use_cross_modal_attention": True}
+FINE = {"use_fine_grained_attention": True}
+#: All that changes which operations a network is made of: settings by the name of the choice.
+CHOICES: dict[str, dict[str, dict[str, Any]]] = {
+    "late": {name: {"late_fusion_type": name} for name in LATE_FUSION_TYPES},
+    "middle": {
+        "none": {},
+        "gated": {"use_middle_fusion": True},
+        "gated normed scaled": {"use_middle_fusion": True, **NORM, **SCALE},
+        "improved": IMPROVED,
+        "improved static scaled": {**IMPROVED, **STATIC_GATE, **SCALE},
+        "improved unscaled normed": {**IMPROVED, **PLAIN_RESIDUAL, **NORM},
+        "improved neither": {**IMPROVED, **STATIC_GATE, **PLAIN_RESIDUAL},
+    },
+    "fused": {
+        "ALIGNN": {"middle_fusion_layers": "0"},
+        "GCN": {"middle_fusion_layers": "", "middle_fusion_gcn_layers": "0"},
+        "both": {"middle_fusion_layers": "0", "middle_fusion_gcn_layers": "0"},
+    },
+    "attention": {
+        "none": {},
+        "cross": CROSS,
+        "fine": FINE,
+        "fine unprojected": {**FINE, "fine_grained_use_projection": False},
+        "both": {**CROSS, **FINE},
+    },
+    "facts": {"none": {}, "PBE gap": {"facts": ("pbe_gap_ev",)}},
+    "PBE head": {name: {"pbe_head": name} for name in ("none", "free", "base")},
+    "bonds": {"unread": {}, "read": {"bond_readout": True}},
+    "trunk": {"published": {}, "narrow": {"line_features": 6, "element_vectors": True}},
+    "no text": {"learned": {}, "empty": {"no_text": "encode_empty"}},
+    "output": {
+        "gap": {},
+        "log": {"link": "log"},
+        "logit": {"link": "logit"},
+        "class": {"classification": True},
+    },
 }
-MIDDLE = {"plain": {}, "improved": FULL_MIDDLE}
-ATTENTION = {"cross-modal": {"use_cross_modal_attention": True}, "fine-grained": {"use_fine_grained_attention": True}}
-CONFIGURATIONS = {
-    f"{late}, {middle}, {attention}": {**SMALL, "late_fusion_type": late, **MIDDLE[middle], **ATTENTION[attention]}
-    for late in LATE_FUSION_TYPES
-    for middle, attention in itertools.product(MIDDLE, ATTENTION)
-}
-AS_ONNX = [
-    f"{late}, {middle}, {attention}"
-    for late, (middle, attention) in zip(
-        LATE_FUSION_TYPES, itertools.cycle(itertools.product(MIDDLE, ATTENTION)), strict=False
-    )
-]
-AS_ONNX += ["facts and a PBE head", "facts, free head, fused twice"]
-CONFIGURATIONS["graph only"] = {**SMALL, "use_text": False, "use_middle_fusion": False}
-CONFIGURATIONS["facts and a PBE head"] = {**SMALL, **TOLD}
-CONFIGURATIONS["facts, free head, fused twice"] = {**SMALL, **TOLD, "pbe_head": "free", "middle_fusion_layers": "0"}
-CONFIGURATIONS["without text as the encoder's empty text"] = {**SMALL, "no_text": "encode_empty"}
+#: Choices of a network that knows the structure alone.
+ALONE = ("PBE head", "bonds", "trunk")
+ROWS = pairwise({name: list(values) for name, values in CHOICES.items()})
+AS_ONNX = each_value(ROWS)
+
+
+def name_of(row: dict[str, str]) -> str:
+    """Its values in the order of the choices; pytest shows no longer names."""
+    return "; ".join(row.values())
+
+
+def settings_of(row: dict[str, str]) -> dict[str, Any]:
+    chosen = {**SMALL}
+    for name, value in row.items():
+        chosen |= CHOICES[name][value]
+    return chosen
+
+
+CONFIGURATIONS = {name_of(row): settings_of(row) for row in ROWS}
+for values in itertools.product(*(CHOICES[name] for name in ALONE)):
+    row = dict(zip(ALONE, values, strict=True))
+    CONFIGURATIONS[f"graph only; {name_of(row)}"] = {**settings_of(row), "use_text": False}
+EXPORTED = {name_of(row) for row in AS_ONNX}
 
 
 @pytest.fixture(scope="module")
@@ -80,23 +125,28 @@ def batches():
 @pytest.fixture(scope="module", params=CONFIGURATIONS)
 def forms(request, tmp_path_factory):
     """The eager network and its exported files."""
-    return export_forms(tmp_path_factory.mktemp("parity"), CONFIGURATIONS[request.param], onnx=request.param in AS_ONNX)
+    return export_forms(
+        tmp_path_factory.mktemp("parity"), CONFIGURATIONS[request.param], onnx=request.param in EXPORTED
+    )
 
 
 def test_every_form_gives_the_same(forms, batches):
     network, folder = forms
     ins, outs = input_names(network.config), output_names(network.config)
-    eager, script = FlatNetwork(network), load_torchscript(folder / "network.pt")
+    eager = FlatNetwork(network)
+    in_torch = {"rearranged": InferenceNetwork(network), "TorchScript": load_torchscript(folder / "network.pt")}
     threads_tried = (1, 2) if (folder / "network.onnx").is_file() else ()
     sessions = {threads: session_of(folder, threads=threads) for threads in threads_tried}
-    for (case, graphs), some_text in itertools.product(batches.items(), ("all", "some", "none")):
+    several = "three times the traced sizes"
+    for case, some_text in [(several, "all"), (several, "none"), *((case, "some") for case in batches)]:
+        graphs = batches[case]
         inputs = list(example_inputs(network.config, graphs, n_tokens=4, seed=len(graphs)))
         place = ins.index("has_text")
         if some_text != "some":
             inputs[place] = torch.full_like(inputs[place], fill_value=some_text == "all")
         with torch.no_grad():
             expected = [part.numpy() for part in eager(*inputs)]
-            answers = {"TorchScript": [part.numpy() for part in script(*inputs)]}
+            answers = {form: [part.numpy() for part in module(*inputs)] for form, module in in_torch.items()}
         for threads, session in sessions.items():
             answers[f"ONNX Runtime, {threads} threads"] = session.run(list(outs), onnx_feeds(session, ins, inputs))
         for form, answer in answers.items():
@@ -108,11 +158,28 @@ def test_every_form_gives_the_same(forms, batches):
                 )
 
 
-def test_every_part_is_among_those_exported_to_onnx():
-    assert set(AS_ONNX) <= set(CONFIGURATIONS)
-    exported = [name.split(", ") for name in AS_ONNX]
-    assert {late for late, *_ in exported} >= set(LATE_FUSION_TYPES)
-    assert {tuple(rest) for _, *rest in exported} >= set(itertools.product(MIDDLE, ATTENTION))
+def test_every_choice_meets_every_other_and_is_exported_to_onnx():
+    choices = {name: list(values) for name, values in CHOICES.items()}
+    assert set().union(*map(pairs_of, ROWS)) == all_pairs(choices)
+    assert set().union(*(row.items() for row in AS_ONNX)) == {(name, v) for name in choices for v in choices[name]}
+    assert set(CONFIGURATIONS) >= EXPORTED
+
+
+def test_every_setting_that_changes_operations_is_a_choice():
+    """A new switch of the configuration has to be added here, or to those that change no operation."""
+    no_operation = {
+        *(
+            name
+            for name in FusionConfig.model_fields
+            if name.endswith(("_dim", "_dropout", "_heads", "_loss", "_scale"))
+        ),
+        *("alignn_layers", "gcn_layers", "hidden_features", "embedding_features", "atom_input_features"),
+        *("edge_input_features", "triplet_input_features", "output_features", "text_features", "late_fusion_rank"),
+        *("fact_centres", "graph_dropout", "contrastive_loss_weight", "contrastive_temperature"),
+        *("cross_modal_attention_type", "graph_flavour", "cutoff", "max_neighbors"),
+    }
+    varied = {name for values in CHOICES.values() for settings in values.values() for name in settings} | {"use_text"}
+    assert set(FusionConfig.model_fields) - no_operation == varied - no_operation
 
 
 def test_it_would_notice(forms, batches):
