@@ -39,6 +39,13 @@ def evaluate(
         bool, typer.Option("--shuffled", help="Predict with another crystal's description, too.")
     ] = False,
     known: Annotated[bool, typer.Option("--known", help="Predict with the rows' PBE gaps stated, too.")] = False,
+    unsure: Annotated[
+        bool,
+        typer.Option(
+            "--unsure",
+            help="Predict with PBE gaps that are off by 0.1 and 0.3 eV, and with HSE gaps stated as PBE, too.",
+        ),
+    ] = False,
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Only the first N rows of each file.", show_default=False)
     ] = None,
@@ -61,7 +68,7 @@ def evaluate(
     Examples:
       hsegap evaluate test.jsonl.gz
       hsegap evaluate test.jsonl.gz --limit 50 --json
-      hsegap evaluate test.jsonl.gz test_metals.jsonl.gz --generated --shuffled --known -o runs/evaluation
+      hsegap evaluate test.jsonl.gz test_metals.jsonl.gz --generated --shuffled --known --unsure -o runs/evaluation
     """
     status = run(
         files,
@@ -70,6 +77,7 @@ def evaluate(
         generated=generated,
         shuffled=shuffled,
         known=known,
+        unsure=unsure,
         limit=limit,
         as_json=json,
         out=out,
@@ -86,6 +94,7 @@ def run(
     generated: bool,
     shuffled: bool,
     known: bool,
+    unsure: bool,
     limit: int | None,
     as_json: bool,
     out: Path | None,
@@ -100,6 +109,7 @@ def run(
         generated: Predict with generated descriptions, too.
         shuffled: Predict with another crystal's description, too.
         known: Predict with the rows' PBE gaps stated, too.
+        unsure: Predict with PBE gaps that are not quite true, too.
         limit: Only the first so many rows of each file.
         as_json: One JSON object instead of a table.
         out: Folder for the figures, the plots and the table of predictions; None writes none.
@@ -114,7 +124,13 @@ def run(
     from hsegap.evaluation.rows import EvaluationError, read_rows
 
     texts = not without_text
-    variants = {"with_text": texts, "generated": generated and texts, "shuffled": shuffled and texts, "known": known}
+    variants = {
+        "with_text": texts,
+        "generated": generated and texts,
+        "shuffled": shuffled and texts,
+        "known": known,
+        "unsure": unsure,
+    }
     with output.answers_only() as console:
         try:
             by_file = {path.name: read_rows(path, target=target, limit=limit) for path in files}
@@ -188,6 +204,6 @@ def _command(files: Sequence[Path], *, target: str, limit: int | None, variants:
 
     parts = ["hsegap evaluate", *(path.name for path in files)]
     parts += ["--without-text"] if not variants["with_text"] else []
-    parts += [f"--{name}" for name in ("generated", "shuffled", "known") if variants[name]]
+    parts += [f"--{name}" for name in ("generated", "shuffled", "known", "unsure") if variants[name]]
     parts += [f"--target {target}"] if target != TARGET else []
     return [*parts, f"--limit {limit}"] if limit is not None else parts

@@ -230,21 +230,13 @@ def show_evaluation(report: Evaluation, *, out: TextIO) -> None:
     console(out).print(Group(grid, table))
 
 
-#: What was said of the crystals, in words.
-VARIANTS = {
-    "generated": "generated text",
-    "shuffled": "another's text",
-    "known": "PBE gap known",
-    "told": "text and PBE gap",
-}
-SAID = {"without": "structure alone", "known": "PBE gap known"}
-
-
 def show_figures(figures: Mapping[str, Any], *, out: TextIO) -> None:
     """Print what an evaluation says beside the errors.
 
     Intervals by chemistry, metal or not, warnings, the part of the text.
     """
+    from hsegap.evaluation.variants import VARIANTS
+
     together = figures["all"]
     name = "given" if "given" in together else "without"
     main = together.get(name)
@@ -268,8 +260,8 @@ def show_figures(figures: Mapping[str, Any], *, out: TextIO) -> None:
             )
         parts.append(table)
     grid = facts()
-    for variant, label in VARIANTS.items():
-        if variant in together:
+    for variant, said in VARIANTS.items():
+        if variant in together and variant not in {"given", "without"}:
             entry = together[variant]
             moved, found = entry.get("moved_from_given_ev"), entry["intervals"]
             told = f"MAE {entry['errors']['mae']:.3f} eV ({entry['errors']['n']} rows)"
@@ -279,14 +271,14 @@ def show_figures(figures: Mapping[str, Any], *, out: TextIO) -> None:
                 if found and variant != "shuffled"
                 else ""
             )
-            grid.add_row(label, told)
+            grid.add_row(said.short, told)
     for variant in ("without", "known"):
         for label, entry in together.get(variant, {}).get("slices", {}).items():
             told = (
                 f"MAE {entry['errors']['mae']:.3f} eV ({entry['errors']['n']} rows), {entry['false_metals']} "
                 "called metals"
             )
-            grid.add_row(f"{label}, {SAID[variant]}", told)
+            grid.add_row(f"{label}, {VARIANTS[variant].short}", told)
     told = main["has_gap"]
     if told["metals"] and told["metals"] < told["n"]:
         wrong = f"{len(told['metals_with_interval_above_1_ev'])} of {told['metals']} metals with an interval above 1 eV"

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-#: How the ways of predicting are called in print.
-VARIANTS = {
-    "given": "with the descriptions of the file",
-    "generated": "with generated descriptions",
-    "without": "without text",
-    "shuffled": "with another crystal's description",
-}
+from hsegap.evaluation.variants import UNSURE_FACTS, VARIANTS
+
 #: What others report, and why the figures do not stand side by side.
 FIELD = """| predictor | MAE, eV | on what |
 |---|---|---|
@@ -89,18 +84,18 @@ def measured(reports: list[dict[str, Any]], *, parity: str, bars: str) -> str:
     for report in reports:
         for name, variants in report["figures"]["files"].items():
             rows = [
-                _errors_row(VARIANTS[key], entry["errors"], entry["intervals"])
+                _errors_row(VARIANTS[key].name, entry["errors"], entry["intervals"])
                 for key, entry in _ordered(variants)
                 if entry.get("errors")
             ]
             parts += [f"### {name}", _table("predicted", rows), *_moved(variants)]
     parts += [
         f"![Predicted against known gaps]({parity})",
-        f"### By chemistry ({VARIANTS[best]})",
+        f"### By chemistry ({VARIANTS[best].name})",
         "A family is named after the most electronegative element; crystals without a gap are counted as metals only.",
         _table("family", _rows(together[best]["chemistry"])),
         f"![Errors by chemistry]({bars})",
-        f"### By gap ({VARIANTS[best]})",
+        f"### By gap ({VARIANTS[best].name})",
         _table(
             "known gap",
             [
@@ -108,6 +103,8 @@ def measured(reports: list[dict[str, Any]], *, parity: str, bars: str) -> str:
                 for name, entry in together[best]["gap_ranges"].items()
             ],
         ),
+        "### Rows of a kind",
+        _slices(together),
         "### Metal or not",
         _metals(together),
         "### Warnings",
@@ -140,6 +137,19 @@ def _moved(variants: dict[str, Any]) -> list[str]:
     return [f"Against the answer with the file's descriptions, {', '.join(told)}."] if told else []
 
 
+def _slices(together: dict[str, Any]) -> str:
+    """Errors on the groups that the rows themselves name, with nothing told and with the PBE gap."""
+    rows = []
+    for name in ("without", "known"):
+        for label, entry in together.get(name, {}).get("slices", {}).items():
+            row = _errors_row(f"{label}, {VARIANTS[name].name}", entry["errors"], entry["intervals"])
+            rows.append(f"{row} {entry['false_metals']} |")
+    if not rows:
+        return "Not measured: the rows name no groups."
+    head, rule, *body = _table("crystals with a gap", rows).split("\n")
+    return "\n".join([f"{head} called metals |", f"{rule}---|", *body])
+
+
 def _metals(together: dict[str, Any]) -> str:
     rows = []
     for name, entry in _ordered(together):
@@ -149,7 +159,7 @@ def _metals(together: dict[str, Any]) -> str:
         wrong = told["metals_with_interval_above_1_ev"]
         share = [_number(told[key], ".1%") for key in ("accuracy", "precision", "recall", "metals_recognised")]
         named = f" ({', '.join(wrong)})" if wrong else ""
-        rows.append(f"| {VARIANTS[name]} | {' | '.join(share)} | {len(wrong)} of {told['metals']}{named} |")
+        rows.append(f"| {VARIANTS[name].name} | {' | '.join(share)} | {len(wrong)} of {told['metals']}{named} |")
         threshold = told["threshold_ev"]
     if not rows:
         return "Not measured: the rows are all of one kind."
@@ -166,17 +176,17 @@ def _warnings(files: dict[str, Any]) -> str:
     for name, variants in files.items():
         for key, entry in _ordered(variants):
             told = ", ".join(f"`{code}` {share:.1%}" for code, share in entry["warnings"].items()) or "none"
-            lines.append(f"| {name} | {VARIANTS[key]} | {told} |")
+            lines.append(f"| {name} | {VARIANTS[key].name} | {told} |")
     return "\n".join(lines)
 
 
 def _own(files: dict[str, Any]) -> str:
     name, variants = next(iter(files.items()))
     rows = [
-        f"| **this model**, {VARIANTS[key]} | **{entry['errors']['mae']:.3f}** | {name}, {entry['errors']['n']} "
+        f"| **this model**, {VARIANTS[key].name} | **{entry['errors']['mae']:.3f}** | {name}, {entry['errors']['n']} "
         "crystals |"
         for key, entry in _ordered(variants)
-        if key != "shuffled" and entry.get("errors")
+        if key not in {"shuffled", *UNSURE_FACTS} and entry.get("errors")
     ]
     return "\n".join(rows)
 
@@ -189,7 +199,7 @@ def metrics(reports: list[dict[str, Any]]) -> dict[str, Any]:
             for key, entry in _ordered(variants):
                 if not entry.get("errors"):
                     continue
-                found[f"{name}, {VARIANTS[key]}"] = _flat(entry) | {
+                found[f"{name}, {VARIANTS[key].name}"] = _flat(entry) | {
                     part: {label: _flat(inner) for label, inner in entry[part].items()}
                     for part in ("chemistry", "gap_ranges")
                     if part in entry
@@ -199,7 +209,7 @@ def metrics(reports: list[dict[str, Any]]) -> dict[str, Any]:
         told_gap = entry.get("has_gap")
         if told_gap and 0 < told_gap["metals"] < told_gap["n"]:
             kept = {name: told_gap[name] for name in ("n", "accuracy", "precision", "recall", "threshold_ev")}
-            found[f"metal or not, {VARIANTS[key]}"] = kept
+            found[f"metal or not, {VARIANTS[key].name}"] = kept
     return found
 
 

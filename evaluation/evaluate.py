@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import ValidationError
 
 from hsegap.evaluation.rows import TARGET
+from hsegap.evaluation.variants import UNSURE_FACTS, stated_gap
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.schemas import PredictRequest
 
@@ -120,7 +121,7 @@ class Answers:
         by_variant: ``without`` every row's prediction without a text, by position; ``given`` those of the rows with a
             description; ``generated`` with a description made from the structure; ``shuffled`` with another row's
             description; ``known`` without a text and with the row's PBE gap stated; ``told`` with both text and PBE
-            gap.
+            gap; the others of :data:`hsegap.evaluation.variants.VARIANTS` with a PBE gap that is not quite true.
         failed: Rows without a prediction.
     """
 
@@ -156,7 +157,13 @@ class Pass(NamedTuple):
 
 
 def passes(
-    rows: Sequence[Row], *, with_text: bool = True, generated: bool = False, shuffled: bool = False, known: bool = False
+    rows: Sequence[Row],
+    *,
+    with_text: bool = True,
+    generated: bool = False,
+    shuffled: bool = False,
+    known: bool = False,
+    unsure: bool = False,
 ) -> list[Pass]:
     """What is to be predicted.
 
@@ -166,6 +173,7 @@ def passes(
         generated: Have descriptions generated as well.
         shuffled: Give each described row the description of another one, too.
         known: State the PBE gap of the rows that have one, too, without and with the description.
+        unsure: State PBE gaps that are off, and HSE gaps as PBE gaps, too.
     """
     described = [index for index, row in enumerate(rows) if row.description is not None] if with_text else []
     found = [Pass("without", index) for index in range(len(rows))]
@@ -179,12 +187,21 @@ def passes(
         found += [
             Pass("shuffled", index, rows[other].description) for index, other in zip(described, others, strict=True)
         ]
+    stated = {index: row.pbe_gap_ev for index, row in enumerate(rows) if row.pbe_gap_ev is not None}
     if known:
-        stated = [index for index, row in enumerate(rows) if row.pbe_gap_ev is not None]
-        found += [Pass("known", index, None, rows[index].pbe_gap_ev) for index in stated]
+        found += [Pass("known", index, None, gap) for index, gap in stated.items()]
         found += [
-            Pass("told", index, rows[index].description, rows[index].pbe_gap_ev)
-            for index in sorted({*stated} & {*described})
+            Pass("told", index, rows[index].description, stated[index]) for index in sorted({*stated} & {*described})
+        ]
+    for variant in UNSURE_FACTS if unsure else ():
+        found += [
+            Pass(
+                variant,
+                index,
+                None,
+                stated_gap(variant, row=rows[index].id, pbe_gap_ev=gap, hse_gap_ev=rows[index].gap_ev),
+            )
+            for index, gap in stated.items()
         ]
     return found
 

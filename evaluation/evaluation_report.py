@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hsegap.evaluation.figures import Pair, figures, groups
 from hsegap.evaluation.plots import bars, parity
+from hsegap.evaluation.variants import VARIANTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,8 +27,8 @@ def pairs_of(answers: Answers) -> dict[str, list[Pair]]:
     """
     rows, found = answers.rows, {}
     for name, some in answers.by_variant.items():
-        alone = name in {"shuffled", "known", "told"}
-        chosen = {index: some[index] for index in answers.kept if index in some} if alone else answers.complete(name)
+        own = VARIANTS[name].own_rows
+        chosen = {index: some[index] for index in answers.kept if index in some} if own else answers.complete(name)
         found[name] = [
             Pair(rows[index].id, rows[index].gap_ev, answer, rows[index].slices) for index, answer in chosen.items()
         ]

@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hsegap.evaluation.evaluate import Errors
+from hsegap.evaluation.variants import VARIANTS
 from hsegap.text.composition import parse_formula
 
 if TYPE_CHECKING:
@@ -145,8 +146,8 @@ def figures(variants: dict[str, list[Pair]], *, threshold_ev: float) -> dict[str
     """Every figure of one set of crystals.
 
     Args:
-        variants: Predictions by what was said of each crystal: ``given``, ``without``, perhaps ``generated``,
-            ``shuffled``, ``known`` and ``told``.
+        variants: Predictions by what was said of each crystal: ``given``, ``without``, perhaps others of
+            :data:`hsegap.evaluation.variants.VARIANTS`.
         threshold_ev: Between metal and gap.
     """
     found: dict[str, Any] = {}
@@ -170,7 +171,7 @@ def figures(variants: dict[str, list[Pair]], *, threshold_ev: float) -> dict[str
             },
         }
     given = {pair.id: pair.answer.gap_ev for pair in variants.get("given", [])}
-    for name in ("without", "generated", "shuffled", "known", "told"):
+    for name in (name for name in VARIANTS if name != "given"):
         moved = [abs(pair.answer.gap_ev - given[pair.id]) for pair in variants.get(name, []) if pair.id in given]
         if name in found and moved:
             found[name]["moved_from_given_ev"] = fmean(moved)

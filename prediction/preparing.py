@@ -89,7 +89,8 @@ class Preparer:
             told = replace(told, text=described.text)
         encoded = self._loaded.encode(told.text, patient=bool(patient))
         timings.text = encoded.ms
-        if encoded.truncated:
+        # Generated texts were cut like this in training; of a user's own words the last may matter most.
+        if encoded.truncated and description.origin == "given":
             most = self._artifact.manifest.text_encoder.max_tokens
             warnings.append(
                 Warn(code="text_truncated", message=f"The text has more than {most} tokens; its end was not read.")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from support.kinds import kind_of
-from support.needs import needed
+from support.needs import installed, needed
 from support.processes import running, until
 
 TESTS = Path(__file__).resolve().parent
@@ -98,3 +98,8 @@ def test_a_missing_library_fails_unless_it_is_known_to_be_missing(monkeypatch: p
     monkeypatch.setenv("TESTS_WITHOUT", "another,no_such_library")
     with pytest.raises(pytest.skip.Exception):
         needed("no_such_library.part")
+    with pytest.raises(pytest.skip.Exception):
+        installed("no_such_library")
+    monkeypatch.delenv("TESTS_WITHOUT")
+    with pytest.raises(ImportError):
+        installed("no_such_library")

@@ -37,6 +37,25 @@ def scaled(graph: GraphBatch, deviation: float) -> GraphBatch:
     return graph._replace(r=graph.r * factor[graph.atom_crystal[graph.src]][:, None])
 
 
+#: Largest relative change of all lengths of a pair of strained lattices.
+MOST_STRAIN = 0.03
+
+
+def strained_pair(graph: GraphBatch, most: float = MOST_STRAIN) -> tuple[GraphBatch, GraphBatch]:
+    """The same graphs twice: each crystal's lattice larger by a random share, and smaller by the same.
+
+    To first order in the strain a gap rises by as much on one side as it falls on the other (its deformation
+    potential), so the mean of the two answers is the gap that is known.
+
+    Args:
+        graph: The batch; not changed.
+        most: Largest relative change of all lengths; each crystal's is drawn evenly up to it.
+    """
+    strain = (most * torch.rand(graph.crystal_atoms.shape[0], device="cpu")).to(graph.r.device)
+    each = strain[graph.atom_crystal[graph.src]][:, None]
+    return graph._replace(r=graph.r * (1.0 + each)), graph._replace(r=graph.r * (1.0 - each))
+
+
 def stated_facts(
     batch: TrainingBatch, config: FusionConfig, *, dropout: float, jitter: float, wrong: float
 ) -> tuple[Tensor, Tensor]:

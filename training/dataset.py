@@ -193,17 +193,21 @@ class CrystalDataset:
         """Positions of the rows whose target is no estimate."""
         return np.flatnonzero([not row.estimated and not np.isnan(row.target) for row in self.rows])
 
-    def draws(self, *, repeat: int = 1, repeat_small: int = 1) -> np.ndarray:
+    def draws(self, *, repeat: int = 1, repeat_small: int = 1, repeat_elements: int = 1) -> np.ndarray:
         """Positions of the rows as often as an epoch draws them.
 
         Args:
             repeat: Times a row whose target is no estimate is drawn.
             repeat_small: Times such a row of at most :data:`SMALL` atoms is drawn, on top of that.
+            repeat_elements: Times any row of a pure element is drawn, on top of both.
         """
         times = np.ones(len(self.rows), dtype=np.int64)
         labelled = (self.weights > 0) & ~np.array([row.estimated for row in self.rows])
         times[labelled] *= repeat
         times[labelled & (self.n_atoms <= SMALL)] *= repeat_small
+        if repeat_elements > 1:
+            numbers = (self.atomic_numbers(position) for position in range(len(self)))
+            times[[bool((atoms == atoms[0]).all()) for atoms in numbers]] *= repeat_elements
         return np.repeat(np.arange(len(self.rows)), times)
 
     def atomic_numbers(self, position: int) -> np.ndarray:

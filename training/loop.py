@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hsegap.training.augment import displaced, scaled, stated_facts
+from hsegap.training.augment import displaced, scaled, stated_facts, strained_pair
 from hsegap.training.average import WeightAverage
 from hsegap.training.dataset import CrystalDataset, TrainingBatch, epoch_plan
 from hsegap.training.metrics import measure, predict, score_of
-from hsegap.training.objective import batch_loss
+from hsegap.training.objective import batch_loss, mean_answer
 from hsegap.training.precision import mixed
 from hsegap.training.progress import Progress
 from hsegap.training.state import BEST, HISTORY, LAST, TIMINGS, save_atomically, write_json
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from hsegap.models import CrystalTextNetwork, NetworkOutput
+    from hsegap.models import CrystalTextNetwork, GraphBatch, NetworkOutput
     from hsegap.training.options import TrainingOptions
 
 
@@ -97,7 +97,9 @@ class Trainer:
         self.teacher, self.teacher_head = self._teacher()
         parameters = [*network.parameters(), *([] if self.teacher_head is None else self.teacher_head.parameters())]
         self.optimizer = torch.optim.AdamW(parameters, lr=options.learning_rate, weight_decay=options.weight_decay)
-        self.draws = train.draws(repeat=options.repeat, repeat_small=options.repeat_small)
+        self.draws = train.draws(
+            repeat=options.repeat, repeat_small=options.repeat_small, repeat_elements=options.repeat_elements
+        )
         self.steps_per_epoch = len(self._plan(epoch=0))
         total = max(self.steps_per_epoch * options.epochs, 2)
         rising = min(options.warmup_steps, 0.3 * total)
@@ -204,8 +206,27 @@ class Trainer:
                 progress.advance(note=f"loss {state.loss_sum / state.loss_weight:.4f}")
 
     def _step(self, batch: TrainingBatch) -> tuple[float, float]:
-        options, config = self.options, self.network.config
+        options = self.options
         batch = batch.to(self.device)
+        self.optimizer.zero_grad(set_to_none=True)
+        # Nothing is drawn where there are no pairs: a run without them repeats what it was.
+        in_pairs = options.strain_pairs > 0 and float(torch.rand(())) < options.strain_pairs
+        loss = self._pairs_loss(batch) if in_pairs else self._loss(batch)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self.optimizer.step()
+        self.scheduler.step()
+        if self.average is not None:
+            self.average.update(self.network)
+        return float(loss.detach()), float(batch.weight.sum()) or 1e-6
+
+    def _answer(self, graph: GraphBatch, *texts_and_facts: Tensor) -> NetworkOutput:
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.mixed):
+            return self._run_network(graph, *texts_and_facts)
+
+    def _loss(self, batch: TrainingBatch) -> Tensor:
+        """All losses of a batch: each crystal with its text and facts, or without where they are withheld."""
+        options, config = self.options, self.network.config
         drop = torch.rand(batch.has_text.shape, device="cpu").to(self.device) < options.text_dropout
         has_text = batch.has_text & ~drop
         tokens, mask, _ = self.train.hidden_texts(batch.tokens, batch.mask, ~has_text)
@@ -216,9 +237,7 @@ class Trainer:
             facts = stated_facts(
                 batch, config, dropout=options.fact_dropout, jitter=options.fact_jitter, wrong=options.fact_wrong
             )
-        self.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.mixed):
-            output = self._run_network(graph, tokens, mask, has_text, *facts)
+        output = self._answer(graph, tokens, mask, has_text, *facts)
         loss = batch_loss(output, batch, has_text, options)
         if self.teacher is not None and self.teacher_head is not None:
             sizes = self.train.n_atoms[batch.rows.cpu().numpy()]
@@ -226,13 +245,19 @@ class Trainer:
             loss = loss + options.teacher_weight * self.teacher_head.loss(
                 output.structure_atoms.float(), targets, known
             )
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
-        self.optimizer.step()
-        self.scheduler.step()
-        if self.average is not None:
-            self.average.update(self.network)
-        return float(loss.detach()), float(batch.weight.sum()) or 1e-6
+        return loss
+
+    def _pairs_loss(self, batch: TrainingBatch) -> Tensor:
+        """The loss of the mean answers to two strained lattices of each crystal, which texts and facts do not fit."""
+        options, config = self.options, self.network.config
+        nobody = torch.zeros_like(batch.has_text)
+        texts = self.train.hidden_texts(batch.tokens, batch.mask, ~nobody)[:2]
+        facts: tuple[Tensor, ...] = ()
+        if config.facts:
+            facts = stated_facts(batch, config, dropout=1.0, jitter=0.0, wrong=0.0)
+        graph = displaced(batch.graph, options.coordinate_noise) if options.coordinate_noise else batch.graph
+        larger, smaller = (self._answer(one, *texts, nobody, *facts) for one in strained_pair(graph))
+        return batch_loss(mean_answer(larger, smaller), batch, nobody, options)
 
     def _validate(self) -> dict[str, float]:
         options, known = self.options, ~np.isnan(self.val.targets)

@@ -53,6 +53,11 @@ def batch_loss(output: NetworkOutput, batch: TrainingBatch, has_text: Tensor, op
     return loss
 
 
+def mean_answer(first: NetworkOutput, second: NetworkOutput) -> NetworkOutput:
+    """The first answer with the mean gaps of both."""
+    return first._replace(gap=(first.gap + second.gap) / 2, pbe_gap=(first.pbe_gap + second.pbe_gap) / 2)
+
+
 def contrastive_loss(output: NetworkOutput, has_text: Tensor, temperature: float) -> Tensor:
     """Symmetric cross-entropy of cosine similarities between the crystals and the texts of a batch.
 

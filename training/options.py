@@ -180,6 +180,7 @@ class TrainingOptions(BaseModel):
     pbe_weight: float = _added("weight of the second head's loss", default=1.0, ge=0)
     repeat: int = _added("times a row with the target, no estimate, is drawn in an epoch, others once", default=1, ge=1)
     repeat_small: int = _added("times such a row of at most four atoms is drawn on top of that", default=1, ge=1)
+    repeat_elements: int = _added("times any row of a pure element is drawn on top of both", default=1, ge=1)
     censored: bool = _added("an answer below zero is right where the gap is zero", default=False)
     teacher: str = _added(
         "folder of a teacher's features per atom (hsegap teacher) that the atoms' vectors have to foretell", default=""
@@ -208,6 +209,13 @@ class TrainingOptions(BaseModel):
         default=0.0,
         ge=0,
         le=0.02,
+    )
+    strain_pairs: float = _added(
+        "share of steps in which each crystal, without text or facts, is seen twice: its lattice larger by up to 3 % "
+        "and smaller by the same; the mean of both answers is compared, so that a gap changes evenly with strain",
+        default=0.0,
+        ge=0,
+        le=1,
     )
     ema_decay: float = _added(
         "validate and keep a running average of the weights, with this memory per step (0: the weights themselves)",

@@ -18,7 +18,7 @@ from hsegap.batch.rows import COLUMNS
 from hsegap.prediction.predictor import Predictor
 from hsegap.prediction.schemas import PredictRequest
 from support.commands import COMMAND, csv_rows, environment, json_rows
-from support.needs import needed
+from support.needs import installed, needed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -198,7 +198,7 @@ def test_a_failure_known_at_once_waits_for_the_rows_before_it(
 
 
 def test_descriptions_are_generated_once_and_kept(cifs: Path, tmp_path: Path, score: Callable[..., Outcome]) -> None:
-    needed("robocrys")
+    installed("robocrys")
     outcome = score(cifs / "MgO.cif", "-o", "a.jsonl", "--describe")
     assert outcome.status == 0, outcome.stderr
     (row,) = json_rows(tmp_path / "a.jsonl")

@@ -194,6 +194,9 @@ class TestPredictor:
         assert both.description.origin == "generated"
         assert "Halite" in (both.description.text or "")
         assert both.facts[0].used
+        # Cut alike, but nobody wrote the end of the generated one.
+        assert "text_truncated" not in codes(both)
+        assert "text_truncated" in codes(answer(told, description=both.description.text))
 
     def test_another_crystal_in_the_sentence_of_a_fact_is_still_seen(self, told):
         assert "text_contradicts_crystal" in codes(

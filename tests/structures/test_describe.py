@@ -14,7 +14,7 @@ import pytest
 from hsegap.structures import DescriptionError, describe, plain_numbers, read
 from hsegap.structures.errors import DESCRIPTION_ERROR_CODES
 from support.crystals import GAAS_CIF, silicon, simple
-from support.needs import needed
+from support.needs import needed_robocrys
 from support.shared_material import load_rows
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,7 +38,7 @@ def fresh(code: str, *arguments: str, **environment: str) -> str:
 
 @pytest.fixture(scope="module")
 def robocrys():
-    return needed("robocrys")
+    return needed_robocrys()
 
 
 @pytest.fixture(scope="module")

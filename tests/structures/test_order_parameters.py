@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from support.needs import needed
+from hsegap.structures.order_parameters import MOTIFS
+from support.needs import installed, needed_robocrys
 
-needed("robocrys")
+if TYPE_CHECKING:
+    from hsegap.structures.condense import ArrayOrderParams
 
-from hsegap.structures.robocrys_import import import_robocrys  # noqa: E402 - after the check that robocrys is there
+installed("robocrys")
 
-import_robocrys()
 
-from pymatgen.core.local_env import LocalStructOrderParams  # noqa: E402 - after robocrys, whose import is a lean one
+def fingerprint() -> Any:
+    """What a description's sites are compared by; its import brings robocrys, which is no matter of collecting."""
+    needed_robocrys()
+    from hsegap.structures.condense import _fingerprint
 
-from hsegap.structures.condense import ArrayOrderParams, _fingerprint  # noqa: E402 - as above
-from hsegap.structures.order_parameters import MOTIFS  # noqa: E402 - as above
+    return _fingerprint()
 
 
 def motifs() -> list[tuple[int, ArrayOrderParams]]:
     """Every motif that a description asks for, with the number of neighbours it is for."""
+    asked = fingerprint().ops
+    from hsegap.structures.condense import ArrayOrderParams
+
     return [
-        (number, motif)
-        for number, found in _fingerprint().ops.items()
-        for motif in found
-        if isinstance(motif, ArrayOrderParams)
+        (number, motif) for number, found in asked.items() for motif in found if isinstance(motif, ArrayOrderParams)
     ]
 
 
@@ -46,13 +50,15 @@ def surroundings(count: int, seed: int) -> np.ndarray:
 
 
 def test_every_geometric_motif_of_a_description_is_computed_by_arrays():
-    kinds = {motif._types[0] for found in _fingerprint().ops.values() for motif in found if motif != "wt"}
+    kinds = {motif._types[0] for found in fingerprint().ops.values() for motif in found if motif != "wt"}
     assert kinds - set(MOTIFS) == {"sgl_bd", "q2", "q4", "q6"}
     assert len(motifs()) > 20
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_array_order_parameters_are_those_of_pymatgen(seed):
+    from pymatgen.core.local_env import LocalStructOrderParams
+
     for count, motif in motifs():
         coords = np.array([0.3, -1.0, 4.0]) + np.concatenate([np.zeros((1, 3)), surroundings(count, seed)])
         sites = [SimpleNamespace(coords=place) for place in coords]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from support.needs import needed
+from support.needs import installed
 
-needed("robocrys")
+installed("robocrys")
 
 
 def test_what_was_left_out_while_importing_is_back():

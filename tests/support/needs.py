@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 from typing import Any
 
@@ -32,6 +33,27 @@ def needed(module: str) -> Any:
     """
     skip_without(module.split(".", maxsplit=1)[0])
     return importlib.import_module(module)
+
+
+def installed(library: str) -> None:
+    """Like `needed`, without importing it here: for what takes long to import and is used by other processes,
+    or is imported later as hsegap imports it.
+
+    Raises:
+        ImportError: It is missing.
+    """
+    skip_without(library)
+    if importlib.util.find_spec(library) is None:
+        raise ImportError(f"{library} is not installed; `make test` installs it")
+
+
+def needed_robocrys() -> Any:
+    """robocrys, imported the way descriptions import it: in a third of its time."""
+    installed("robocrys")
+    from hsegap.structures.robocrys_import import import_robocrys
+
+    import_robocrys()
+    return importlib.import_module("robocrys")
 
 
 def needed_dgl() -> Any:

@@ -7,7 +7,7 @@ import torch
 
 from hsegap.models import collate
 from hsegap.structures import build_graph
-from hsegap.training.augment import displaced
+from hsegap.training.augment import MOST_STRAIN, displaced, strained_pair
 from support.small_data import textbook
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -33,3 +33,19 @@ def test_displaced_atoms_take_their_bonds_along():
     assert torch.equal(displaced(graph, 0.05).r, moved.r)
     torch.manual_seed(2)
     assert not torch.equal(displaced(graph, 0.05).r, moved.r)
+
+
+def test_a_pair_of_strained_lattices_lies_evenly_on_both_sides():
+    graph = collate([build_graph(sample.crystal) for sample in textbook(3)], for_training=True)
+    torch.manual_seed(1)
+    larger, smaller = strained_pair(graph)
+    assert torch.allclose((larger.r + smaller.r) / 2, graph.r, atol=1e-6)
+    share = larger.r.norm(dim=1) / graph.r.norm(dim=1) - 1
+    of_crystal = [share[graph.atom_crystal[graph.src] == crystal] for crystal in range(3)]
+    for each in of_crystal:
+        assert torch.allclose(each, each[:1].expand_as(each), atol=1e-6), "one strain for a crystal"
+        assert 0 < float(each[0]) <= MOST_STRAIN
+    assert len({round(float(each[0]), 5) for each in of_crystal}) == 3
+    assert torch.equal(larger.dst, graph.dst)
+    turned = torch.nn.functional.cosine_similarity(larger.r, graph.r)
+    assert torch.allclose(turned, torch.ones_like(turned), atol=1e-6)

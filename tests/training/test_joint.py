@@ -108,6 +108,14 @@ def test_rows_with_the_target_and_small_crystals_are_drawn_more_often(rows):
     assert rows.draws().tolist() == [0, 1, 2, 3, 4]
 
 
+def test_pure_elements_are_drawn_more_often_estimates_too(rows):
+    rows.rows[2] = dataclasses.replace(rows.rows[2], estimated=True)
+    pure = np.array([len(set(crystal.atomic_numbers.tolist())) == 1 for crystal in some_crystals()])
+    assert 0 < pure.sum() < 5
+    times = np.bincount(rows.draws(repeat=3, repeat_elements=4))
+    assert times.tolist() == (np.where(pure, 4, 1) * [3, 1, 1, 1, 3]).tolist()
+
+
 def test_estimated_gaps_are_not_drawn_more_often(rows):
     rows.rows[2] = dataclasses.replace(rows.rows[2], estimated=True)
     assert np.bincount(rows.draws(repeat=3)).tolist() == [3, 1, 1, 1, 3]

@@ -11,7 +11,7 @@ import torch
 
 from hsegap.models import load_checkpoint, read_checkpoint
 from hsegap.structures import build_graph, read
-from hsegap.training.augment import displaced
+from hsegap.training.augment import displaced, strained_pair
 from hsegap.training.loop import Trainer
 from hsegap.training.options import OptionsError, options_from
 from hsegap.training.run import stopword_rewriter
@@ -112,6 +112,27 @@ def test_coordinate_noise_is_only_for_training(train, monkeypatch):
     # Each of the 16 training crystals once; neither the four of validation nor those of the test.
     assert sum(crystals) == 16
     assert min(shifts) > 0.1
+
+
+def test_a_share_of_the_steps_compares_the_mean_of_two_strained_lattices(train, tmp_path, monkeypatch):
+    """The strains are replaced by one of nothing: then the mean answer is the crystal's own, without its text."""
+    seen = []
+
+    def unstrained(graph):
+        seen.append(len(graph.crystal_atoms))
+        return strained_pair(graph, most=0.0)
+
+    monkeypatch.setattr("hsegap.training.loop.strained_pair", unstrained)
+    monkeypatch.setattr("torch.nn.functional.dropout", lambda values, *_: values)
+    options = {"learning_rate": 1e-12, "weight_decay": 0.0, "epochs": 1, "graph_dropout": 0.0}
+    hidden = history(train(output_dir=str(tmp_path / "a"), text_dropout=1.0, **options))[0]
+    assert not seen
+    pairs = history(train(output_dir=str(tmp_path / "b"), text_dropout=0.0, strain_pairs=1.0, **options))[0]
+    assert sum(seen) == 16
+    assert pairs["train_loss"] == pytest.approx(hidden["train_loss"], rel=1e-4)
+    seen.clear()
+    train(output_dir=str(tmp_path / "c"), strain_pairs=0.5, batch_size=1, **options)
+    assert 0 < sum(seen) < 16
 
 
 def test_early_stopping(train):
