@@ -20,7 +20,6 @@ from hsegap.commands.options import (
     JsonOption,
     SensitivityOption,
     check_stdin_once,
-    format_name,
 )
 from hsegap.commands.overview import Sort
 from hsegap.errors import Problem
@@ -28,8 +27,9 @@ from hsegap.errors import Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from hsegap.formats import StructureFormat
     from hsegap.prediction.predictor import Predictor
-    from hsegap.prediction.schemas import PredictRequest, StructureFormat
+    from hsegap.prediction.schemas import PredictRequest
     from hsegap.prediction.worker_start import Begun
 
 #: Files answered together; small enough that a long list shows its first answers soon.
@@ -146,7 +146,7 @@ def predict(
         shown=shown,
         report={"atoms": atoms, "explain": explain, "sensitivity": sensitivity},
         artifact=artifact,
-        file_format=format_name(format),
+        file_format=format,
     )
     raise typer.Exit(status)
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from hsegap.commands import output
-from hsegap.commands.options import ArtifactOption, Format
+from hsegap.commands.options import ArtifactOption
+from hsegap.formats import StructureFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +78,7 @@ AtomsOption = Annotated[
     bool, typer.Option("--atoms", help="Write per-atom maps to a second file: gaps.csv, gaps.atoms.csv.")
 ]
 FormatOption = Annotated[
-    Format | None, typer.Option("--format", help="Read every structure as this format.", show_default=False)
+    StructureFormat | None, typer.Option("--format", help="Read every structure as this format.", show_default=False)
 ]
 ColumnOption = Annotated[
     str | None,
@@ -201,7 +202,7 @@ def score(
         without_text=without_text,
         without_known=without_known,
         atoms=atoms,
-        format=None if format is None else format.value,
+        format=format,
         table=TableOptions(structure=column, id=id_column, text=text_column, pbe=pbe_column),
         artifact=artifact,
         workers=workers,

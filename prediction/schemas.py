@@ -19,6 +19,7 @@ from pydantic import (
     model_serializer,
 )
 
+from hsegap.formats import StructureFormat  # noqa: TC001 - pydantic reads the annotations
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.limits import MAX_DESCRIPTION_CHARS, MAX_ITEMS, MAX_STRUCTURE_CHARS
 from hsegap.text.stated import MAX_GAP_EV
@@ -30,7 +31,6 @@ METAL_BELOW_EV = 0.1
 #: eV).
 INSULATOR_FROM_EV = 4.0
 
-StructureFormat = Literal["cif", "poscar", "xyz", "pymatgen", "jarvis"]
 Kind = Literal["metal", "semiconductor", "insulator"]
 
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hsegap.formats import FORMATS
 from hsegap.structures.cif import parse_cif
 from hsegap.structures.crystal import Crystal, Notice
 from hsegap.structures.errors import StructureError
@@ -27,8 +28,6 @@ _READERS: dict[str, Callable[..., Parsed]] = {
     "pymatgen": parse_pymatgen,
     "jarvis": parse_jarvis,
 }
-#: Names of the formats that can be read.
-FORMATS = tuple(_READERS)
 #: Formats that are only recognised, never asked for.
 _RECOGNISED: dict[str, Callable[..., Parsed]] = {"pdb": parse_pdb}
 #: The names people know them by, for messages.
@@ -75,7 +74,7 @@ def read(
 
     Args:
         source: A :class:`~pathlib.Path` is a file to open; a ``str`` is the text of a file, never its name.
-        format: One of :data:`FORMATS`; found from the content, then the file's suffix, if not given.
+        format: One of :data:`hsegap.formats.FORMATS`; found from the content, then the file's suffix, if not given.
         max_bytes: Refuse a larger file.
         max_atoms: Refuse a cell with more atoms; None for no limit.
 

@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "export": {"structures", "text", "artifact", "models", "training", "evaluation"},
 }
 #: The files of hsegap/ are the roof, but for those that every room may import.
-COMMON = {"quiet", "folders", "errors", "children", "processors", "memory", "__version__"}
+COMMON = {"quiet", "folders", "formats", "errors", "children", "processors", "memory", "__version__"}
 SERVING = (
     "structures",
     "text",
