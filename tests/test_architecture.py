@@ -25,7 +25,7 @@ from support.sources import (
     short,
 )
 
-#: The floors of the house, from the ground up, and what a room may import from those below;
+#: The rooms, from the ground up, and what each may import from those below;
 #: docs/development.md has the same picture.
 MAY_IMPORT: dict[str, set[str]] = {
     "structures": set(),
