@@ -169,8 +169,8 @@ class InferenceNetwork(FlatNetwork):
             line_src=line_src,
             line_dst=line_dst,
             bond_incoming=bond_incoming,
-            graph_plan=_plan(src, batch.atom_incoming),
-            line_plan=_plan(line_src, bond_incoming),
+            graph_plan=_plan(src, batch.atom_incoming),  # type: ignore[arg-type]  # read by FusedConvolution only
+            line_plan=_plan(line_src, bond_incoming),  # type: ignore[arg-type]  # as above
         )
 
 
