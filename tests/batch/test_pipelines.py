@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import pytest
+from typing import Any
 
 from support.commands import COMMAND, ROOT, csv_rows, environment
 from support.needs import needed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PIPELINES = ROOT / "examples" / "pipelines"
 
@@ -52,41 +45,13 @@ def test_a_column_of_a_pandas_frame(tmp_path: Path, crystals: dict[str, str]) ->
     assert all(float(row["gap_ev"]) >= 0 and row["kind"] for row in got if row["id"] != "broken")
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A real server without the page."""
-    import httpx
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [COMMAND, "serve", "--no-page", "--port", str(port)],
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-    url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if httpx.get(f"{url}/readyz", timeout=5).status_code == 200:
-                break
-        except httpx.HTTPError:
-            pass
-        time.sleep(0.2)
-    yield url
-    process.terminate()
-    process.wait(timeout=60)
-
-
-def test_a_loop_over_http(server: str, cifs: Path, tmp_path: Path) -> None:
+def test_a_loop_over_http(server_url: str, cifs: Path, tmp_path: Path) -> None:
     (cifs / "Broken.cif").write_text("nothing")
     # More than fit into one request.
     for number in range(12):
         shutil.copy(cifs / "Si.cif", cifs / f"copy{number}.cif")
     paths = sorted(cifs.iterdir())
-    lines = [line.split("\t") for line in python("http_loop.py", server, *paths, cwd=tmp_path).splitlines()]
+    lines = [line.split("\t") for line in python("http_loop.py", server_url, *paths, cwd=tmp_path).splitlines()]
     assert [line[0] for line in lines] == list(map(str, paths))
     answers = {Path(name).stem: said for name, said in lines}
     assert answers["Broken"] in {"unsupported_format", "unreadable_structure"}

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import typer
 
 from hsegap import cli
 from hsegap.prediction.schemas import PredictRequest
+from support.commands import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -70,8 +74,7 @@ def test_the_readme_shows_every_kind_of_use() -> None:
     assert {words[1] for words in commands(README)} >= {"predict", "serve", "evaluate", "verify"}
 
 
-@pytest.mark.parametrize("line", run_by_this_test())
-def test_the_marked_examples_run(line: str) -> None:
+def run_by_a_shell(line: str) -> Outcome:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-c", line],
@@ -82,11 +85,25 @@ def test_the_marked_examples_run(line: str) -> None:
         timeout=120,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("line", run_by_this_test())
+def test_the_marked_examples_run(line: str, here: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe by a shell and the installed command; what is one command alone in this process, its file names found as
+    a shell finds them.
+    """
+    if "|" in line:
+        done = run_by_a_shell(line)
+    else:
+        monkeypatch.chdir(ROOT)
+        name, *words = shlex.split(line, comments=True)
+        assert name == "hsegap"
+        done = here(*(part for word in words for part in (sorted(ROOT.glob(word)) if "*" in word else [word])))
+    assert done.status == 0, done.stderr
     if "--json" in line:
-        entries = json.loads(done.stdout)
-        assert entries
-        assert all("gap_ev" in entry for entry in entries)
+        assert done.json
+        assert all("gap_ev" in entry for entry in done.json)
     else:
         assert done.stdout.strip()
 

@@ -143,7 +143,7 @@ def hsegap(*arguments: object) -> Outcome:
 def part(source: str, target: Path, count: int) -> list[dict[str, Any]]:
     """The first small crystals of a file as a file of their own."""
     with gzip.open(DATA / f"{source}.jsonl.gz", "rt") as lines:
-        rows = [row for row in map(json.loads, lines) if row["n_sites"] < 15 and row["description"]][:count]
+        rows = [row for row in map(json.loads, lines) if row["n_sites"] < 8 and row["description"]][:count]
     target.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode()))
     return rows
 

@@ -14,13 +14,11 @@ import torch
 
 from hsegap.artifact.artifact import Artifact
 from support.commands import run_here
-from support.networks import FULL_MIDDLE, random_network
+from support.networks import random_network
 from support.shared_material import write_tiny_transformer
 from support.small_data import cif_text, textbook
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-#: As much as an export needs to have one of everything.
-SHALLOW = {"alignn_layers": 1, "gcn_layers": 1, **FULL_MIDDLE, "middle_fusion_layers": "0"}
 TEXT = "NaCl is Halite, Rock Salt structured."
 
 
@@ -37,6 +35,21 @@ def golden(tmp_path_factory):
 def wide_transformer(tmp_path_factory):
     """A random encoder as wide as MatSciBERT."""
     return write_tiny_transformer(tmp_path_factory.mktemp("wide") / "wide-bert", width=768)
+
+
+@pytest.fixture
+def forms_at_hand(told_artifact, monkeypatch):
+    """The told network's forms are copied instead of exported again, which takes seconds;
+    that they agree with the network is checked as ever.
+    """
+
+    def copied(*names):
+        return lambda _, place: [
+            shutil.copy(told_artifact / name, place / name if place.is_dir() else place) for name in names
+        ]
+
+    monkeypatch.setattr("hsegap.export.build.export_onnx", copied("network.onnx"))
+    monkeypatch.setattr("hsegap.export.build.export_head", copied("head.onnx", "head.pt"))
 
 
 @pytest.fixture(scope="module")
@@ -123,14 +136,14 @@ def test_verify_passes_from_elsewhere(exported, tmp_path):
     assert json.loads(done.stdout)["passed"]
 
 
-def test_our_checkpoint_takes_the_encoder_it_was_trained_with(tiny_encoder, golden, tmp_path):
+@pytest.mark.usefixtures("forms_at_hand")
+def test_our_checkpoint_takes_the_encoder_it_was_trained_with(told_artifact, tiny_encoder, golden, tmp_path):
     from hsegap.text import TextEncoder
 
-    network = random_network(**SHALLOW, text_features=16)
+    told = torch.load(told_artifact.parent / "told.pt", weights_only=True)
     settings = TextEncoder.load(tiny_encoder).settings.model_dump(mode="json")
     content = {
-        "model": network.state_dict(),
-        "config": network.config.model_dump(mode="json"),
+        **told,
         "options": {
             "text_encoder": str(tiny_encoder),
             "train_file": "/home/someone/train.jsonl.gz",
@@ -221,12 +234,14 @@ def test_a_folder_that_is_no_artifact_is_not_overwritten(tiny_encoder, golden, t
     assert (tmp_path / "thesis" / "chapter1.txt").read_text() == "dear to me"
 
 
+@pytest.mark.usefixtures("forms_at_hand")
 def test_an_artifact_is_replaced_whole_or_not_at_all(tiny_encoder, told_artifact, tmp_path, monkeypatch):
     """There is the artifact that another process may have made of the same checkpoint;
     exported again it has the same bytes.
     """
     from hsegap.export.build import build_artifact
     from hsegap.export.golden import golden_inputs
+    from hsegap.export.onnx import export_onnx
     from hsegap.export.parity import Difference, ParityError
 
     inputs = golden_inputs(told_artifact.parent / "golden", describe=False)
@@ -240,13 +255,12 @@ def test_an_artifact_is_replaced_whole_or_not_at_all(tiny_encoder, told_artifact
         )
 
     with monkeypatch.context() as patch:
-        # An export takes seconds: the file that was compared is the one that is there.
-        patch.setattr("hsegap.export.build.export_onnx", lambda _, path: shutil.copy(out / path.name, path))
         patch.setattr("hsegap.export.build.compare_forms", lambda *_: [Difference("onnx", "made up", {"gap": 1.0})])
         with pytest.raises(ParityError, match="made up"):
             build()
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    monkeypatch.setattr("hsegap.export.build.export_onnx", export_onnx)
     again = build()
     for name in ("network.onnx", "weights.safetensors", "golden.json"):
         assert (again / name).read_bytes() == before[name], name

@@ -11,39 +11,16 @@ import torch
 from hsegap.export.flat import example_inputs, input_names, output_names
 from hsegap.export.onnx import OPSET, SIZES
 from hsegap.export.parity import ParityError, compare_forms, onnx_feeds, require_parity, supercell, unseen_graphs
-from support.exported_forms import export_forms, session_of
-from support.networks import FULL_MIDDLE, random_network
+from support.exported_forms import AS_ONNX, TWO_LAYERS, session_of, shared_forms
+from support.networks import random_network
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-EVERYTHING = {
-    "use_fine_grained_attention": True,
-    "use_cross_modal_attention": True,
-    "late_fusion_type": "tucker",
-    "alignn_layers": 2,
-    "gcn_layers": 1,
-    "middle_fusion_layers": "0,1",
-    "classification": True,
-    **FULL_MIDDLE,
-}
-CONFIGURATIONS = {
-    "everything": EVERYTHING,
-    "constant scales, empty text encoded": {
-        "alignn_layers": 2,
-        "gcn_layers": 1,
-        "middle_fusion_layers": "1",
-        "use_middle_fusion": True,
-        "no_text": "encode_empty",
-        "late_fusion_type": "bilinear",
-    },
-    "graph only, jarvis": {"alignn_layers": 2, "gcn_layers": 2, "use_text": False, "graph_flavour": "jarvis"},
-}
 
-
-@pytest.fixture(scope="module", params=CONFIGURATIONS)
+@pytest.fixture(scope="module", params=TWO_LAYERS)
 def exported(request, tmp_path_factory):
     """A network and the folder of its exported forms."""
-    return export_forms(tmp_path_factory.mktemp("export"), CONFIGURATIONS[request.param])
+    return shared_forms(tmp_path_factory, request.param)
 
 
 def test_both_forms_agree_with_the_network_on_unseen_sizes(exported):
@@ -100,9 +77,8 @@ def test_no_scatter_and_the_same_numbers_on_every_run_and_thread_count(exported)
 
 def test_a_form_of_other_weights_is_refused(exported):
     network, folder = exported
-    other = random_network(
-        seed=1, **network.config.model_dump(include=set(EVERYTHING) | {"use_text", "no_text", "graph_flavour"})
-    )
+    told = set(AS_ONNX["everything"]) | {"use_text", "no_text", "graph_flavour"}
+    other = random_network(seed=1, **network.config.model_dump(include=told))
     with pytest.raises(ParityError, match=r"onnx differs from the network by .* in gap"):
         require_parity([entry for entry in compare_forms(other, folder) if entry.form == "onnx"])
 

@@ -9,9 +9,6 @@ many networks are exported as it takes for every choice to be among them. Of all
 
 from __future__ import annotations
 
-import itertools
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
@@ -20,82 +17,22 @@ from hsegap.export.flat import FlatNetwork, example_crystals, example_inputs, gr
 from hsegap.export.inference import InferenceNetwork
 from hsegap.export.parity import onnx_feeds, supercell
 from hsegap.export.torchscript import load_torchscript
-from hsegap.models.config import LATE_FUSION_TYPES, FusionConfig
+from hsegap.models.config import FusionConfig
 from hsegap.structures import Crystal
-from support.exported_forms import export_forms, session_of
+from support.choices import CHOICES, ROWS, STRUCTURE_ALONE, name_of, settings_of
+from support.exported_forms import AS_ONNX, MADE, MORE, TWO_LAYERS, export_forms, session_of, shared_forms
 from support.networks import random_network
-from support.pairwise import all_pairs, each_value, pairs_of, pairwise
+from support.pairwise import all_pairs, pairs_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 TOLERANCE = 1e-4
-SMALL = {"alignn_layers": 1, "gcn_layers": 1, "hidden_features": 8, "embedding_features": 6}
-IMPROVED = {"use_middle_fusion": True, "use_improved_middle_fusion": True}
-NORM = {"middle_fusion_use_gate_norm": True}
-SCALE = {"middle_fusion_use_learnable_scale": True, "middle_fusion_initial_scale": 12.0}
-PLAIN_RESIDUAL = {"middle_fusion_use_residual_scaling": False}
-STATIC_GATE = {"middle_fusion_use_dynamic_gating": False}
-CROSS = {"use_cross_modal_attention": True}
-FINE = {"use_fine_grained_attention": True}
-#: All that changes which operations a network is made of: settings by the name of the choice.
-CHOICES: dict[str, dict[str, dict[str, Any]]] = {
-    "late": {name: {"late_fusion_type": name} for name in LATE_FUSION_TYPES},
-    "middle": {
-        "none": {},
-        "gated": {"use_middle_fusion": True},
-        "gated normed scaled": {"use_middle_fusion": True, **NORM, **SCALE},
-        "improved": IMPROVED,
-        "improved static scaled": {**IMPROVED, **STATIC_GATE, **SCALE},
-        "improved unscaled normed": {**IMPROVED, **PLAIN_RESIDUAL, **NORM},
-        "improved neither": {**IMPROVED, **STATIC_GATE, **PLAIN_RESIDUAL},
-    },
-    "fused": {
-        "ALIGNN": {"middle_fusion_layers": "0"},
-        "GCN": {"middle_fusion_layers": "", "middle_fusion_gcn_layers": "0"},
-        "both": {"middle_fusion_layers": "0", "middle_fusion_gcn_layers": "0"},
-    },
-    "attention": {
-        "none": {},
-        "cross": CROSS,
-        "fine": FINE,
-        "fine unprojected": {**FINE, "fine_grained_use_projection": False},
-        "both": {**CROSS, **FINE},
-    },
-    "facts": {"none": {}, "PBE gap": {"facts": ("pbe_gap_ev",)}},
-    "PBE head": {name: {"pbe_head": name} for name in ("none", "free", "base")},
-    "bonds": {"unread": {}, "read": {"bond_readout": True}},
-    "trunk": {"published": {}, "narrow": {"line_features": 6, "element_vectors": True}},
-    "no text": {"learned": {}, "empty": {"no_text": "encode_empty"}},
-    "output": {
-        "gap": {},
-        "log": {"link": "log"},
-        "logit": {"link": "logit"},
-        "class": {"classification": True},
-    },
+#: Networks that know the structure alone, and those that are compared pair by pair.
+CONFIGURATIONS = {
+    **{name_of(row): settings_of(row) for row in ROWS},
+    **{f"graph only; {name_of(row)}": {**settings_of(row), "use_text": False} for row in STRUCTURE_ALONE},
+    **AS_ONNX,
 }
-#: Choices of a network that knows the structure alone.
-ALONE = ("PBE head", "bonds", "trunk")
-ROWS = pairwise({name: list(values) for name, values in CHOICES.items()})
-AS_ONNX = each_value(ROWS)
-
-
-def name_of(row: dict[str, str]) -> str:
-    """Its values in the order of the choices; pytest shows no longer names."""
-    return "; ".join(row.values())
-
-
-def settings_of(row: dict[str, str]) -> dict[str, Any]:
-    chosen = {**SMALL}
-    for name, value in row.items():
-        chosen |= CHOICES[name][value]
-    return chosen
-
-
-CONFIGURATIONS = {name_of(row): settings_of(row) for row in ROWS}
-for values in itertools.product(*(CHOICES[name] for name in ALONE)):
-    row = dict(zip(ALONE, values, strict=True))
-    CONFIGURATIONS[f"graph only; {name_of(row)}"] = {**settings_of(row), "use_text": False}
-EXPORTED = {name_of(row) for row in AS_ONNX}
 
 
 @pytest.fixture(scope="module")
@@ -125,9 +62,9 @@ def batches():
 @pytest.fixture(scope="module", params=CONFIGURATIONS)
 def forms(request, tmp_path_factory):
     """The eager network and its exported files."""
-    return export_forms(
-        tmp_path_factory.mktemp("parity"), CONFIGURATIONS[request.param], onnx=request.param in EXPORTED
-    )
+    if request.param in AS_ONNX:
+        return shared_forms(tmp_path_factory, request.param)
+    return export_forms(tmp_path_factory.mktemp("parity"), CONFIGURATIONS[request.param], onnx=False)
 
 
 def test_every_form_gives_the_same(forms, batches):
@@ -161,8 +98,11 @@ def test_every_form_gives_the_same(forms, batches):
 def test_every_choice_meets_every_other_and_is_exported_to_onnx():
     choices = {name: list(values) for name, values in CHOICES.items()}
     assert set().union(*map(pairs_of, ROWS)) == all_pairs(choices)
-    assert set().union(*(row.items() for row in AS_ONNX)) == {(name, v) for name in choices for v in choices[name]}
-    assert set(CONFIGURATIONS) >= EXPORTED
+    exported = [*MORE, *MADE.values()]
+    assert set().union(*(row.items() for row in exported)) == {(name, v) for name in choices for v in choices[name]}
+    for name, row in MADE.items():
+        for choice, value in row.items():
+            assert CHOICES[choice][value].items() <= TWO_LAYERS[name].items(), (name, choice)
 
 
 def test_every_setting_that_changes_operations_is_a_choice():

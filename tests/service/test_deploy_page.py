@@ -14,14 +14,11 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from hsegap.service.access import hash_of, new_key
 from hsegap.service.settings import Settings
 from support.commands import run_here
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from support.serving import RunningServer
+    from support.serving import KeyedServer
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "deploy.md").read_text()
@@ -31,12 +28,10 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
 
 
-def test_the_client_and_the_curl_line_get_an_answer(start_server: Callable[..., RunningServer]) -> None:
-    key = new_key()
-    server = start_server(HSEGAP_API_KEYS=f"docs:{hash_of(key)}")
+def test_the_client_and_the_curl_line_get_an_answer(keyed: KeyedServer) -> None:
     environment = os.environ | {
-        "HSEGAP_KEY": key,
-        "HSEGAP_URL": server.url,
+        "HSEGAP_KEY": keyed.key,
+        "HSEGAP_URL": keyed.server.url,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
     [client] = blocks("python")
@@ -44,7 +39,7 @@ def test_the_client_and_the_curl_line_get_an_answer(start_server: Callable[..., 
         [sys.executable, "-c", client], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=180
     )
     assert 0.2 < float(told.stdout) < 3, told.stderr
-    curl = next(block for block in blocks("sh") if "curl" in block).replace("http://127.0.0.1:3000", server.url)
+    curl = next(block for block in blocks("sh") if "curl" in block).replace("http://127.0.0.1:3000", keyed.server.url)
     told = subprocess.run(["bash", "-c", curl], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=180)
     assert '"formula":"GaAs"' in told.stdout.replace(" ", ""), told.stdout + told.stderr
 

@@ -268,8 +268,8 @@ def test_an_idle_page_costs_next_to_no_processor_time(server: RunningServer) -> 
         return int(next(line for line in lines if line.startswith("voluntary_ctxt_switches")).split()[1])
 
     httpx.get(server.url + "/ui/", timeout=120).raise_for_status()
-    counts = []
-    for _ in range(6):
+    counts: list[float] = []
+    while len(counts) < 6 and min(counts, default=300) >= 300:  # something may still be running at first
         before = switches()
         time.sleep(2)
         counts.append((switches() - before) / 2)

@@ -101,12 +101,7 @@ def test_what_is_wrong_is_said_before_anything_starts(tmp_path: Path, artifact_f
         assert "cannot be used" in run([str(taken.getsockname()[1])], HSEGAP_ARTIFACT=str(artifact_folder)).stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_an_idle_server_ends_when_asked_and_leaves_nobody_behind(
-    start_server: Callable[..., RunningServer], number: signal.Signals
-) -> None:
-    server = start_server()
-    assert server.lines == [f"hsegap is ready: API {server.url}/predict · reference {server.url}/docs.json\n"]
+def ends_and_leaves_nobody_behind(server: RunningServer, number: signal.Signals) -> None:
     workers = server.children()
     assert workers
     server.process.send_signal(number)
@@ -114,6 +109,12 @@ def test_an_idle_server_ends_when_asked_and_leaves_nobody_behind(
     assert until(lambda: not any(map(running, workers)))
     with pytest.raises(httpx.ConnectError):
         httpx.get(server.url + "/livez")
+
+
+def test_an_idle_server_ends_when_asked_and_leaves_nobody_behind(start_server: Callable[..., RunningServer]) -> None:
+    server = start_server()
+    assert server.lines == [f"hsegap is ready: API {server.url}/predict · reference {server.url}/docs.json\n"]
+    ends_and_leaves_nobody_behind(server, signal.SIGTERM)
 
 
 def test_it_listens_on_the_loopback_address_only(server_url: str) -> None:
@@ -130,7 +131,7 @@ def kept_mb(pid: int) -> float:
     return int(next(line for line in status.splitlines() if line.startswith("RssAnon")).split()[1]) / 1024
 
 
-def test_nothing_of_an_answered_request_is_kept(start_server: Callable[..., RunningServer]) -> None:
+def test_nothing_of_an_answered_request_is_kept_and_control_c_ends(start_server: Callable[..., RunningServer]) -> None:
     """BentoML's timer kept 9 kB of each for an hour: 3 000 requests were 27 MB."""
     server = start_server()
     with httpx.Client(base_url=server.url, timeout=60) as client:
@@ -142,3 +143,4 @@ def test_nothing_of_an_answered_request_is_kept(start_server: Callable[..., Runn
 
         warm = ask(1000)  # caches and allocators fill first
         assert ask(3000) - warm < 9
+    ends_and_leaves_nobody_behind(server, signal.SIGINT)

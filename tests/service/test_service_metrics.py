@@ -12,9 +12,8 @@ from hsegap.service.metrics import PAGE_ROUTES, ROUTES, UNKNOWN, label_of
 from support.service_samples import SILICON
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from support.serving import KeyedServer
 
-TOKEN = "a-long-secret"
 METHODS = ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PROPFIND")
 
 
@@ -22,14 +21,9 @@ def endpoints(metrics: str) -> set[str]:
     return set(re.findall(r'endpoint="((?:[^"\\]|\\.)*)"', metrics))
 
 
-@pytest.fixture
-def guarded_url(start_server: Callable[..., object]) -> str:
-    return start_server(page=True, HSEGAP_TOKEN=TOKEN).url
-
-
-def test_paths_of_strangers_are_one_label(guarded_url: str) -> None:
-    with httpx.Client(base_url=guarded_url, timeout=30) as client:
-        bearer = {"authorization": f"Bearer {TOKEN}"}
+def test_paths_of_strangers_are_one_label(keyed: KeyedServer) -> None:
+    bearer = keyed.bearer
+    with httpx.Client(base_url=keyed.server.url, timeout=30) as client:
 
         def ask(first: int, last: int) -> str:
             for place in range(first, last):

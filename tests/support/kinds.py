@@ -74,7 +74,7 @@ SLOW = (
 )
 #: Fixtures that start something.
 BROWSER_FIXTURES = {"browser", "visit", "shared_context"}
-PROCESS_FIXTURES = {"start_server", "server", "server_url", "client", "hsegap", "score", "predictor"}
+PROCESS_FIXTURES = {"start_server", "server", "server_url", "client", "keyed", "hsegap", "score", "predictor"}
 
 
 def kind_of(path: str, fixtures: set[str]) -> str:

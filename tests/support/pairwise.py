@@ -56,10 +56,13 @@ def _filled(factors: Mapping[str, Sequence[str]], missing: set[Pair], draw: rand
     return {name: row[name] for name in factors}
 
 
-def each_value(rows: Iterable[Row]) -> list[Row]:
-    """Of some rows so many that no value is lost: always the one with most values that have not been taken."""
-    rows = list(rows)
-    missing, taken = {item for row in rows for item in row.items()}, []
+def each_value(rows: Iterable[Row], *, made: Iterable[Row] = ()) -> list[Row]:
+    """Of some rows so many that every value is among them or in what is made already.
+
+    Always the one with most values that are missing is taken.
+    """
+    rows, taken = list(rows), []
+    missing = {item for row in rows for item in row.items()} - {item for row in made for item in row.items()}
     while missing:
         best = max(rows, key=lambda row: len(missing & row.items()))
         missing -= best.items()

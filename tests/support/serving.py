@@ -165,3 +165,24 @@ def client(server_url: str) -> Iterator[httpx.Client]:
     """HTTP client of the shared server."""
     with httpx.Client(base_url=server_url, timeout=120) as made:
         yield made
+
+
+@dataclass(frozen=True)
+class KeyedServer:
+    """A server that asks for a key, and a key that it takes."""
+
+    server: RunningServer
+    key: str
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.key}"}
+
+
+@pytest.fixture(scope="session")
+def keyed(start_server: Callable[..., RunningServer]) -> KeyedServer:
+    """A server with the page for holders of keys, shared by tests that leave it as it was."""
+    from hsegap.service.access import hash_of, new_key
+
+    key = new_key()
+    return KeyedServer(start_server(page=True, HSEGAP_API_KEYS=f"shared:{hash_of(key)}"), key)

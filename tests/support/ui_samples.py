@@ -13,6 +13,12 @@ from hsegap.prediction.schemas import (
     kind_of,
 )
 
+#: Scripts for the page: the ends and ticks of the picture's scale of colours, and the curves along the strain.
+COLOUR_BAR = """() => { const t = document.querySelector('#hs-maps [data-role=picture]').data[0];
+  return [t.cmin, t.cmax, t.colorbar.ticktext]; }"""
+STRAIN_CURVE = """() => document.querySelector('#hs-strain [data-role=plot]').data.map((trace) =>
+  ({ name: trace.name ?? '', fill: trace.fill ?? '', symbol: trace.marker?.symbol ?? '', x: trace.x, y: trace.y }))"""
+
 SILICON = """data_Si
 _symmetry_space_group_name_H-M 'P 1'
 _cell_length_a 3.84

@@ -26,8 +26,8 @@ def test_it_learns(train):
     assert entries[-1]["train_loss"] < 0.2 * entries[0]["train_loss"]
 
 
-def test_what_a_run_leaves_behind(train, root):
-    folder = train()
+def test_what_a_run_leaves_behind(run_once):
+    folder = run_once()
     assert {path.name for path in folder.iterdir()} == {
         "best_model.pt",
         "last_checkpoint.pt",
@@ -73,7 +73,7 @@ def test_what_a_run_leaves_behind(train, root):
         errors = np.array([float(row[column]) - float(row["target"]) for row in rows])
         assert metrics[name]["mae"] == pytest.approx(np.abs(errors).mean(), rel=1e-4)
     assert metrics["test"] != metrics["test_without_text"]
-    assert any("rows: 16 training, 4 validation, 4 test, 0 skipped" in line for line in train.lines)
+    assert any("rows: 16 training, 4 validation, 4 test, 0 skipped" in line for line in run_once.lines)
 
 
 def test_skipped_rows_are_counted_and_listed(train, tmp_path):
@@ -167,13 +167,13 @@ def test_the_learning_rate_rises_for_at_most_30_percent_of_the_steps(root, tiny_
         assert abs(int(np.argmax(rates)) - share * 40) <= 1.01
 
 
-def test_contrastive_loss_is_added_with_its_weight(train):
-    plain = history(train(epochs=1, n_test=0))[0]
+def test_contrastive_loss_is_added_with_its_weight(train, run_once):
+    plain = history(run_once())[0]
     more = history(train(epochs=1, n_test=0, use_contrastive=True, contrastive_weight=0.5))[0]
     assert more["train_loss"] > plain["train_loss"] + 0.1
 
 
-def test_text_dropout_of_one_never_shows_a_text(train, tmp_path):
+def test_text_dropout_of_one_never_shows_a_text(train, run_once, tmp_path):
     other = write_jarvis(
         tmp_path / "data", samples=[sample._replace(description="Something else.") for sample in textbook()]
     )
@@ -182,7 +182,7 @@ def test_text_dropout_of_one_never_shows_a_text(train, tmp_path):
     assert [entry["train_loss"] for entry in one] == [entry["train_loss"] for entry in two]
     assert [entry["val_mae_without_text"] for entry in one] == [entry["val_mae_without_text"] for entry in two]
     assert one[-1]["val_mae"] != two[-1]["val_mae"]
-    shown = history(train(text_dropout=0.0, output_dir=str(tmp_path / "c")))
+    shown = history(run_once(text_dropout=0.0))
     assert shown[-1]["train_loss"] != one[-1]["train_loss"]
 
 
@@ -253,23 +253,22 @@ def test_every_late_fusion_trains(train, late):
     )
 
 
-def test_bf16_is_close_to_full_precision(train, tmp_path):
-    full = history(train(output_dir=str(tmp_path / "a")))
-    half = history(train(output_dir=str(tmp_path / "b"), amp="bf16"))
+def test_bf16_is_close_to_full_precision(run_once):
+    full, half = history(run_once()), history(run_once(amp="bf16"))
     assert half[0]["train_loss"] != full[0]["train_loss"]
     assert half[0]["train_loss"] == pytest.approx(full[0]["train_loss"], rel=0.05)
 
 
-def test_bf16_is_taken_by_itself_where_the_processor_computes_in_it(train, tmp_path, monkeypatch):
-    wanted = history(train(output_dir=str(tmp_path / "a"), amp="bf16"))
+def test_bf16_is_taken_by_itself_where_the_processor_computes_in_it(train, run_once, monkeypatch):
+    wanted = history(run_once(amp="bf16"))
     monkeypatch.setattr("hsegap.training.precision.computes_in_bf16", lambda _device: True)
-    assert history(train(output_dir=str(tmp_path / "b"), amp="auto")) == wanted
+    assert history(train(amp="auto")) == wanted
     assert any(line.endswith("matrix products in bfloat16") for line in train.lines)
 
 
-def test_a_compiled_network_trains_to_the_same_numbers_and_its_checkpoint_is_a_plain_one(train, tmp_path, monkeypatch):
+def test_a_compiled_network_trains_to_the_same_numbers_and_its_checkpoint_is_a_plain_one(train, run_once, monkeypatch):
     """Traced by torch.compile, run without code generation: this machine may have no compiler."""
-    plain = history(train(output_dir=str(tmp_path / "a")))
+    plain = history(run_once())
     real, compiled = torch.compile, []
 
     def trace(network, **options):
@@ -277,7 +276,7 @@ def test_a_compiled_network_trains_to_the_same_numbers_and_its_checkpoint_is_a_p
         return real(network, backend="eager", **options)
 
     monkeypatch.setattr(torch, "compile", trace)
-    folder = train(output_dir=str(tmp_path / "b"), compile=True)
+    folder = train(compile=True)
     assert compiled == [{"dynamic": True}]
     assert history(folder)[-1]["train_loss"] == pytest.approx(plain[-1]["train_loss"], rel=1e-4)
     assert not any(name.startswith("_orig_mod") for name in load_checkpoint(folder / "best_model.pt").state_dict())
@@ -302,9 +301,9 @@ def test_stop_words(tmp_path):
         stopword_rewriter(options_from({"mask_stopwords": True, "stopwords_dir": str(tmp_path / "nowhere")}))
 
 
-def test_stop_words_change_what_the_network_reads(train, tmp_path):
+def test_stop_words_change_what_the_network_reads(train, run_once, tmp_path):
     (tmp_path / "words.txt").write_text("structured\nlattice\n")
-    plain = history(train(output_dir=str(tmp_path / "a"), text_dropout=0.0))
+    plain = history(run_once(text_dropout=0.0))
     masked = history(
         train(
             output_dir=str(tmp_path / "b"),
@@ -316,7 +315,7 @@ def test_stop_words_change_what_the_network_reads(train, tmp_path):
     assert plain[0]["train_loss"] != masked[0]["train_loss"]
 
 
-def test_saved_dgl_graphs_give_the_run_that_cif_files_give(train, root, tmp_path):
+def test_saved_dgl_graphs_give_the_run_that_cif_files_give(train, run_once, root, tmp_path):
     needed_dgl()
     from hsegap.training.saved_graphs import save_graphs
 
@@ -326,7 +325,7 @@ def test_saved_dgl_graphs_give_the_run_that_cif_files_give(train, root, tmp_path
     bare = write_jarvis(tmp_path / "bare")
     for path in (bare / "jarvis" / "gap" / "cif").iterdir():
         path.unlink()
-    wanted = history(train(output_dir=str(tmp_path / "a")))
+    wanted = history(run_once())
     preprocessed = {"use_preprocessed": True, "preprocessed_dir": str(tmp_path / "saved")}
     got = history(
         train(output_dir=str(tmp_path / "b"), root_dir=str(bare), cache_dir=str(tmp_path / "cache"), **preprocessed)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 API = "/ui/gradio_api"
 META = {"_type": "gradio.FileData"}
 #: Events by the queue and direct calls.
-EVENTS, CALLS = 600, 200
+EVENTS, CALLS = 300, 100
 NAMING = re.compile(r"victim|stolen|nowhere")
 
 

@@ -12,19 +12,13 @@ from hsegap.prediction.schemas import Prediction, PredictRequest
 from hsegap.ui.explained import explained_html
 from hsegap.ui.maps import NEARLY_FLAT, SCALES_EV, maps_of, said_of_told, scale_for
 from hsegap.ui.words import Words
-from support.service_samples import NACL
-from support.ui_samples import atom, prediction
+from support.ui_samples import COLOUR_BAR, atom, prediction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from hsegap.prediction.predictor import Predictor
-    from support.serving import RunningServer
     from support.visits import Visit
-
-BAR = """() => { const t = document.querySelector('#hs-maps [data-role=picture]').data[0];
-  return [t.cmin, t.cmax, t.colorbar.ticktext]; }"""
 
 
 def told(effect_ev: float | None):
@@ -85,7 +79,7 @@ def test_an_inner_map_of_small_spread_is_drawn_on_the_whole_scale(visit: Callabl
         values = found.page.evaluate(
             "(name) => window.hsegap.result.maps.find((map) => map.name === name).values", arg=name
         )
-        low, high, _ = found.page.evaluate(BAR)
+        low, high, _ = found.page.evaluate(COLOUR_BAR)
         spread = max(values) - min(values)
         if spread <= NEARLY_FLAT:
             assert (low, high) == (0, 1), name
@@ -105,25 +99,3 @@ def test_neighbours_are_escaped() -> None:
     assert "<b>" not in made
     assert "<i>" not in made
     assert "2.90 – 3.30 eV" in made
-
-
-@pytest.mark.slow
-def test_the_page_opens_on_contributions_and_says_what_changed_nothing(
-    visit: Callable[..., Visit], start_server: Callable[..., RunningServer], explained_artifact: Path
-) -> None:
-    server = start_server(page=True, artifact=explained_artifact)
-    found = visit(url=server.url, alone=True)
-    found.page.fill("#hs-structure textarea", NACL)
-    found.page.click("#hs-predict")
-    found.answered()
-    found.wait_drawn("contribution_ev/")
-    low, high, ticks = found.page.evaluate(BAR)
-    assert -low == high in SCALES_EV
-    assert [float(tick.replace("−", "-")) for tick in ticks] == pytest.approx([low, 0, high])
-    assert found.page.locator("#hs-maps [data-role=inside]").is_hidden()
-    assert found.page.locator("#hs-maps .hs-near tbody tr").count() == 5
-    assert "1 %" in found.page.inner_text("#hs-maps .hs-sensitivity")
-    found.page.locator("#hs-maps [data-role=maps] input[value=inside]").check()
-    found.wait_drawn("importance/")
-    assert found.page.locator("#hs-maps [data-role=inside]").is_visible()
-    assert "Not the atom’s importance" in found.page.inner_text("#hs-maps [data-role=meaning]")

@@ -4,7 +4,6 @@ and the text shaded by what each sentence did.
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING
 
@@ -16,21 +15,17 @@ from hsegap.ui.maps import SCALES_EV
 from hsegap.ui.swapped import swaps_html
 from hsegap.ui.weighed import weighed_html
 from hsegap.ui.words import Words, catalogue
-from support.ui_samples import DESCRIPTION, PEROVSKITE, prediction
+from support.ui_samples import DESCRIPTION, PEROVSKITE, STRAIN_CURVE, prediction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     import httpx
 
-    from support.serving import RunningServer
     from support.visits import Visit
 
     Open = Callable[..., Visit]
 
-CURVE = """() => document.querySelector('#hs-strain [data-role=plot]').data.map((trace) =>
-  ({ name: trace.name ?? '', fill: trace.fill ?? '', symbol: trace.marker?.symbol ?? '', x: trace.x, y: trace.y }))"""
 LOCALES = {"en": "en-US", "zh": "zh-CN"}
 
 
@@ -97,7 +92,7 @@ def test_the_curve_shows_band_and_warnings_along_an_axis(visit: Open, client: ht
     text = found.fields()
     body = {"structure": text[0], "description": text[1] or None, "strain": "c", "swaps": []}
     curve = client.post("/what_if", json=body).json()["strain"]
-    traces = found.page.evaluate(CURVE)
+    traces = found.page.evaluate(STRAIN_CURVE)
     band = next(trace for trace in traces if trace["name"] == words["strain.band"])
     assert band["fill"] == "tonexty"
     assert band["y"] == pytest.approx([high for _, high in curve["interval_ev"]], abs=1e-3)
@@ -159,20 +154,3 @@ def test_the_button_shades_the_text_by_what_each_sentence_did(visit: Open, clien
     assert words("weighed.scale", scale=f"{scale:g}") in found.page.inner_text("#hs-weighed")
     ends = found.page.inner_text("#hs-weighed .hs-weighed-bar")
     assert re.findall(r"[−+]?[\d.]+", ends) == [f"−{scale:g}", "0", f"+{scale:g}"]
-
-
-@pytest.mark.slow
-@pytest.mark.browser
-def test_a_network_that_estimates_the_pbe_gap_draws_it_along_the_strain(
-    visit: Open, start_server: Callable[..., RunningServer], explained_artifact: Path
-) -> None:
-    server = start_server(page=True, artifact=explained_artifact)
-    found = visit(url=server.url, alone=True)
-    found.page.fill("#hs-structure textarea", PEROVSKITE)
-    found.page.click("#hs-predict")
-    found.answered()
-    found.page.click("#hs-strain [data-role=ask]")
-    found.page.wait_for_selector("#hs-strain .main-svg")
-    [estimate] = [trace for trace in found.page.evaluate(CURVE) if trace["name"] == Words()("strain.pbe")]
-    assert len(estimate["y"]) == 13
-    assert all(value >= 0 for value in estimate["y"]), json.dumps(estimate)
