@@ -195,10 +195,10 @@ def run(
     Returns:
         Exit status: 0 if every structure was predicted, else 1.
     """
-    from hsegap.prediction.worker_start import begin
+    from hsegap.commands import early
 
     # It starts while this process imports the rest.
-    reader = begin("read")
+    reader = early.reader()
 
     from hsegap.commands.overview import chosen
 
@@ -208,7 +208,9 @@ def run(
     entries: list[dict[str, Any]] = []
     with output.answers_only() as out:
         # A description takes seconds, so each structure is then shown as soon as it is done.
-        for entry in answers(names, request=request, artifact=artifact, chunk=1 if describe else CHUNK, reader=reader):
+        for entry in answers(
+            names, request=request, artifact=artifact, chunk=1 if describe else CHUNK, reader=reader, atoms=atoms
+        ):
             entries.append(entry)
             if shown.at_once:
                 _show(chosen([entry], min_gap=shown.min_gap, max_gap=shown.max_gap), shown, out=out, at_length=True)
@@ -269,6 +271,7 @@ def answers(
     artifact: Path | None,
     chunk: int = CHUNK,
     reader: Begun | None = None,
+    atoms: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """One JSON-ready entry per structure, in order; a bad file costs none of its neighbours.
 
@@ -278,6 +281,7 @@ def answers(
         artifact: Artifact folder; None takes the default one.
         chunk: Structures answered together.
         reader: A reading process that has begun already.
+        atoms: Whether the requests ask for the atoms' values.
 
     Yields:
         A prediction or an error object, each with the structure's name as ``id``.
@@ -287,7 +291,7 @@ def answers(
     try:
         # One name may stand for any number of files; readers that are not needed are not started.
         jobs = len(names) if all(map(os.path.isfile, names)) else CHUNK
-        predictor = open_predictor(artifact, jobs=jobs, reader=reader)
+        predictor = open_predictor(artifact, jobs=jobs, reader=reader, atoms=atoms)
     except ArtifactError as error:
         if reader is not None:
             reader.process.kill()
@@ -303,7 +307,7 @@ def answers(
             start += len(some)
 
 
-def open_predictor(artifact: Path | None, *, jobs: int, reader: Begun | None = None) -> Predictor:
+def open_predictor(artifact: Path | None, *, jobs: int, reader: Begun | None = None, atoms: bool = False) -> Predictor:
     """Check an artifact and make a predictor for it.
 
     It has as many reading processes as the work and the machine have use for.
@@ -312,19 +316,27 @@ def open_predictor(artifact: Path | None, *, jobs: int, reader: Begun | None = N
         artifact: Artifact folder; None takes the default one.
         jobs: Number of crystals to come.
         reader: A reading process that has begun already.
+        atoms: Whether the atoms' values will be asked for.
 
     Raises:
         hsegap.artifact.artifact.ArtifactError: If the artifact must not be used.
     """
-    from hsegap.artifact.artifact import Artifact
-    from hsegap.prediction.predictor import Predictor
+    from hsegap.prediction.ahead import LoadedAhead
     from hsegap.processors import usable_processors
 
+    processors = usable_processors()
+    ahead = LoadedAhead(artifact, threads_alone=processors, head=atoms)
+
+    # While it is checked and loaded.
+    import hsegap.commands.tables  # noqa: F401 - the answer's form at a terminal
+    from hsegap.prediction.predictor import Predictor
+
+    loaded = ahead.checked()
     return Predictor(
-        Artifact.load(artifact),
-        workers=max(1, min(jobs, usable_processors(), 4)),
-        threads_alone=usable_processors(),
+        loaded.artifact,
+        workers=max(1, min(jobs, processors, 4)),
         remember_descriptions=True,
+        loaded=loaded,
         reader=reader,
     )
 

@@ -134,9 +134,10 @@ def _warm_up(role: str) -> None:
     """Import what the jobs need, so that no deadline is spent on imports."""
     from pymatgen.core import Structure  # noqa: F401
 
-    from hsegap.structures import read  # noqa: F401
     from hsegap.structures.cif_symbols import meaning_of
+    from hsegap.structures.read import reader_of
 
+    reader_of("cif")
     meaning_of("F 4/m -3 2/m")  # a full symbol, so that the tables of all symbols are made
 
     if role == "describe":
@@ -175,6 +176,11 @@ def main() -> None:
     if not select.select([jobs], [], [], IDLE_S)[0]:
         # Nobody waits: a second's import that only POSCAR files need, which a short command would pay for in vain.
         import pymatgen.io.vasp.inputs  # noqa: F401
+
+        from hsegap.structures.read import FORMATS, reader_of
+
+        for name in FORMATS:
+            reader_of(name)
     while True:
         head_bytes, body_bytes = PREFIX.unpack(_read_exactly(jobs, PREFIX.size))
         head, body = _read_exactly(jobs, head_bytes), _read_exactly(jobs, body_bytes)

@@ -44,9 +44,11 @@ class Crystal:
     @property
     def symbols(self) -> list[str]:
         """Element symbols in atom order."""
-        from pymatgen.core import Element
+        # Not pymatgen's `Element.from_Z`, which looks through its elements for each atom.
+        from hsegap.structures.symbols import element_symbols
 
-        return [Element.from_Z(int(z)).symbol for z in self.atomic_numbers]
+        known = element_symbols()
+        return [known[number] for number in self.atomic_numbers.tolist()]
 
     @property
     def formula(self) -> str:

@@ -12,7 +12,8 @@ import numpy as np
 
 from hsegap.structures.checks import check_atom_count
 from hsegap.structures.crystal import Notice
-from hsegap.structures.parsed import Parsed, element_symbols, fractional, unreadable
+from hsegap.structures.parsed import Parsed, fractional, unreadable
+from hsegap.structures.symbols import element_symbols
 
 #: ``key=value``, ``key="several values"`` or a bare ``key`` (which means true).
 _PAIR = re.compile(

@@ -47,7 +47,7 @@ WAYS = {
 
 
 def own_folders(home: Path) -> tuple[Path, ...]:
-    return home / "home" / ".cache" / "hsegap", home / "tmp", home / "bytecode", home / "work"
+    return home / "home" / ".cache" / "hsegap", home / "tmp", home / "work"
 
 
 def folders_on_the_way(home: Path) -> set[str]:

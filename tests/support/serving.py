@@ -99,26 +99,37 @@ class RunningServer:
             raise
 
 
+def as_it_is(*words: str) -> list[str]:
+    return list(words)
+
+
 @pytest.fixture(scope="session")
 def start_server(
     artifact_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., RunningServer]]:
     """Start servers as `hsegap serve` does: ``start_server(page=False, HSEGAP_TOKEN="secret")``.
-    They end with the session at the latest.
+    They end with the session at the latest. A ``runner`` makes the server's command line another one that runs it.
     """
     from hsegap.service.launch import server_command, server_environment
 
     started: list[RunningServer] = []
     elsewhere = tmp_path_factory.mktemp("server")
 
-    def start(*, page: bool = False, wait: bool = True, artifact: Path | None = None, **settings: str) -> RunningServer:
+    def start(
+        *,
+        page: bool = False,
+        wait: bool = True,
+        artifact: Path | None = None,
+        runner: Callable[..., list[str]] = as_it_is,
+        **settings: str,
+    ) -> RunningServer:
         port = free_port()
         base = {key: value for key, value in os.environ.items() if not key.startswith("HSEGAP_")}
         environment = server_environment(artifact=artifact or artifact_folder, page=page, base=base)
         # Tests that stop or count describing processes want each description to be made.
         environment |= {"HSEGAP_REMEMBER_DESCRIPTIONS": "0"} | settings
         process = subprocess.Popen(
-            server_command(host="127.0.0.1", port=port),
+            runner(*server_command(host="127.0.0.1", port=port)),
             env=environment,
             cwd=elsewhere,
             stdout=subprocess.PIPE,

@@ -49,12 +49,15 @@ def why_not() -> str | None:
 def bare_environment(home: Path) -> dict[str, str]:
     """An environment with a home and a temporary folder of its own,
     in which nobody has told any library to be quiet.
+
+    Python writes no bytecode, which is not the program's doing, and reads the libraries' own: a folder of its own for
+    it would have every library compiled anew.
     """
-    for name in ("home", "tmp", "bytecode"):
+    for name in ("home", "tmp"):
         (home / name).mkdir(parents=True, exist_ok=True)
     dropped = ("HSEGAP_", "XDG_", "MPLCONFIGDIR")
     kept = {key: value for key, value in os.environ.items() if key not in TELLING and not key.startswith(dropped)}
-    places = {"HOME": str(home / "home"), "TMPDIR": str(home / "tmp"), "PYTHONPYCACHEPREFIX": str(home / "bytecode")}
+    places = {"HOME": str(home / "home"), "TMPDIR": str(home / "tmp"), "PYTHONDONTWRITEBYTECODE": "1"}
     return kept | places
 
 
@@ -78,11 +81,19 @@ class Seen:
         )
 
 
-def command(trace: Path, *words: object) -> list[str]:
-    """A command line that runs another one watched."""
+def command(trace: Path, *words: object, calls: str = CALLS, own_pid: bool = False) -> list[str]:
+    """A command line that runs another one watched.
+
+    Args:
+        trace: What strace is to write.
+        words: The other command.
+        calls: System calls that are told; the kernel lets all others pass at full speed.
+        own_pid: The started process is the other command; else it is strace, and the other one its child.
+    """
     if (reason := why_not()) is not None:
         pytest.skip(reason)
-    return ["strace", "-f", "-y", "-s", "300", "-e", f"trace={CALLS}", "-o", str(trace), *map(str, words)]
+    begin = ["strace", *(["-D"] if own_pid else []), "-f", "--seccomp-bpf", "-y", "-s", "300"]
+    return [*begin, "-e", f"trace={calls}", "-o", str(trace), *map(str, words)]
 
 
 def seen(trace: Path, cwd: Path) -> Seen:
@@ -124,15 +135,16 @@ class Touch(NamedTuple):
     changes: bool
 
 
-def touches(trace: Path, cwd: Path) -> list[Touch]:
+def touches(trace: Path, cwd: Path, *, after: int = 0) -> list[Touch]:
     """Every path that a program so much as looked for, whether it was there or not.
 
     Args:
         trace: What strace has written.
         cwd: Where the program was started.
+        after: Size of the trace when it became of interest, bytes.
     """
     found = []
-    for name, arguments, status in _calls(trace.read_text(errors="replace").splitlines()):
+    for name, arguments, status in _calls(trace.read_bytes()[after:].decode(errors="replace").splitlines()):
         if name == "connect":
             continue
         writes = bool(re.search(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC", arguments)) if "open" in name else name in CHANGING

@@ -10,7 +10,7 @@ import os
 import random
 import re
 import shutil
-import subprocess
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,41 +18,19 @@ import httpx
 import pytest
 
 from support import watched
-from support.processes import descendants, until
+from support.processes import until
 from support.ui_samples import ROCK_SALT, SILICON
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from support.serving import RunningServer
 
 API = "/ui/gradio_api"
 META = {"_type": "gradio.FileData"}
 #: Events by the queue and direct calls.
-EVENTS, CALLS = 300, 100
+EVENTS, CALLS = 600, 200
 NAMING = re.compile(r"victim|stolen|nowhere")
-
-
-@pytest.fixture
-def watching(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
-    """Have the system report what a process and those it starts do with files, from now on: gives the report's path."""
-    if (reason := watched.why_not()) is not None:
-        pytest.skip(reason)
-    begun: list[subprocess.Popen[bytes]] = []
-
-    def watch(pid: int) -> Path:
-        report = tmp_path / "report"
-        processes = [word for number in (pid, *descendants(pid)) for word in ("-p", str(number))]
-        command = ["strace", "-f", "-y", "-s", "300", "-e", "trace=%file,connect", "-o", str(report), *processes]
-        begun.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE))
-        assert begun[-1].stderr is not None
-        assert b"attached" in begun[-1].stderr.readline()
-        return report
-
-    yield watch
-    for process in begun:
-        process.terminate()
-        process.wait()
 
 
 def names(folder: Path, mine: str, port: int) -> list[str]:
@@ -150,22 +128,32 @@ def fuzzed(server: RunningServer, folder: Path, chooser: random.Random) -> set[i
 
 @pytest.mark.slow
 def test_random_values_touch_no_file_outside_the_upload_folder(
-    start_server: Callable[..., RunningServer], watching: Callable[[int], Path], tmp_path: Path
+    start_server: Callable[..., RunningServer], tmp_path: Path
 ) -> None:
     temporary, cache, folder = (tmp_path / name for name in ("temporary", "cache", "made"))
     for made in (temporary, cache, folder, folder / "victims"):
         made.mkdir()
     shutil.copy(__file__, folder / "victims" / "victim.py")
     (folder / "victim.cif").write_text(ROCK_SALT)
+    report = tmp_path / "report"
     server = start_server(
-        page=True, TMPDIR=str(temporary), XDG_CACHE_HOME=str(cache), HOME=str(tmp_path), HSEGAP_MAX_CONCURRENCY="16"
+        page=True,
+        runner=partial(watched.command, report, calls="%file,connect", own_pid=True),
+        TMPDIR=str(temporary),
+        XDG_CACHE_HOME=str(cache),
+        HOME=str(tmp_path),
+        HSEGAP_MAX_CONCURRENCY="16",
     )
     [uploads] = temporary.glob("hsegap-page-*")
-    report = watching(server.process.pid)
+    started = report.stat().st_size  # from now on
     codes = fuzzed(server, folder, random.Random(24))
     assert not {code for code in codes if code >= 500}, codes
     assert until(lambda: "mine.cif" in report.read_text(errors="replace"))  # the watch sees what is allowed, too
-    seen = [touch for touch in watched.touches(report, tmp_path) if not watched.HARMLESS.fullmatch(touch.path)]
+    seen = [
+        touch
+        for touch in watched.touches(report, tmp_path, after=started)
+        if not watched.HARMLESS.fullmatch(touch.path)
+    ]
     touched = {touch.path for touch in seen}
     assert not {path for path in touched if NAMING.search(path)}
     changed = {touch.path for touch in seen if touch.changes}

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import json
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -165,10 +166,10 @@ DRAWN = [
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("width", [360, 900, 1400])
-def test_no_interval_leaves_its_scale_and_no_two_names_collide(visit, width: int) -> None:
-    found = visit(width=width)
-    for gap, interval, alone in DRAWN:
+def test_no_interval_leaves_its_scale_and_no_two_names_collide(visit) -> None:
+    found = visit()
+    for width, (gap, interval, alone) in itertools.product((360, 900, 1400), DRAWN):
+        found.page.set_viewport_size({"width": width, "height": 1000})
         text = Description(text="x", origin="given" if alone else "none")
         made = answer_html(prediction(gap=gap, interval=interval, description=text, gap_without_text_ev=alone or gap))
         found.page.evaluate("(made) => { document.querySelector('#hs-answer').innerHTML = made; }", made)
