@@ -17,8 +17,8 @@ from hsegap.errors import Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from hsegap.formats import StructureFormat
     from hsegap.prediction.errors import Failure
-    from hsegap.prediction.schemas import StructureFormat
 
 Request = TypeVar("Request")
 

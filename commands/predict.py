@@ -20,7 +20,6 @@ from hsegap.commands.options import (
     JsonOption,
     SensitivityOption,
     check_stdin_once,
-    format_name,
 )
 from hsegap.commands.overview import Sort
 from hsegap.errors import Problem
@@ -28,8 +27,9 @@ from hsegap.errors import Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from hsegap.formats import StructureFormat
     from hsegap.prediction.predictor import Predictor
-    from hsegap.prediction.schemas import PredictRequest, StructureFormat
+    from hsegap.prediction.schemas import PredictRequest
     from hsegap.prediction.worker_start import Begun
 
 #: Files answered together; small enough that a long list shows its first answers soon.
@@ -65,44 +65,53 @@ class Shown:
         return self.verbose and self.sort is None and not (self.as_json or self.as_csv)
 
 
+TextOption = Annotated[
+    str | None,
+    typer.Option(
+        "--text", "-t", metavar="TEXT", help="Description of the crystal, used for every file.", show_default=False
+    ),
+]
+PbeGapOption = Annotated[
+    float | None,
+    typer.Option(
+        "--pbe-gap",
+        metavar="EV",
+        help="Known PBE (GGA) band gap in eV, 0 for a metal, used for every file.",
+        show_default=False,
+    ),
+]
+DescribeOption = Annotated[
+    bool, typer.Option("--describe", help="Generate the description from each structure (seconds per crystal).")
+]
+SortOption = Annotated[Sort | None, typer.Option("--sort", help="Sort by this; errors come last.", show_default=False)]
+DescendingOption = Annotated[bool, typer.Option("--descending", help="With --sort: the largest first.")]
+MinGapOption = Annotated[
+    float | None, typer.Option("--min-gap", metavar="EV", help="Leave out gaps below this.", show_default=False)
+]
+MaxGapOption = Annotated[
+    float | None, typer.Option("--max-gap", metavar="EV", help="Leave out gaps above this.", show_default=False)
+]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Show each answer at length, however many there are.")
+]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV with the columns of `hsegap score`.")]
+AtomsOption = Annotated[bool, typer.Option("--atoms/--no-atoms", help="With or without the per-atom values.")]
+
+
 def predict(
     files: Files,
     *,
-    text: Annotated[
-        str | None,
-        typer.Option(
-            "--text", "-t", metavar="TEXT", help="Description of the crystal, used for every file.", show_default=False
-        ),
-    ] = None,
-    pbe_gap: Annotated[
-        float | None,
-        typer.Option(
-            "--pbe-gap",
-            metavar="EV",
-            help="Known PBE (GGA) band gap in eV, 0 for a metal, used for every file.",
-            show_default=False,
-        ),
-    ] = None,
-    describe: Annotated[
-        bool,
-        typer.Option("--describe", help="Let the description be generated from each structure (seconds per crystal)."),
-    ] = False,
-    sort: Annotated[
-        Sort | None, typer.Option("--sort", help="Sort by this; errors come last.", show_default=False)
-    ] = None,
-    descending: Annotated[bool, typer.Option("--descending", help="With --sort: the largest first.")] = False,
-    min_gap: Annotated[
-        float | None, typer.Option("--min-gap", metavar="EV", help="Show no smaller gap than this.", show_default=False)
-    ] = None,
-    max_gap: Annotated[
-        float | None, typer.Option("--max-gap", metavar="EV", help="Show no larger gap than this.", show_default=False)
-    ] = None,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show each answer at length, however many there are.")
-    ] = False,
+    text: TextOption = None,
+    pbe_gap: PbeGapOption = None,
+    describe: DescribeOption = False,
+    sort: SortOption = None,
+    descending: DescendingOption = False,
+    min_gap: MinGapOption = None,
+    max_gap: MaxGapOption = None,
+    verbose: VerboseOption = False,
     json: JsonOption = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print CSV with the columns of `hsegap score`.")] = False,
-    atoms: Annotated[bool, typer.Option("--atoms/--no-atoms", help="With or without the per-atom values.")] = True,
+    csv: CsvOption = False,
+    atoms: AtomsOption = True,
     explain: ExplainOption = False,
     sensitivity: SensitivityOption = False,
     artifact: ArtifactOption = None,
@@ -137,7 +146,7 @@ def predict(
         shown=shown,
         report={"atoms": atoms, "explain": explain, "sensitivity": sensitivity},
         artifact=artifact,
-        file_format=format_name(format),
+        file_format=format,
     )
     raise typer.Exit(status)
 
@@ -192,22 +201,10 @@ def run(
     reader = early.reader()
 
     from hsegap.commands.overview import chosen
-    from hsegap.prediction.schemas import Known, PredictRequest
 
     # A table shows no atoms, so none are asked for where there will be one.
     atoms = report["atoms"] and (shown.as_json or shown.verbose or len(names) == 1)
-
-    def request(given: inputs.Named, structure: str) -> PredictRequest:
-        gap = given.pbe_gap_ev if pbe_gap_ev is None else pbe_gap_ev
-        return PredictRequest(
-            structure=structure,
-            format=file_format or given.format,
-            description=given.description if text is None else text,
-            describe=describe,
-            known=None if gap is None else Known(pbe_gap_ev=gap),
-            **{**report, "atoms": atoms},
-        )
-
+    request = _request_maker(text, pbe_gap_ev, file_format, describe=describe, **{**report, "atoms": atoms})
     entries: list[dict[str, Any]] = []
     with output.answers_only() as out:
         # A description takes seconds, so each structure is then shown as soon as it is done.
@@ -227,6 +224,25 @@ def run(
         if len(kept) < len(entries):
             output.note(f"{len(entries) - len(kept)} of {len(entries)} have gaps outside the bounds")
     return int(any("error" in entry for entry in entries))
+
+
+def _request_maker(
+    text: str | None, pbe_gap_ev: float | None, file_format: StructureFormat | None, **fields: bool
+) -> Callable[[inputs.Named, str], PredictRequest]:
+    """What makes a request of a structure; text, gap and format of the command go before those of a table."""
+    from hsegap.prediction.schemas import Known, PredictRequest
+
+    def request(given: inputs.Named, structure: str) -> PredictRequest:
+        gap = given.pbe_gap_ev if pbe_gap_ev is None else pbe_gap_ev
+        return PredictRequest(
+            structure=structure,
+            format=file_format or given.format,
+            description=given.description if text is None else text,
+            known=None if gap is None else Known(pbe_gap_ev=gap),
+            **fields,
+        )
+
+    return request
 
 
 def _show(entries: list[dict[str, Any]], shown: Shown, *, out: TextIO, at_length: bool) -> None:

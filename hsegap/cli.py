@@ -63,7 +63,7 @@ def print_version(value: bool) -> None:
 def main(
     *,
     version: Annotated[  # noqa: ARG001 - its callback has done its work
-        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """HSE06 band gaps of crystals in milliseconds, from a structure and a text description.

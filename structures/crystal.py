@@ -53,12 +53,9 @@ class Crystal:
     @property
     def formula(self) -> str:
         """Reduced formula, as pymatgen orders it (``GaAs``, ``SrTiO3``)."""
-        from pymatgen.core import Composition
+        from hsegap.structures.formula import reduced_formula
 
-        counts: dict[str, int] = {}
-        for symbol in self.symbols:
-            counts[symbol] = counts.get(symbol, 0) + 1
-        return Composition(counts).reduced_formula
+        return reduced_formula(self.symbols)
 
     def to_pymatgen(self) -> Structure:
         """The same crystal as a pymatgen ``Structure`` (fractional coordinates untouched)."""

@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hsegap.formats import FORMATS
 from hsegap.structures.crystal import Crystal, Notice
 from hsegap.structures.errors import StructureError
 from hsegap.structures.json_formats import find_format, load_json
@@ -27,8 +28,6 @@ _READERS = {
     "pymatgen": ("json_formats", "parse_pymatgen"),
     "jarvis": ("json_formats", "parse_jarvis"),
 }
-#: Names of the formats that can be read.
-FORMATS = tuple(_READERS)
 #: Formats that are only recognised, never asked for.
 _RECOGNISED = {"pdb": ("other_formats", "parse_pdb")}
 #: The names people know them by, for messages.
@@ -75,7 +74,7 @@ def read(
 
     Args:
         source: A :class:`~pathlib.Path` is a file to open; a ``str`` is the text of a file, never its name.
-        format: One of :data:`FORMATS`; found from the content, then the file's suffix, if not given.
+        format: One of :data:`hsegap.formats.FORMATS`; found from the content, then the file's suffix, if not given.
         max_bytes: Refuse a larger file.
         max_atoms: Refuse a cell with more atoms; None for no limit.
 
