@@ -1,4 +1,4 @@
-# hsegap's front door. `make serve` and `make test` need Debian (or a relative), Python 3.11 and make; the rest is installed into ./.venv.
+# hsegap's entry point. `make serve` and `make test` need Debian (or a relative), Python 3.11 and make; the rest is installed into ./.venv.
 #
 #   make serve    core and description generator into ./.venv, then the page and the API on http://127.0.0.1:3000
 #   make test     every extra into ./.venv (upgrading what `make serve` left there), then the tests, JOBS files at once

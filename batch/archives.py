@@ -127,15 +127,10 @@ def _zip(stream: BinaryIO, name: str, wanted: re.Pattern[str], budget: int) -> G
         for info in archive.infolist():
             if info.is_dir():
                 continue
-            problem = _unsafe(info.filename, linked=(info.external_attr >> 16) & 0o170000 == 0o120000)
-            if problem is None and not _is_wanted(info.filename, wanted):
-                yield None
-                continue
-            if problem is None and info.file_size > MAX_BYTES:
-                message = f"The member {info.filename} is longer than {MAX_BYTES} bytes."
-                problem = Problem("payload_too_large", message, "Give one structure per file, in its primitive cell.")
-            if problem is not None:
-                yield info.filename, problem
+            linked = (info.external_attr >> 16) & 0o170000 == 0o120000
+            found = _screened(info.filename, info.file_size, wanted, linked=linked)
+            if found is not True:
+                yield (info.filename, found) if isinstance(found, Problem) else None
                 continue
             try:
                 with archive.open(info) as member:
@@ -206,19 +201,26 @@ def _tar(stream: BinaryIO, name: str, wanted: re.Pattern[str], budget: int) -> G
             archive.members = []  # type: ignore[attr-defined]  # the attribute is there, the stubs do not have it
             if info.isdir():
                 continue
-            problem = _unsafe(info.name, linked=not info.isreg())
-            if problem is None and not _is_wanted(info.name, wanted):
-                yield None
-                continue
-            if problem is None and info.size > MAX_BYTES:
-                message = f"The member {_printable(info.name)} is longer than {MAX_BYTES} bytes."
-                problem = Problem("payload_too_large", message, "Give one structure per file, in its primitive cell.")
-            if problem is not None:
-                yield info.name, problem
+            found = _screened(info.name, info.size, wanted, linked=not info.isreg())
+            if found is not True:
+                yield (info.name, found) if isinstance(found, Problem) else None
                 continue
             member = archive.extractfile(info)
             if member is not None:
                 yield info.name, structure_text(cast("BinaryIO", member), f"{name}!{_printable(info.name)}")
+
+
+def _screened(name: str, size: int, wanted: re.Pattern[str], *, linked: bool) -> Problem | bool:
+    """Whether a member is read; False: it is no structure by its name; a problem: it is refused."""
+    problem = _unsafe(name, linked=linked)
+    if problem is not None:
+        return problem
+    if not _is_wanted(name, wanted):
+        return False
+    if size > MAX_BYTES:
+        message = f"The member {_printable(name)} is longer than {MAX_BYTES} bytes."
+        return Problem("payload_too_large", message, "Give one structure per file, in its primitive cell.")
+    return True
 
 
 def _is_wanted(label: str, wanted: re.Pattern[str]) -> bool:

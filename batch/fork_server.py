@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from hsegap.batch import wire
 from hsegap.batch.problems import ScoringError
-from hsegap.children import python_path
+from hsegap.children import ONE_THREAD, python_path
 from hsegap.quiet import QUIET
 
 if TYPE_CHECKING:
@@ -107,16 +107,9 @@ class ForkServer:
 
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
-        environment = {**QUIET, **os.environ}
-        environment.update(
-            # One thread each: with several, workers take each other's cores, and a fork would lose a pool's threads.
-            OMP_NUM_THREADS="1",
-            OPENBLAS_NUM_THREADS="1",
-            MKL_NUM_THREADS="1",
-            OMP_WAIT_POLICY="PASSIVE",
-            TOKENIZERS_PARALLELISM="false",
-            PYTHONPATH=python_path(),
-        )
+        # A fork would lose a pool's threads.
+        fixed = {**ONE_THREAD, "TOKENIZERS_PARALLELISM": "false", "PYTHONPATH": python_path()}
+        environment = {**QUIET, **os.environ, **fixed}
         with theirs:
             self._process = subprocess.Popen(
                 # -P: the working directory must not be able to put a module in front of ours.

@@ -39,6 +39,9 @@ TRIES = 2
 MOST_DEATHS = 8
 #: Batches begun before the oldest unfinished one is done, per worker. Bounds what waits for its turn in the output.
 AHEAD = 8
+#: Inputs given to a worker at once. With whole batches one worker would finish its last batch while the others have
+#: nothing left, and the output would wait for the slowest.
+PART = 16
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class PoolOptions:
         describe: Generate a description where none is given.
         atoms: Per-atom maps too.
         texts: Whether texts are to be expected, so that the encoder is loaded before workers are made.
+        neighbours: Whether rows name the nearest training crystals.
         deadline_s: Longest reading one structure may take.
         describe_deadline_s: Longest describing one structure may take.
         worker_memory_bytes: Address space of a reading process; None takes the default.
@@ -59,6 +63,7 @@ class PoolOptions:
     describe: bool = False
     atoms: bool = False
     texts: bool = True
+    neighbours: bool = True
     deadline_s: float = 10.0
     describe_deadline_s: float = 60.0
     worker_memory_bytes: int | None = None
@@ -100,6 +105,7 @@ class Pool:
                 "sha256": artifact.sha256,
                 "texts": options.texts or options.describe or artifact.manifest.config.get("no_text") == "encode_empty",
                 "options": {
+                    "neighbours": options.neighbours,
                     "deadline_s": options.deadline_s,
                     "describe_deadline_s": options.describe_deadline_s,
                     "worker_memory_bytes": options.worker_memory_bytes,
@@ -128,11 +134,7 @@ class Pool:
         with selectors.DefaultSelector() as selector:
             while True:
                 # The batch after the ones in work is read while they are in work.
-                while (
-                    not exhausted
-                    and len(waiting) <= self.options.workers - len(self._busy)
-                    and self._may_begin(unfinished)
-                ):
+                while not exhausted and len(waiting) < self.options.workers and self._may_begin(unfinished):
                     batch = next(batches, None)
                     if batch is None:
                         exhausted = True
@@ -142,19 +144,23 @@ class Pool:
                         yield self._scored(assembly)
                         continue
                     unfinished[batch.number] = assembly
-                    waiting.append(
-                        _Job(assembly, [place for place, answer in enumerate(assembly.answers) if answer is None])
-                    )
-                while waiting and len(self._busy) < self.options.workers:
-                    self._give(waiting.popleft(), selector, waiting)
+                    waiting.extend(_jobs(assembly))
+                self._keep_busy(selector, waiting)
                 if not self._busy:
                     if exhausted and not waiting:
                         return
                     continue
-                for assembly in self._collect(selector, waiting):
-                    if not assembly.missing:
-                        del unfinished[assembly.batch.number]
+                changed = self._collect(selector, waiting)
+                # Before the rows are written, which takes a while.
+                self._keep_busy(selector, waiting)
+                for assembly in changed:
+                    # Two parts of a batch may have ended at the same moment.
+                    if not assembly.missing and unfinished.pop(assembly.batch.number, None) is not None:
                         yield self._scored(assembly)
+
+    def _keep_busy(self, selector: selectors.BaseSelector, waiting: deque[_Job]) -> None:
+        while waiting and len(self._busy) < self.options.workers:
+            self._give(waiting.popleft(), selector, waiting)
 
     def _may_begin(self, unfinished: dict[int, _Assembly]) -> bool:
         return not unfinished or max(unfinished) - min(unfinished) < AHEAD * self.options.workers
@@ -279,3 +285,10 @@ def _assembly(batch: Batch) -> _Assembly:
     """A batch before its first answer: inputs that are known to be broken have theirs already."""
     answers = [item.problem.entry() if item.problem is not None else None for item in batch.items]
     return _Assembly(batch, answers, missing=answers.count(None))
+
+
+def _jobs(assembly: _Assembly) -> Iterator[_Job]:
+    """A batch in parts, without the inputs that have their answers."""
+    places = [place for place, answer in enumerate(assembly.answers) if answer is None]
+    for first in range(0, len(places), PART):
+        yield _Job(assembly, places[first : first + PART])

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hsegap.batch.batches import Batch, Scored
     from hsegap.batch.output import Output
     from hsegap.batch.tally import Tally
+    from hsegap.batch.target import Kind
 
 Engine = Literal["local", "ray"]
 #: Exit statuses: every row is ok; some rows are errors, or the run could not start or go on.
@@ -140,7 +141,10 @@ def score(options: ScoreOptions, *, stdout: TextIO | None = None, stderr: TextIO
         listeners.append(progress.note)
         batches = output.remaining(batched(inputs, size=size), force=options.force)
         stopped = _run(
-            _engine(options, artifact, stack)(batches), output, progress.advance, fail_fast=options.fail_fast
+            _engine(options, artifact, stack, kind=target.kind)(batches),
+            output,
+            progress.advance,
+            fail_fast=options.fail_fast,
         )
         if not tally.rows and stopped is None:
             hint = "Check the path; a folder is searched for .cif, .vasp, POSCAR*, .xyz and .json files."
@@ -174,14 +178,20 @@ def _run(
 
 
 def _engine(
-    options: ScoreOptions, artifact: Artifact, stack: ExitStack
+    options: ScoreOptions, artifact: Artifact, stack: ExitStack, *, kind: Kind
 ) -> Callable[[Iterator[Batch]], Iterator[Scored]]:
     """What turns batches into rows."""
     texts = not options.without_text and (
         options.descriptions is not None or any(name == "-" or is_table(name) for name in options.inputs)
     )
     workers = options.workers or usable_processors()
-    pool = PoolOptions(workers=workers, describe=options.describe, atoms=options.atoms, texts=texts)
+    pool = PoolOptions(
+        workers=workers,
+        describe=options.describe,
+        atoms=options.atoms,
+        texts=texts,
+        neighbours=kind == "jsonl",  # the others have no column for them
+    )
     if options.engine == "ray":
         from hsegap.batch.ray_engine import RayEngine
 

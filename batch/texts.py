@@ -22,6 +22,7 @@ from hsegap.prediction.predictor import Predictor
 
 if TYPE_CHECKING:
     from hsegap.artifact.artifact import Artifact
+    from hsegap.prediction.nearest import Known
     from hsegap.text import TextEncoder
 
 #: Memory for vectors of texts, bytes; 40 000 texts at a width of 384. Pages are taken as they are first written.
@@ -101,10 +102,17 @@ class RememberingEncoder:
 
 
 class SharedTexts(Loaded):
-    """Network and encoder with a memory for texts that outlives a batch and is shared between processes."""
+    """Network and encoder with a memory for texts that outlives a batch and is shared between processes.
 
-    def __init__(self, artifact: Artifact, *, threads: int = 1) -> None:
+    Args:
+        artifact: A checked artifact.
+        threads: Crystals and texts computed at the same time.
+        neighbours: Whether the nearest training crystals are wanted.
+    """
+
+    def __init__(self, artifact: Artifact, *, threads: int = 1, neighbours: bool = True) -> None:
         super().__init__(artifact, threads=threads)
+        self._neighbours = neighbours
         self.vectors = VectorTable(artifact.manifest.text_encoder.width)
 
     def encoder(self) -> TextEncoder:
@@ -116,11 +124,22 @@ class SharedTexts(Loaded):
             return encoder
         return cast("TextEncoder", RememberingEncoder(encoder, self.vectors))
 
+    def known(self) -> Known | None:
+        """The table of training crystals, loaded once; None where no neighbours are wanted."""
+        return super().known() if self._neighbours else None
+
 
 class ScoringPredictor(Predictor):
-    """The predictor with memories for texts, shared between processes, and for descriptions, kept between runs."""
+    """The predictor with memories for texts, shared between processes, and for descriptions, kept between runs.
 
-    def __init__(self, artifact: Artifact, *, threads: int = 1, **options: Any) -> None:
-        super().__init__(
-            artifact, **{"remember_descriptions": True, **options}, loaded=SharedTexts(artifact, threads=threads)
-        )
+    Args:
+        artifact: A checked artifact.
+        threads: Crystals and texts computed at the same time.
+        neighbours: Whether the nearest training crystals are wanted; rows without a column for them are a tenth
+            cheaper.
+        options: As for :class:`hsegap.prediction.predictor.Predictor`.
+    """
+
+    def __init__(self, artifact: Artifact, *, threads: int = 1, neighbours: bool = True, **options: Any) -> None:
+        loaded = SharedTexts(artifact, threads=threads, neighbours=neighbours)
+        super().__init__(artifact, **{"remember_descriptions": True, **options}, loaded=loaded)

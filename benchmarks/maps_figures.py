@@ -62,13 +62,8 @@ def _areas(records: Sequence[dict[str, Any]], by: str, way: str, name: str) -> t
     return own / best, (own - random) / (best - random)
 
 
-def report(found: dict[str, Any]) -> str:
-    """All tables.
-
-    Args:
-        found: What :mod:`benchmarks.maps` gathered.
-    """
-    records, ionic = found["crystals"], found["ionic"]
+def _correlation_table(records: Sequence[dict[str, Any]], names: Sequence[str]) -> list[str]:
+    """How each map goes with what the network does, in Markdown."""
     lines = [
         "## Maps",
         (
@@ -84,12 +79,15 @@ def report(found: dict[str, Any]) -> str:
         "| map | element's mean | mean training crystal | text withheld | substituted | moved |",
         "|---|---|---|---|---|---|",
     ]
-    names = [name for name in LABELS if any(name in record["maps"] for record in records)]
     for name in names:
         columns = _correlations(records, name)
         lines.append(f"| {LABELS[name]} | " + " | ".join(_mean(values) for values in columns.values()) + " |")
-    lines += [
-        "",
+    return lines
+
+
+def _area_table(records: Sequence[dict[str, Any]], names: Sequence[str]) -> list[str]:
+    """Areas of deletion and insertion curves, in Markdown."""
+    lines = [
         (
             "Area of deletion and insertion curves as a share of the best order's (in brackets the share of the way "
             "from random orders to it), atoms replaced by their element's mean and by the mean training crystal's."
@@ -104,6 +102,18 @@ def report(found: dict[str, Any]) -> str:
             share, above = _areas(records, by, way, name)
             cells.append(f"{share:.2f} ({above:.2f})")
         lines.append(f"| {LABELS.get(name, name)} | {' | '.join(cells)} |")
+    return lines
+
+
+def report(found: dict[str, Any]) -> str:
+    """All tables.
+
+    Args:
+        found: What :mod:`benchmarks.maps` gathered.
+    """
+    records, ionic = found["crystals"], found["ionic"]
+    names = [name for name in LABELS if any(name in record["maps"] for record in records)]
+    lines = [*_correlation_table(records, names), "", *_area_table(records, names)]
     shuffled = found["shuffled"]
     lines += [
         "",

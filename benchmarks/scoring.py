@@ -90,16 +90,22 @@ class Run:
     memory: list[tuple[float, float]]
 
 
-def score(folder: Path, *arguments: object, every_s: float = 0.5) -> Run:
-    """Run the command."""
+def score(folder: Path, *arguments: object, every_s: float | None = 0.5) -> Run:
+    """Run the command.
+
+    Args:
+        folder: Where.
+        arguments: Of `hsegap score`.
+        every_s: How often its memory is looked at, which takes a tenth of two cores; None where only time counts.
+    """
     started = time.perf_counter()
     process = subprocess.Popen(
         [COMMAND, "score", *map(str, arguments), "--force", "--quiet"], cwd=folder, start_new_session=True
     )
     memory = []
     while True:
-        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-        if pid:
+        pid, status, usage = os.wait4(process.pid, 0 if every_s is None else os.WNOHANG)
+        if pid or every_s is None:
             break
         memory.append((time.perf_counter() - started, pss_mb(process.pid)))
         time.sleep(every_s)

@@ -40,13 +40,15 @@ def ablate(
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Runs side by side, one thread each: one per core.", show_default=False),
+        typer.Option(
+            metavar="N", min=1, help="Parallel runs, one thread each; default: one per core.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Train the variants of the network and compare them.
 
     Baseline, + residual scaling, + dynamic gating, + both, and the five late fusions, each with every seed. Needs the
-    extra `train`. Started again, it goes on where it stopped. Writes ablation.csv, ablation.md and ablation.png.
+    extra `train`. Run again, it continues where it stopped. Writes ablation.csv, ablation.md and ablation.png.
 
     \b
     Examples:
@@ -86,7 +88,7 @@ def run(config: Path, *, out: Path, seeds: Sequence[int], only: Sequence[str], j
         output.note(f"hsegap: {error}")
         return output.status_of(error)
     except KeyboardInterrupt:
-        output.note("stopped; the same command goes on from here")
+        output.note("stopped; run the same command again to continue")
         return 1
     if results:
         paths = [*write_tables(results, out), plot(results, out / "ablation.png")]

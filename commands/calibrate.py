@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from hsegap.commands import output
-from hsegap.commands.options import split_paths
+from hsegap.commands.options import RewrittenOption, split_paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,54 +24,54 @@ if TYPE_CHECKING:
     from hsegap.prediction.predictor import Predictor
 
 
-def calibrate(
-    artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="Artifact to calibrate.", show_default=False)],
-    *,
-    rows: Annotated[
-        list[str],
-        typer.Option(
-            metavar="FILES",
-            help="Validation rows with and without a gap; commas between, repeatable.",
-            show_default=False,
-        ),
-    ],
-    train: Annotated[
-        list[str], typer.Option(metavar="FILES", help="The rows that the network was trained on.", show_default=False)
-    ],
-    residuals: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="CSV",
-            help="Held-out predictions of training rows: id, target, prediction, prediction_without_text.",
-            show_default=False,
-        ),
-    ] = None,
-    like: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="ARTIFACT",
-            help="Without held-out predictions: expect the errors that this artifact, trained on the same rows, "
-            "expects.",
-            show_default=False,
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", "-o", metavar="FOLDER", help="Write here; left out: the artifact itself.", show_default=False
-        ),
-    ] = None,
-    coverage: Annotated[float, typer.Option(min=0.5, max=0.99, help="Share of gaps inside the intervals.")] = 0.9,
-    train_rows: Annotated[
-        int, typer.Option(metavar="N", min=100, help="Most training rows that are looked at.")
-    ] = 3000,
-    cache_dir: Annotated[Path, typer.Option(metavar="FOLDER", help="Encoded texts, shared with training.")] = Path(
-        ".cache"
+ArtifactArgument = Annotated[
+    Path, typer.Argument(metavar="ARTIFACT", help="Artifact to calibrate.", show_default=False)
+]
+RowsOption = Annotated[
+    list[str],
+    typer.Option(
+        metavar="FILES", help="Validation rows with and without a gap; commas between, repeatable.", show_default=False
     ),
-) -> None:
-    """Give an artifact its intervals, warning limits, metal threshold and table of training crystals.
+]
+TrainOption = Annotated[
+    list[str], typer.Option(metavar="FILES", help="The rows that the network was trained on.", show_default=False)
+]
+ResidualsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="CSV",
+        help="Held-out predictions of training rows: id, target, prediction, prediction_without_text.",
+        show_default=False,
+    ),
+]
+LikeOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="ARTIFACT",
+        help="Without held-out predictions: assume the errors that this artifact, trained on the same rows, assumes.",
+        show_default=False,
+    ),
+]
+CoverageOption = Annotated[float, typer.Option(min=0.5, max=0.99, help="Share of gaps inside the intervals.")]
+TrainRowsOption = Annotated[int, typer.Option(metavar="N", min=100, help="Use at most N training rows.")]
+CacheOption = Annotated[Path, typer.Option(metavar="FOLDER", help="Encoded texts, shared with training.")]
 
-    And the reference that the atoms' contributions are counted from.
+
+def calibrate(
+    artifact: ArtifactArgument,
+    *,
+    rows: RowsOption,
+    train: TrainOption,
+    residuals: ResidualsOption = None,
+    like: LikeOption = None,
+    out: RewrittenOption = None,
+    coverage: CoverageOption = 0.9,
+    train_rows: TrainRowsOption = 3000,
+    cache_dir: CacheOption = Path(".cache"),
+) -> None:
+    """Give an artifact its intervals, warning limits, metal threshold, reference and table of training crystals.
+
+    The reference is what the atoms' contributions are counted from.
 
     Intervals are split-conformal. Validation rows of one half choose, those of the other calibrate; test rows have no
     place here. docs/uncertainty.md says how.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hsegap.commands import output
-from hsegap.commands.options import split_paths
+from hsegap.commands.options import RewrittenOption, split_paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,12 +39,7 @@ def card(
     docs: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the card here as well, for the docs.", show_default=False)
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", "-o", metavar="FOLDER", help="Write here; left out: the artifact itself.", show_default=False
-        ),
-    ] = None,
+    out: RewrittenOption = None,
 ) -> None:
     """Write an artifact's model card from what was measured.
 

@@ -27,7 +27,7 @@ def data(
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FOLDER", help="Rows go here, as training, validation and test.")
     ] = Path("data"),
-    store: Annotated[Path, typer.Option(metavar="FOLDER", help="Keeps what was downloaded.")] = Path(".cache/jarvis"),
+    store: Annotated[Path, typer.Option(metavar="FOLDER", help="Cache of downloaded files.")] = Path(".cache/jarvis"),
     folder: Annotated[
         Path | None,
         typer.Option(metavar="ROOT", help="Write the CrysMMNet layout of CIF files as well.", show_default=False),
@@ -38,8 +38,8 @@ def data(
 ) -> None:
     """Fetch a public set of computed gaps to train on.
 
-    Needs a network, once. Started again, it goes on where it stopped. Crystals of one formula stay in one of the three
-    files.
+    Needs internet access, once. Run again, it continues where it stopped. Crystals of one formula stay in one of the
+    three files.
 
     \b
     Examples:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from hsegap.commands import inputs, output
-from hsegap.commands.options import Files, FormatOption, JsonOption, check_stdin_once, format_name
+from hsegap.commands.options import Files, FormatOption, JsonOption, check_stdin_once
 from hsegap.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from hsegap.prediction.schemas import StructureFormat
+    from hsegap.formats import StructureFormat
 
 
 def describe(
@@ -33,7 +33,7 @@ def describe(
       hsegap describe examples/*.cif --json
     """
     check_stdin_once(files)
-    raise typer.Exit(run(files, as_json=json, file_format=format_name(format)))
+    raise typer.Exit(run(files, as_json=json, file_format=format))
 
 
 def run(names: Sequence[str], *, as_json: bool, file_format: StructureFormat | None) -> int:

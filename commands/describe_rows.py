@@ -41,14 +41,14 @@ def describe_rows(
         typer.Option(metavar="COLUMN", help="Only rows whose gap in this column is below 0.05 eV.", show_default=False),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Processes; default: one a processor.")
+        int | None, typer.Option(metavar="N", min=1, help="Processes; default: one per processor.")
     ] = None,
 ) -> None:
-    """Describe rows to learn from that have no description.
+    """Describe training rows that have no description.
 
-    All rows are written, in their order. Where nearly every crystal that is described has a gap, a network learns that
-    a description means a gap; --zero describes crystals without one. What was described before is remembered, so an
-    interrupted run goes on when it is started again.
+    All rows are written, in the same order. Where nearly all described crystals have a gap, a network learns that a
+    description means a gap; --zero describes crystals without one. Finished descriptions are kept: an interrupted run
+    continues when it is started again.
 
     \b
     Examples:

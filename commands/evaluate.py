@@ -22,7 +22,7 @@ def evaluate(
         list[Path],
         typer.Argument(
             metavar="FILE",
-            help="A .jsonl or .jsonl.gz file with one crystal a line: cif, description, hse_gap_ev.",
+            help="A .jsonl or .jsonl.gz file with one crystal per line: cif, description, hse_gap_ev.",
             show_default=False,
         ),
     ],
@@ -61,8 +61,8 @@ def evaluate(
     """Compare predictions with known gaps.
 
     Prints mean and median absolute errors with and without the descriptions, beside those of predicting the mean;
-    coverage and width of the intervals by chemistry and gap; how well metals are told; how often there are warnings.
-    --out writes what `hsegap card` reads.
+    coverage and width of the intervals by chemistry and gap; how well metals are recognised; how often there are
+    warnings. --out writes what `hsegap card` reads.
 
     \b
     Examples:

@@ -57,7 +57,7 @@ TextEncoderOption = Annotated[
 SettingsOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Configuration the checkpoint does not hold; repeatable.", show_default=False
+        "--set", metavar="KEY=VALUE", help="Configuration that the checkpoint lacks; repeatable.", show_default=False
     ),
 ]
 NameOption = Annotated[
@@ -74,7 +74,8 @@ GoldenOption = Annotated[
     Path | None,
     typer.Option(
         metavar="FOLDER",
-        help="CIF files whose predictions are stored and checked ever after; the examples.",
+        help="CIF files whose predictions are stored in the artifact and checked by `hsegap verify`; "
+        "default: the examples.",
         show_default=False,
     ),
 ]
@@ -85,13 +86,18 @@ PoolingOption = Annotated[
     str | None,
     typer.Option(
         metavar="mean|cls",
-        help="The text's vector; as trained, or cls for a stranger's checkpoint.",
+        help="Pooling of the text's vectors; default: as trained, cls for checkpoints of other programs.",
         show_default=False,
     ),
 ]
 MaxTokensOption = Annotated[
     int | None,
-    typer.Option(metavar="N", min=3, help="Longest text; as trained, or 512 for a stranger's.", show_default=False),
+    typer.Option(
+        metavar="N",
+        min=3,
+        help="Longest text; default: as trained, 512 for checkpoints of other programs.",
+        show_default=False,
+    ),
 ]
 TableOption = Annotated[
     Path | None,
@@ -114,7 +120,7 @@ def export(
     pooling: PoolingOption = None,
     max_tokens: MaxTokensOption = None,
     table: TableOption = None,
-    cache_dir: Annotated[Path, typer.Option(metavar="FOLDER", help="Keeps exported text encoders.")] = Path(
+    cache_dir: Annotated[Path, typer.Option(metavar="FOLDER", help="Cache of exported text encoders.")] = Path(
         ".cache/text_encoder"
     ),
 ) -> None:
@@ -179,14 +185,7 @@ def run(
         Exit status: 0 if the artifact was written and gives here what the network gave, else 1.
     """
     golden = golden or Path(__file__).resolve().parents[1] / "examples"
-    # What costs nothing to check comes first: torch takes seconds, descriptions take minutes.
-    if not any(golden.glob("*.cif")):
-        output.note(f"hsegap: {golden} holds no CIF files. Name a folder of crystals with --golden.")
-        return 1
-    if not checkpoint.is_file():
-        output.note(f"hsegap: There is no file {checkpoint}.")
-        return 1
-    if output.training_is_missing("exporting"):
+    if not _can_begin(checkpoint, golden):
         return 1
     from hsegap.export.build import ArtifactFacts, build_artifact
     from hsegap.export.golden import golden_inputs
@@ -219,6 +218,20 @@ def run(
     from hsegap.commands import verify
 
     return verify.run(folder, as_json=False)
+
+
+def _can_begin(checkpoint: Path, golden: Path) -> bool:
+    """Whether there is something to export, and to try it on; says what is missing.
+
+    What costs nothing to check comes first: torch takes seconds, descriptions take minutes.
+    """
+    if not any(golden.glob("*.cif")):
+        output.note(f"hsegap: {golden} holds no CIF files. Name a folder of crystals with --golden.")
+        return False
+    if not checkpoint.is_file():
+        output.note(f"hsegap: There is no file {checkpoint}.")
+        return False
+    return not output.training_is_missing("exporting")
 
 
 def _encoder(wish: EncoderWish, checkpoint: Path, cache_dir: Path) -> Path:

@@ -17,8 +17,8 @@ from hsegap.errors import Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from hsegap.formats import StructureFormat
     from hsegap.prediction.errors import Failure
-    from hsegap.prediction.schemas import StructureFormat
 
 Request = TypeVar("Request")
 
@@ -60,6 +60,8 @@ def named(names: Iterable[str]) -> Iterator[Named]:
 
 def _holds_several(name: str) -> bool:
     """Whether a name stands for what is in it."""
+    if name.endswith(".cif") and os.path.isfile(name):  # noqa: PTH113 - pathlib raises on a name that is too long
+        return False  # the most frequent name, answered without importing what reads archives and tables
     from hsegap.batch.archives import is_archive
     from hsegap.batch.remote import is_address
     from hsegap.batch.sources import is_pattern

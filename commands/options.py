@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from hsegap.prediction.schemas import StructureFormat
-
-
-class Format(StrEnum):
-    """File formats a structure is read from."""
-
-    cif = "cif"
-    poscar = "poscar"
-    xyz = "xyz"
-    pymatgen = "pymatgen"
-    jarvis = "jarvis"
-
+from hsegap.formats import StructureFormat
 
 Files = Annotated[
     list[str],
@@ -41,11 +28,17 @@ ArtifactOption = Annotated[
         show_default=False,
     ),
 ]
+RewrittenOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", "-o", metavar="FOLDER", help="Write here; left out: the artifact itself.", show_default=False
+    ),
+]
 FormatOption = Annotated[
-    Format | None,
+    StructureFormat | None,
     typer.Option(
         "--format",
-        help="Read every file as this format instead of telling it from name and content.",
+        help="Read every file as this format instead of detecting it from name and content.",
         show_default=False,
     ),
 ]
@@ -58,11 +51,6 @@ SensitivityOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON value on standard output and nothing else there.")
 ]
-
-
-def format_name(chosen: Format | None) -> StructureFormat | None:
-    """The plain name of a chosen format, as requests carry it."""
-    return None if chosen is None else chosen.value
 
 
 def check_stdin_once(files: list[str]) -> None:

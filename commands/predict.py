@@ -20,7 +20,6 @@ from hsegap.commands.options import (
     JsonOption,
     SensitivityOption,
     check_stdin_once,
-    format_name,
 )
 from hsegap.commands.overview import Sort
 from hsegap.errors import Problem
@@ -28,8 +27,9 @@ from hsegap.errors import Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from hsegap.formats import StructureFormat
     from hsegap.prediction.predictor import Predictor
-    from hsegap.prediction.schemas import PredictRequest, StructureFormat
+    from hsegap.prediction.schemas import PredictRequest
     from hsegap.prediction.worker_start import Begun
 
 #: Files answered together; small enough that a long list shows its first answers soon.
@@ -65,44 +65,53 @@ class Shown:
         return self.verbose and self.sort is None and not (self.as_json or self.as_csv)
 
 
+TextOption = Annotated[
+    str | None,
+    typer.Option(
+        "--text", "-t", metavar="TEXT", help="Description of the crystal, used for every file.", show_default=False
+    ),
+]
+PbeGapOption = Annotated[
+    float | None,
+    typer.Option(
+        "--pbe-gap",
+        metavar="EV",
+        help="Known PBE (GGA) band gap in eV, 0 for a metal, used for every file.",
+        show_default=False,
+    ),
+]
+DescribeOption = Annotated[
+    bool, typer.Option("--describe", help="Generate the description from each structure (seconds per crystal).")
+]
+SortOption = Annotated[Sort | None, typer.Option("--sort", help="Sort by this; errors come last.", show_default=False)]
+DescendingOption = Annotated[bool, typer.Option("--descending", help="With --sort: the largest first.")]
+MinGapOption = Annotated[
+    float | None, typer.Option("--min-gap", metavar="EV", help="Leave out gaps below this.", show_default=False)
+]
+MaxGapOption = Annotated[
+    float | None, typer.Option("--max-gap", metavar="EV", help="Leave out gaps above this.", show_default=False)
+]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Show each answer at length, however many there are.")
+]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV with the columns of `hsegap score`.")]
+AtomsOption = Annotated[bool, typer.Option("--atoms/--no-atoms", help="With or without the per-atom values.")]
+
+
 def predict(
     files: Files,
     *,
-    text: Annotated[
-        str | None,
-        typer.Option(
-            "--text", "-t", metavar="TEXT", help="Description of the crystal, used for every file.", show_default=False
-        ),
-    ] = None,
-    pbe_gap: Annotated[
-        float | None,
-        typer.Option(
-            "--pbe-gap",
-            metavar="EV",
-            help="Known PBE (GGA) band gap in eV, 0 for a metal, used for every file.",
-            show_default=False,
-        ),
-    ] = None,
-    describe: Annotated[
-        bool,
-        typer.Option("--describe", help="Let the description be generated from each structure (seconds per crystal)."),
-    ] = False,
-    sort: Annotated[
-        Sort | None, typer.Option("--sort", help="Sort by this; errors come last.", show_default=False)
-    ] = None,
-    descending: Annotated[bool, typer.Option("--descending", help="With --sort: the largest first.")] = False,
-    min_gap: Annotated[
-        float | None, typer.Option("--min-gap", metavar="EV", help="Show no smaller gap than this.", show_default=False)
-    ] = None,
-    max_gap: Annotated[
-        float | None, typer.Option("--max-gap", metavar="EV", help="Show no larger gap than this.", show_default=False)
-    ] = None,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show each answer at length, however many there are.")
-    ] = False,
+    text: TextOption = None,
+    pbe_gap: PbeGapOption = None,
+    describe: DescribeOption = False,
+    sort: SortOption = None,
+    descending: DescendingOption = False,
+    min_gap: MinGapOption = None,
+    max_gap: MaxGapOption = None,
+    verbose: VerboseOption = False,
     json: JsonOption = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print CSV with the columns of `hsegap score`.")] = False,
-    atoms: Annotated[bool, typer.Option("--atoms/--no-atoms", help="With or without the per-atom values.")] = True,
+    csv: CsvOption = False,
+    atoms: AtomsOption = True,
     explain: ExplainOption = False,
     sensitivity: SensitivityOption = False,
     artifact: ArtifactOption = None,
@@ -137,7 +146,7 @@ def predict(
         shown=shown,
         report={"atoms": atoms, "explain": explain, "sensitivity": sensitivity},
         artifact=artifact,
-        file_format=format_name(format),
+        file_format=format,
     )
     raise typer.Exit(status)
 
@@ -186,32 +195,22 @@ def run(
     Returns:
         Exit status: 0 if every structure was predicted, else 1.
     """
-    from hsegap.prediction.worker_start import begin
+    from hsegap.commands import early
 
     # It starts while this process imports the rest.
-    reader = begin("read")
+    reader = early.reader()
 
     from hsegap.commands.overview import chosen
-    from hsegap.prediction.schemas import Known, PredictRequest
 
     # A table shows no atoms, so none are asked for where there will be one.
     atoms = report["atoms"] and (shown.as_json or shown.verbose or len(names) == 1)
-
-    def request(given: inputs.Named, structure: str) -> PredictRequest:
-        gap = given.pbe_gap_ev if pbe_gap_ev is None else pbe_gap_ev
-        return PredictRequest(
-            structure=structure,
-            format=file_format or given.format,
-            description=given.description if text is None else text,
-            describe=describe,
-            known=None if gap is None else Known(pbe_gap_ev=gap),
-            **{**report, "atoms": atoms},
-        )
-
+    request = _request_maker(text, pbe_gap_ev, file_format, describe=describe, **{**report, "atoms": atoms})
     entries: list[dict[str, Any]] = []
     with output.answers_only() as out:
         # A description takes seconds, so each structure is then shown as soon as it is done.
-        for entry in answers(names, request=request, artifact=artifact, chunk=1 if describe else CHUNK, reader=reader):
+        for entry in answers(
+            names, request=request, artifact=artifact, chunk=1 if describe else CHUNK, reader=reader, atoms=atoms
+        ):
             entries.append(entry)
             if shown.at_once:
                 _show(chosen([entry], min_gap=shown.min_gap, max_gap=shown.max_gap), shown, out=out, at_length=True)
@@ -225,6 +224,25 @@ def run(
         if len(kept) < len(entries):
             output.note(f"{len(entries) - len(kept)} of {len(entries)} have gaps outside the bounds")
     return int(any("error" in entry for entry in entries))
+
+
+def _request_maker(
+    text: str | None, pbe_gap_ev: float | None, file_format: StructureFormat | None, **fields: bool
+) -> Callable[[inputs.Named, str], PredictRequest]:
+    """What makes a request of a structure; text, gap and format of the command go before those of a table."""
+    from hsegap.prediction.schemas import Known, PredictRequest
+
+    def request(given: inputs.Named, structure: str) -> PredictRequest:
+        gap = given.pbe_gap_ev if pbe_gap_ev is None else pbe_gap_ev
+        return PredictRequest(
+            structure=structure,
+            format=file_format or given.format,
+            description=given.description if text is None else text,
+            known=None if gap is None else Known(pbe_gap_ev=gap),
+            **fields,
+        )
+
+    return request
 
 
 def _show(entries: list[dict[str, Any]], shown: Shown, *, out: TextIO, at_length: bool) -> None:
@@ -253,6 +271,7 @@ def answers(
     artifact: Path | None,
     chunk: int = CHUNK,
     reader: Begun | None = None,
+    atoms: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """One JSON-ready entry per structure, in order; a bad file costs none of its neighbours.
 
@@ -262,6 +281,7 @@ def answers(
         artifact: Artifact folder; None takes the default one.
         chunk: Structures answered together.
         reader: A reading process that has begun already.
+        atoms: Whether the requests ask for the atoms' values.
 
     Yields:
         A prediction or an error object, each with the structure's name as ``id``.
@@ -271,7 +291,7 @@ def answers(
     try:
         # One name may stand for any number of files; readers that are not needed are not started.
         jobs = len(names) if all(map(os.path.isfile, names)) else CHUNK
-        predictor = open_predictor(artifact, jobs=jobs, reader=reader)
+        predictor = open_predictor(artifact, jobs=jobs, reader=reader, atoms=atoms)
     except ArtifactError as error:
         if reader is not None:
             reader.process.kill()
@@ -287,7 +307,7 @@ def answers(
             start += len(some)
 
 
-def open_predictor(artifact: Path | None, *, jobs: int, reader: Begun | None = None) -> Predictor:
+def open_predictor(artifact: Path | None, *, jobs: int, reader: Begun | None = None, atoms: bool = False) -> Predictor:
     """Check an artifact and make a predictor for it.
 
     It has as many reading processes as the work and the machine have use for.
@@ -296,19 +316,27 @@ def open_predictor(artifact: Path | None, *, jobs: int, reader: Begun | None = N
         artifact: Artifact folder; None takes the default one.
         jobs: Number of crystals to come.
         reader: A reading process that has begun already.
+        atoms: Whether the atoms' values will be asked for.
 
     Raises:
         hsegap.artifact.artifact.ArtifactError: If the artifact must not be used.
     """
-    from hsegap.artifact.artifact import Artifact
-    from hsegap.prediction.predictor import Predictor
+    from hsegap.prediction.ahead import LoadedAhead
     from hsegap.processors import usable_processors
 
+    processors = usable_processors()
+    ahead = LoadedAhead(artifact, threads_alone=processors, head=atoms)
+
+    # While it is checked and loaded.
+    import hsegap.commands.tables  # noqa: F401 - the answer's form at a terminal
+    from hsegap.prediction.predictor import Predictor
+
+    loaded = ahead.checked()
     return Predictor(
-        Artifact.load(artifact),
-        workers=max(1, min(jobs, usable_processors(), 4)),
-        threads_alone=usable_processors(),
+        loaded.artifact,
+        workers=max(1, min(jobs, processors, 4)),
         remember_descriptions=True,
+        loaded=loaded,
         reader=reader,
     )
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hsegap.commands import inputs, output
-from hsegap.commands.options import Files, FormatOption, JsonOption, check_stdin_once, format_name
+from hsegap.commands.options import Files, FormatOption, JsonOption, check_stdin_once
 from hsegap.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TextIO
 
-    from hsegap.prediction.schemas import StructureFormat
+    from hsegap.formats import StructureFormat
     from hsegap.structures import Crystal
 
 #: Atoms shown of a large cell; all of them are in the JSON and in the CIF.
@@ -38,7 +38,7 @@ def read(
     json: JsonOption = False,
     format: FormatOption = None,  # noqa: A002 - the option is called so
 ) -> None:
-    """Show what is read of each structure.
+    """Show what is read from each structure.
 
     Formula, cell, space group as found from the atoms, density, atoms, and what was repaired or assumed: to be looked
     at before a gap is trusted. No gap is predicted. Exit status: 0 if every file was read, else 1.
@@ -55,7 +55,7 @@ def read(
         raise typer.BadParameter("- takes the CIF of one file, and not beside --json", param_hint="--cif")
     if cif is not None and len(files) > 1 and cif.exists() and not cif.is_dir():
         raise typer.BadParameter("for several files PATH has to be a folder", param_hint="--cif")
-    raise typer.Exit(run(files, target=cif, as_json=json, file_format=format_name(format)))
+    raise typer.Exit(run(files, target=cif, as_json=json, file_format=format))
 
 
 def run(names: Sequence[str], *, target: Path | None, as_json: bool, file_format: StructureFormat | None) -> int:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from hsegap.commands import output
-from hsegap.commands.options import ArtifactOption, Format
+from hsegap.commands.options import ArtifactOption
+from hsegap.formats import StructureFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +78,7 @@ AtomsOption = Annotated[
     bool, typer.Option("--atoms", help="Write per-atom maps to a second file: gaps.csv, gaps.atoms.csv.")
 ]
 FormatOption = Annotated[
-    Format | None, typer.Option("--format", help="Read every structure as this format.", show_default=False)
+    StructureFormat | None, typer.Option("--format", help="Read every structure as this format.", show_default=False)
 ]
 ColumnOption = Annotated[
     str | None,
@@ -110,7 +111,7 @@ WorkersOption = Annotated[
 BatchSizeOption = Annotated[
     int | None,
     typer.Option(
-        min=1, max=4096, metavar="N", help="Inputs done together; 64, or 8 with --describe.", show_default=False
+        min=1, max=4096, metavar="N", help="Inputs per batch; default: 64, or 8 with --describe.", show_default=False
     ),
 ]
 LimitOption = Annotated[
@@ -122,7 +123,7 @@ ResumeOption = Annotated[
 ]
 ForceOption = Annotated[
     bool,
-    typer.Option("--force", help="Replace OUT; with --resume, go on although inputs, options or model have changed."),
+    typer.Option("--force", help="Replace OUT; with --resume, continue even if inputs, options or model have changed."),
 ]
 TopOption = Annotated[
     int | None,
@@ -130,7 +131,7 @@ TopOption = Annotated[
         min=1,
         max=10_000,
         metavar="N",
-        help="In the end, show the N rows with the largest gaps as a table.",
+        help="At the end, show the N rows with the largest gaps as a table.",
         show_default=False,
     ),
 ]
@@ -143,8 +144,8 @@ RayAddressOption = Annotated[
 
 HELP = """Score any number of crystals, one row each.
 
-Rows come in the order of the inputs, with status ok or error; a broken file costs its own row. Killed at any moment,
-the same command with --resume goes on where it was and gives the same file.
+Rows come in the order of the inputs, with status ok or error; a broken file costs only its own row. After an
+interruption the same command with --resume continues and gives the same file.
 Exit status: 0 if every row is ok, 1 if some are errors or the run could not start or go on, 2 for a command that cannot
 be understood.
 
@@ -201,7 +202,7 @@ def score(
         without_text=without_text,
         without_known=without_known,
         atoms=atoms,
-        format=None if format is None else format.value,
+        format=format,
         table=TableOptions(structure=column, id=id_column, text=text_column, pbe=pbe_column),
         artifact=artifact,
         workers=workers,
@@ -249,11 +250,11 @@ def run(options: ScoreOptions, *, top: int | None = None) -> int:
             return output.status_of(error)
         except Exception:
             logging.getLogger("hsegap.cli").exception("the run ended unexpectedly")
-            output.note("hsegap score: rows written so far are kept; report the lines above, and go on with --resume.")
+            output.note("hsegap score: rows written so far are kept; report the lines above; continue with --resume.")
             return FAILED
         except (_Stopped, KeyboardInterrupt):
             if options.out != "-":
-                output.note("hsegap score: stopped; the same command with --resume goes on where it was.")
+                output.note("hsegap score: stopped; run the same command with --resume to continue.")
             return 128 + (caught[0] if caught else signal.SIGINT)
         else:
             return status

@@ -28,9 +28,7 @@ def serve(
     artifact: ArtifactOption = None,
     page: Annotated[bool, typer.Option("--page/--no-page", help="With or without the page.")] = True,
     access_log: Annotated[bool, typer.Option("--access-log", help="Log each request on standard error.")] = False,
-    open_to_all: Annotated[
-        bool, typer.Option("--open", help="Let everybody in who reaches the address: ask for no key.")
-    ] = False,
+    open_to_all: Annotated[bool, typer.Option("--open", help="Ask for no key, whoever can reach the address.")] = False,
 ) -> None:
     """Serve the page and the HTTP API until interrupted.
 

@@ -282,7 +282,7 @@ def show_figures(figures: Mapping[str, Any], *, out: TextIO) -> None:
     told = main["has_gap"]
     if told["metals"] and told["metals"] < told["n"]:
         wrong = f"{len(told['metals_with_interval_above_1_ev'])} of {told['metals']} metals with an interval above 1 eV"
-        said = f"accuracy {told['accuracy']:.1%}, precision {told['precision'] or 0:.1%}, recall {told['recall']:.1%}"
-        grid.add_row("has a gap", f"{said} at {told['threshold_ev']:g} eV; {wrong}")
+        shares = f"accuracy {told['accuracy']:.1%}, precision {told['precision'] or 0:.1%}, recall {told['recall']:.1%}"
+        grid.add_row("has a gap", f"{shares} at {told['threshold_ev']:g} eV; {wrong}")
     grid.add_row("warnings", ", ".join(f"{code} {share:.1%}" for code, share in main["warnings"].items()) or "none")
     console(out).print(Group(*parts, grid))

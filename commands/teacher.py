@@ -16,12 +16,14 @@ def teacher(
         typer.Argument(metavar="FILE", help="Rows with id and cif: .jsonl or .jsonl.gz.", show_default=False),
     ],
     *,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where they go.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder to write the features to.", show_default=False)
+    ],
     max_atoms: Annotated[int, typer.Option(metavar="N", min=1, help="Leave out larger crystals.")] = 60,
 ) -> None:
-    """Write down what CHGNet knows of each atom, for `hsegap train` with `teacher: FOLDER`.
+    """Compute CHGNet's features of each atom, for `hsegap train` with `teacher: FOLDER`.
 
-    Needs the package chgnet, which wants an environment of its own (docs/training.md). A run that was stopped goes on.
+    Needs the package chgnet, which needs an environment of its own (docs/training.md). An interrupted run continues.
 
     \b
     Examples:

@@ -24,7 +24,7 @@ def train(
 ) -> None:
     """Run the steps of a recipe: trainings, averages of weights, export.
 
-    A finished training is not repeated, an interrupted one goes on where it stopped: the same command until it ends. A
+    Finished trainings are not repeated, an interrupted one continues: repeat the command until the recipe is done. A
     single training with flags is started with train_with_cross_modal_attention.py. Needs the extra `train`.
 
     \b
@@ -61,6 +61,6 @@ def run(recipe: Path, *, only: Sequence[str]) -> int:
         output.note(f"hsegap: step failed: {' '.join(error.cmd[2:])} ended with {error.returncode}")
         return 1
     except KeyboardInterrupt:
-        output.note("stopped; the same command goes on from here")
+        output.note("stopped; run the same command again to continue")
         return 1
     return 0

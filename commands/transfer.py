@@ -16,57 +16,65 @@ if TYPE_CHECKING:
     from hsegap.training.transfer import Transfer
 
 
+FilesArgument = Annotated[
+    list[Path],
+    typer.Argument(metavar="FILE", help="Rows with the cheap gap: .jsonl or .jsonl.gz.", show_default=False),
+]
+LearnOption = Annotated[
+    list[str],
+    typer.Option(metavar="FILES", help="Rows with both gaps; commas between, repeatable.", show_default=False),
+]
+NetworkOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="CHECKPOINT",
+        help="Estimate with this network, given the PBE gaps, instead of learning anew; the rows of --learn are then "
+        "left out.",
+        show_default=False,
+    ),
+]
+OutOption = Annotated[
+    Path, typer.Option("--out", "-o", metavar="FILE", help="The .jsonl.gz file to write.", show_default=False)
+]
+MeasureOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="FILES", help="Rows with both gaps to measure the estimates on.", show_default=False),
+]
+CheapOption = Annotated[str, typer.Option(metavar="COLUMN", help="Column of the gap that the rows have, eV.")]
+WantedOption = Annotated[str, typer.Option(metavar="COLUMN", help="Column of the gap to estimate, eV.")]
+SourceOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Follow this source's convention, where sources of gaps differ.", show_default=False
+    ),
+]
+MaxAtomsOption = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Leave out rows with more atoms (n_sites).", show_default=False)
+]
+OneMetalInOption = Annotated[
+    int, typer.Option(metavar="N", min=1, help="Of the rows whose cheap gap is zero keep one in N.")
+]
+CacheOption = Annotated[Path, typer.Option(metavar="FOLDER", help="Graphs, shared with training; for --network.")]
+
+
 def transfer(
-    files: Annotated[
-        list[Path],
-        typer.Argument(metavar="FILE", help="Rows with the cheap gap: .jsonl or .jsonl.gz.", show_default=False),
-    ],
+    files: FilesArgument,
     *,
-    learn: Annotated[
-        list[str],
-        typer.Option(metavar="FILES", help="Rows with both gaps; commas between, repeatable.", show_default=False),
-    ],
-    network: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="CHECKPOINT",
-            help="Estimate with this network, told the PBE gap, instead of learning anew; --learn names rows to leave "
-            "out.",
-            show_default=False,
-        ),
-    ] = None,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="The .jsonl.gz file to write.", show_default=False)
-    ],
-    measure: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FILES", help="Rows with both gaps to measure the estimates on.", show_default=False),
-    ] = None,
-    cheap: Annotated[
-        str, typer.Option(metavar="COLUMN", help="Column of the gap that the rows have, eV.")
-    ] = "pbe_gap_ev",
-    wanted: Annotated[str, typer.Option(metavar="COLUMN", help="Column of the gap to estimate, eV.")] = "hse_gap_ev",
-    source: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Follow this source's convention, where sources of gaps differ.", show_default=False
-        ),
-    ] = None,
-    max_atoms: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="Leave out rows with more atoms (n_sites).", show_default=False),
-    ] = None,
-    one_metal_in: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Of the rows whose cheap gap is zero keep one in N.")
-    ] = 1,
-    cache_dir: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Graphs, shared with training; for --network.")
-    ] = Path(".cache"),
+    learn: LearnOption,
+    network: NetworkOption = None,
+    out: OutOption,
+    measure: MeasureOption = None,
+    cheap: CheapOption = "pbe_gap_ev",
+    wanted: WantedOption = "hse_gap_ev",
+    source: SourceOption = None,
+    max_atoms: MaxAtomsOption = None,
+    one_metal_in: OneMetalInOption = 1,
+    cache_dir: CacheOption = Path(".cache"),
 ) -> None:
     """Estimate gaps of one method from those of a cheaper one, to have more crystals to train on.
 
-    Learns the difference of the two gaps from crystals with both, by composition and cheap gap; with --network, a
-    network that can be told PBE gaps says what the HSE gaps are. The rows written are marked as estimated in the field
+    Learns the difference of the two gaps from crystals with both, by composition and cheap gap. With --network, a
+    network that can be given PBE gaps predicts the HSE gaps. The rows written are marked as estimated in the field
     label_confidence, so that training can give them less weight.
 
     \b

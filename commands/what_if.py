@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from hsegap.commands import inputs, output
-from hsegap.commands.options import ArtifactOption, FormatOption, JsonOption, format_name
+from hsegap.commands.options import ArtifactOption, FormatOption, JsonOption
 from hsegap.errors import Problem
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def what_if(
         "description": text,
         "known": None if pbe_gap is None else {"pbe_gap_ev": pbe_gap},
     }
-    raise typer.Exit(run(file, changes, as_json=json, artifact=artifact, structure_format=format_name(format)))
+    raise typer.Exit(run(file, changes, as_json=json, artifact=artifact, structure_format=format))
 
 
 def run(

@@ -131,24 +131,14 @@ def learn(
         "metal_below_ev": threshold,
         "scaled": _widths(head, quantiles) | {"limits": limits},
         "rows": {
-            "error model": f"{len(rows)} predictions of {len({item.id for item in rows})} crystals, "
-            + (origin if residuals else "first half of validation"),
-            "conformal factor": f"{len(second[True])} with text, {len(second[False])} without: "
-            "second half of validation",
-            "metal threshold": f"{len(first[True]) + len(first[False])} predictions: first half of validation",
+            **_counts(rows, origin if residuals else "first half of validation", first, second),
             "training crystals": len(training),
             "training texts": len(texts),
             "warning limits": len(modes[False]),
         },
         "chosen": chosen | {"folds": FIT_FOLDS, "balanced accuracy of metal or not": accuracy},
     }
-    arrays = {
-        f"{name}_{part}": getattr(reference, part)
-        for name, reference in references.items()
-        for part in ("mean", "whiten")
-    }
-    arrays |= {"fingerprint_vectors": neighbours.vectors.astype(np.float32), "fingerprint_spread": neighbours.spread}
-    arrays |= _head_arrays("head", head)
+    arrays = _reference_arrays(references, neighbours) | _head_arrays("head", head)
     if known:
         widths, found = learn_known(known, known_residuals, space)
         settings["scaled"]["known"] = widths.pop("scaled")
@@ -167,6 +157,28 @@ def _widths(head: ErrorHead, quantiles: dict[bool, float]) -> dict[str, Any]:
         "bounds": list(head.bounds),
         "quantile": quantiles[True],
         "quantile_no_text": quantiles[False],
+    }
+
+
+def _counts(rows: Sequence[Seen], origin: str, first: Modes, second: Modes) -> dict[str, str]:
+    """How many predictions each part was learned from, for the manifest."""
+    return {
+        "error model": f"{len(rows)} predictions of {len({item.id for item in rows})} crystals, {origin}",
+        "conformal factor": f"{len(second[True])} with text, {len(second[False])} without: second half of validation",
+        "metal threshold": f"{len(first[True]) + len(first[False])} predictions: first half of validation",
+    }
+
+
+def _reference_arrays(references: dict[str, Reference], neighbours: Neighbours) -> dict[str, np.ndarray]:
+    """Where training crystals and texts lie, for the file of arrays."""
+    arrays = {
+        f"{name}_{part}": getattr(reference, part)
+        for name, reference in references.items()
+        for part in ("mean", "whiten")
+    }
+    return arrays | {
+        "fingerprint_vectors": neighbours.vectors.astype(np.float32),
+        "fingerprint_spread": neighbours.spread,
     }
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from hsegap.evaluation.card_figures import data_of
 
+#: Said of a network with known facts.
+TAKES_FACTS = "\nIt takes the PBE gap as an input where the request or the text states it."
 TEMPLATE = """# {name} {version}
 
 Predicts the HSE06 band gap (eV) of an ordered, periodic crystal from its structure and, optionally, a text description.
@@ -14,7 +16,7 @@ Predicts the HSE06 band gap (eV) of an ordered, periodic crystal from its struct
 {parameters:,} parameters: {alignn} ALIGNN and {gcn} edge-gated convolutions, {width} wide; middle fusion after layer
 {layers} ({module}), late fusion `{late}`. Text encoder: {encoder} ({encoder_width} wide, at most {max_tokens} tokens,
 {encoder_licence}).
-Crystal graphs: flavour `{flavour}`, {neighbours} nearest neighbours and ties.{told}
+Crystal graphs: flavour `{flavour}`, {neighbours} nearest neighbours and ties.{facts}
 
 ## Training data
 {training}
@@ -79,7 +81,7 @@ def model_card(manifest: dict[str, Any], extra: str = "", *, measured: str = "")
         flavour=config["graph_flavour"],
         neighbours=config["max_neighbors"],
         training="\n".join([*known, *elements]),
-        told="\nIt can be told the PBE gap, in the request or in the text." if config.get("facts") else "",
+        facts=TAKES_FACTS if config.get("facts") else "",
         data=data_of(training),
         recipe=_recipe(training),
         measured=measured or "## Measured\n" + _metrics(manifest["metrics"]),

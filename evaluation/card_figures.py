@@ -37,7 +37,7 @@ crystal; gaps of magnetic and +U compounds depend on the calculation's settings.
 
 
 TEACHER = (
-    "\n| a teacher's features per atom, foretold in training "
+    "\n| a teacher's features per atom, predicted as well in training "
     "| CHGNet 0.4.2 (Deng et al., Nature Machine Intelligence 5, 1031 (2023)) | modified BSD |"
 )
 

@@ -40,7 +40,7 @@ class Pair(NamedTuple):
         id: Of the row.
         gap_ev: Known gap.
         answer: What was predicted.
-        slices: Groups that the row is counted in (:data:`hsegap.evaluation.evaluate.SLICES`).
+        slices: Groups that the row is counted in (:data:`hsegap.evaluation.rows.SLICES`).
     """
 
     id: str

@@ -29,7 +29,7 @@ class Variant(NamedTuple):
 VARIANTS = {
     "given": Variant("with the descriptions of the file", "the file's text"),
     "generated": Variant("with generated descriptions", "generated text"),
-    "without": Variant("without text", "nothing told"),
+    "without": Variant("without text", "structure alone"),
     "shuffled": Variant("with another crystal's description", "another's text", own_rows=True),
     "known": Variant("without text, PBE gap known", "PBE gap known", own_rows=True),
     "told": Variant("with the descriptions, PBE gap known", "text and PBE gap", own_rows=True),

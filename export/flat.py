@@ -57,6 +57,10 @@ class FlatNetwork(nn.Module):
         super().__init__()
         self.network = network
 
+    def prepared(self, batch: GraphBatch) -> GraphBatch:
+        """What the network is given; another form of the network may want more of it."""
+        return batch
+
     def forward(  # noqa: PLR0917 - exporters want one positional tensor per input
         self,
         atomic_numbers: Tensor,
@@ -82,7 +86,7 @@ class FlatNetwork(nn.Module):
         batch = GraphBatch(
             atomic_numbers, r, src, dst, line_src, line_dst, atom_incoming, bond_incoming, atom_crystal, crystal_atoms
         )
-        config = self.network.config
+        batch, config = self.prepared(batch), self.network.config
         output = self.network(batch, tokens, mask, has_text, fact_values, fact_known, without=bool(config.facts))
         return tuple(getattr(output, name) for name in output_names(config))
 

@@ -19,12 +19,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hsegap.export.flat import output_names
-from hsegap.models import GraphBatch
+from hsegap.export.flat import FlatNetwork
 from hsegap.models.layers import AlignnConvolution, BondReadout, EdgeGatedConvolution, RadialBasis
 
 if TYPE_CHECKING:
-    from hsegap.models import CrystalTextNetwork
+    from hsegap.models import CrystalTextNetwork, GraphBatch
     from hsegap.models.sums import Edges
 
 
@@ -133,16 +132,15 @@ class QuickBasis(nn.Module):
         return torch.exp(-torch.clamp_max(x * x, 60.0))
 
 
-class InferenceNetwork(nn.Module):
-    """What becomes ``network.onnx``: positional tensors in and out, as :class:`hsegap.export.flat.FlatNetwork`.
+class InferenceNetwork(FlatNetwork):
+    """What becomes ``network.onnx``.
 
     Args:
         network: Its weights are copied.
     """
 
     def __init__(self, network: CrystalTextNetwork) -> None:
-        super().__init__()
-        self.network = copy.deepcopy(network).eval()
+        super().__init__(copy.deepcopy(network).eval())
         for embedding in (self.network.edge_embedding, self.network.angle_embedding):
             embedding[0] = QuickBasis(embedding[0])  # type: ignore[arg-type]  # takes its place, argument for argument
         for layer in self.network.alignn_layers:
@@ -154,49 +152,26 @@ class InferenceNetwork(nn.Module):
         if network.config.bond_readout:
             self.network.bond_readout = TableReadout(self.network.bond_readout)  # type: ignore[assignment]  # as above
 
-    def forward(  # noqa: PLR0917 - exporters want one positional tensor per input
-        self,
-        atomic_numbers: Tensor,
-        r: Tensor,
-        src: Tensor,
-        dst: Tensor,
-        line_src: Tensor,
-        line_dst: Tensor,
-        atom_incoming: Tensor,
-        bond_incoming: Tensor,
-        atom_crystal: Tensor,
-        crystal_atoms: Tensor,
-        tokens: Tensor,
-        mask: Tensor,
-        has_text: Tensor,
-        fact_values: Tensor | None = None,
-        fact_known: Tensor | None = None,
-    ) -> tuple[Tensor, ...]:
-        """Run the network with one more bond and one more line-graph edge.
+    def prepared(self, batch: GraphBatch) -> GraphBatch:
+        """One more bond and one more line-graph edge.
 
         Both are closed; the tables' padding points at them.
         """
         zero = torch.zeros(1, dtype=torch.int64)
-        src, dst, line_src, line_dst = (torch.cat([ends, zero]) for ends in (src, dst, line_src, line_dst))
-        nothing = torch.full_like(bond_incoming[:1], 0) + (line_src.shape[0] - 1)
-        bond_incoming = torch.cat([bond_incoming, nothing])
-        batch = GraphBatch(
-            atomic_numbers,
-            torch.cat([r, torch.ones(1, 3)]),
-            src,
-            dst,
-            line_src,
-            line_dst,
-            atom_incoming,
-            bond_incoming,
-            atom_crystal,
-            crystal_atoms,
-            _plan(src, atom_incoming),  # type: ignore[arg-type]  # read by FusedConvolution only
-            _plan(line_src, bond_incoming),  # type: ignore[arg-type]  # as above
+        ends = (batch.src, batch.dst, batch.line_src, batch.line_dst)
+        src, dst, line_src, line_dst = (torch.cat([end, zero]) for end in ends)
+        nothing = torch.full_like(batch.bond_incoming[:1], 0) + (line_src.shape[0] - 1)
+        bond_incoming = torch.cat([batch.bond_incoming, nothing])
+        return batch._replace(
+            r=torch.cat([batch.r, torch.ones(1, 3)]),
+            src=src,
+            dst=dst,
+            line_src=line_src,
+            line_dst=line_dst,
+            bond_incoming=bond_incoming,
+            graph_plan=_plan(src, batch.atom_incoming),  # type: ignore[arg-type]  # read by FusedConvolution only
+            line_plan=_plan(line_src, bond_incoming),  # type: ignore[arg-type]  # as above
         )
-        config = self.network.config
-        output = self.network(batch, tokens, mask, has_text, fact_values, fact_known, without=bool(config.facts))
-        return tuple(getattr(output, name) for name in output_names(config))
 
 
 def _plan(src: Tensor, incoming: Tensor) -> InferencePlan:

@@ -13,6 +13,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+#: One thread per library's pool, and threads that sleep while they wait: with more, processes take each other's cores.
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+
 
 def python_path(environment: Mapping[str, str] | None = None) -> str:
     """Value of PYTHONPATH with which a child process imports the package that this process runs.

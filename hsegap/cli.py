@@ -5,12 +5,17 @@ Its subcommands stand in `commands/`, one file each, and import what they need w
 
 import atexit
 import gc
+import sys
 from typing import Annotated
 
-import typer
+from hsegap.commands.early import begin_early
 
-from hsegap import __version__
-from hsegap.commands import (
+begin_early(sys.argv[1:])  # before the imports below
+
+import typer  # noqa: E402 - as said
+
+from hsegap import __version__  # noqa: E402 - as said
+from hsegap.commands import (  # noqa: E402 - as said
     ablate,
     calibrate,
     card,
@@ -31,7 +36,7 @@ from hsegap.commands import (
     verify,
     what_if,
 )
-from hsegap.commands.setting_flags import WithSettings
+from hsegap.commands.setting_flags import WithSettings  # noqa: E402 - as said
 
 #: Objects made before garbage is looked for. With Python's 700 a short command spends a tenth of its time on that, and
 #: finds none.
@@ -58,7 +63,7 @@ def print_version(value: bool) -> None:
 def main(
     *,
     version: Annotated[  # noqa: ARG001 - its callback has done its work
-        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """HSE06 band gaps of crystals in milliseconds, from a structure and a text description.

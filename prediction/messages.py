@@ -6,8 +6,9 @@ No pickle: what comes out of a parser of strangers' files is data only.
 from __future__ import annotations
 
 import json
+import math
 import struct
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -44,7 +45,7 @@ def unpack(head: bytes, body: bytes) -> tuple[dict[str, Any], dict[str, np.ndarr
         dtype = np.dtype(dtype_name)
         if dtype.kind not in "iuf":
             raise ValueError(f"array {name} of kind {dtype.kind}")
-        count = int(np.prod(shape, dtype=np.int64))
+        count = math.prod(shape)
         arrays[name] = np.frombuffer(body, dtype=dtype, count=count, offset=offset).reshape(shape)
         offset += count * dtype.itemsize
     return header, arrays
@@ -74,7 +75,7 @@ class Job:
 
     def frame(self) -> bytes:
         """As it travels."""
-        return pack(asdict(self))
+        return pack(vars(self))
 
 
 @dataclass(frozen=True)

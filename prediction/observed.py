@@ -6,14 +6,14 @@ And what can be told from it about the prediction's error.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 #: Where the logarithm of a gap, and of a difference of two gaps, is cut off, eV.
 GAP_FLOOR_EV = 0.1
@@ -96,6 +96,8 @@ class Reference(NamedTuple):
 
 #: Differences below this are taken for none: a crystal is not its own neighbour.
 SAME = 1e-4
+#: Crystals whose nearest training crystal is remembered.
+REMEMBERED = 64
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,15 @@ class Neighbours:
 
         A crystal that is in the training set itself is compared with the nearest other one.
         """
-        scaled = np.asarray(vector, dtype=np.float64) / self.spread
+        return self._remembered(np.asarray(vector, dtype=np.float64).tobytes())
+
+    @cached_property
+    def _remembered(self) -> Callable[[bytes], np.ndarray]:
+        """The table is searched once for a crystal, although both its interval and its warnings ask."""
+        return lru_cache(maxsize=REMEMBERED)(self._searched)
+
+    def _searched(self, numbers: bytes) -> np.ndarray:
+        scaled = np.frombuffer(numbers, dtype=np.float64) / self.spread
         # Squared distances less the vector's own square: one product with the table instead of a table of differences.
         nearness = self._squares - 2.0 * (self.vectors @ scaled)
         offsets: np.ndarray = scaled - self.vectors[nearness.argmin()]

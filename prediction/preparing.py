@@ -19,6 +19,7 @@ from hsegap.text.language import is_english
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Iterator
 
     from hsegap.artifact import Artifact
     from hsegap.prediction.loaded import Loaded
@@ -89,14 +90,8 @@ class Preparer:
             told = replace(told, text=described.text)
         encoded = self._loaded.encode(told.text, patient=bool(patient))
         timings.text = encoded.ms
-        # Generated texts were cut like this in training; of a user's own words the last may matter most.
-        if encoded.truncated and description.origin == "given":
-            most = self._artifact.manifest.text_encoder.max_tokens
-            warnings.append(
-                Warn(code="text_truncated", message=f"The text has more than {most} tokens; its end was not read.")
-            )
-        if description.origin == "given" and told.text is not None and not is_english(told.text):
-            warnings.append(Warn(code="text_not_english", message=_NOT_ENGLISH))
+        if description.origin == "given":
+            warnings += self._text_warnings(told.text, truncated=encoded.truncated)
         return Prepared(
             index=index,
             formula=read.formula,
@@ -116,6 +111,17 @@ class Preparer:
             asked_strains=request.sensitivity,
             strained=read.strained,
         )
+
+    def _text_warnings(self, text: str | None, *, truncated: bool) -> Iterator[Warn]:
+        """What is wrong with a user's own text.
+
+        Generated texts were cut in training, too; of a user's own words the last may matter most.
+        """
+        if truncated:
+            most = self._artifact.manifest.text_encoder.max_tokens
+            yield Warn(code="text_truncated", message=f"The text has more than {most} tokens; its end was not read.")
+        if text is not None and not is_english(text):
+            yield Warn(code="text_not_english", message=_NOT_ENGLISH)
 
     def describe(
         self, request: DescribeRequest, *, expires_at: float, abandoned: threading.Event | None = None

@@ -19,6 +19,7 @@ from pydantic import (
     model_serializer,
 )
 
+from hsegap.formats import StructureFormat  # noqa: TC001 - pydantic reads the annotations
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.limits import MAX_DESCRIPTION_CHARS, MAX_ITEMS, MAX_STRUCTURE_CHARS
 from hsegap.text.stated import MAX_GAP_EV
@@ -30,7 +31,6 @@ METAL_BELOW_EV = 0.1
 #: eV).
 INSULATOR_FROM_EV = 4.0
 
-StructureFormat = Literal["cif", "poscar", "xyz", "pymatgen", "jarvis"]
 Kind = Literal["metal", "semiconductor", "insulator"]
 
 
@@ -138,8 +138,8 @@ class AtomReport(BaseModel):
     )
     told_effect_ev: float | None = Field(
         default=None,
-        description="Contribution minus that with nothing told, eV; all atoms' sum to `told_effect_ev`. Null where "
-        "nothing is told.",
+        description="Contribution minus that from the structure alone, eV; all atoms' sum to `told_effect_ev`. Null "
+        "where neither text nor facts are given.",
     )
     text_effect_ev: float | None = Field(
         default=None,
@@ -185,7 +185,7 @@ class FactReport(BaseModel):
     span: tuple[int, int] | None = Field(
         description="First character and end of its sentence in the description; null in the request."
     )
-    used: bool = Field(description="Whether the network was told it.")
+    used: bool = Field(description="Whether the network was given it.")
     effect_ev: float | None = Field(
         description="By how much it moved the gap (`gap_raw_ev`), eV; null where it is not used."
     )
@@ -242,8 +242,8 @@ class Prediction(BaseModel):
     )
     reference_ev: float | None = Field(
         default=None,
-        description="What the contributions are counted from: the network's gap of the mean training crystal with "
-        "nothing told, eV.",
+        description="What the contributions are counted from: the network's gap of the mean training crystal from "
+        "its structure alone, eV.",
     )
     shared_ev: float | None = Field(
         default=None,
@@ -252,7 +252,8 @@ class Prediction(BaseModel):
     )
     told_effect_ev: float | None = Field(
         default=None,
-        description="`gap_raw_ev` minus the network's number with nothing told, eV; null where nothing is told.",
+        description="`gap_raw_ev` minus the network's number from the structure alone, eV; null where neither text nor "
+        "facts are given.",
     )
     text_effect_ev: float | None = Field(
         default=None,
@@ -264,7 +265,7 @@ class Prediction(BaseModel):
     )
     sensitivity_ev: tuple[float, float] | None = Field(
         default=None,
-        description="Gap with the lattice 1 % smaller and 1 % larger, all else as told, eV; null unless "
+        description="Gap with the lattice 1 % smaller and 1 % larger, all else unchanged, eV; null unless "
         "`sensitivity` asks for it.",
     )
     neighbours: list[NeighbourReport] | None = Field(

@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from hsegap.prediction.scale import TENSORS, Scaled, load_scaled
 from hsegap.prediction.schemas import METAL_BELOW_EV, Warn
 from hsegap.structures.fingerprint import NAMES
-from hsegap.text.composition import contradiction
 
 if TYPE_CHECKING:
     from hsegap.artifact.artifact import Artifact
@@ -116,9 +115,13 @@ def applicability_warnings(
         warnings.append(
             Warn(code="crystal_unlike_training", message=f"The crystal is unlike those of the training set ({reason}).")
         )
-    if text is not None and (reason := contradiction(text, seen.symbols)):
-        message = f"The text {reason}; check that it belongs to this crystal, or predict without text."
-        warnings.append(Warn(code="text_contradicts_crystal", message=message))
+    if text is not None:
+        # A request without a description is answered without its patterns.
+        from hsegap.text.composition import contradiction
+
+        if reason := contradiction(text, seen.symbols):
+            message = f"The text {reason}; check that it belongs to this crystal, or predict without text."
+            warnings.append(Warn(code="text_contradicts_crystal", message=message))
     if calibration is not None and seen.text_vector is not None and calibration.far_text(seen.text_vector):
         message = (
             "The text is unlike the descriptions of the training set; "

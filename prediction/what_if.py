@@ -89,8 +89,8 @@ class WhatIf(BaseModel):
     """The answer of ``POST /what_if``. Cells keep their shape and atoms their places: nothing is relaxed."""
 
     formula: str
-    gap_ev: float = Field(description="Of the crystal as it is, with what was told.")
-    gap_without_text_ev: float = Field(description="Of the crystal as it is, nothing told.")
+    gap_ev: float = Field(description="Of the crystal as it is, with text and facts.")
+    gap_without_text_ev: float = Field(description="Of the crystal as it is, from the structure alone.")
     strain: StrainCurve | None = Field(description="Null where no curve is asked for.")
     swaps: list[SwapReport] = Field(description="In the order asked for; suggestions by element.")
 

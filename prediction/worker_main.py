@@ -116,7 +116,9 @@ def _answer(job: Job) -> ReadAnswer | DescribeAnswer | Refusal:
     except Exception as error:  # the server must go on; what happened is logged there
         if _caused_by(error, MemoryError):
             return Refusal("too_many_edges", "The crystal needs more memory than one request may use.", unfit=True)
-        if isinstance(error, StructureError | DescriptionError):
+        # What cannot be imported, for want of memory or of a file, is not the structure's fault.
+        blameless = job.job == "read" and _caused_by(error, ImportError)
+        if isinstance(error, StructureError | DescriptionError) and not blameless:
             return Refusal(error.code, error.message, error.hint, unfit=_caused_by(error, SystemError))
         return Refusal("internal", "", traceback=traceback.format_exc(limit=-20), unfit=True)
 
@@ -132,18 +134,32 @@ def _caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:
 
 def _warm_up(role: str) -> None:
     """Import what the jobs need, so that no deadline is spent on imports."""
-    from pymatgen.core import Structure  # noqa: F401
+    from pymatgen.optimization.neighbors import find_points_in_spheres  # noqa: F401
 
-    from hsegap.structures import read  # noqa: F401
-    from hsegap.structures.cif_symbols import meaning_of
+    from hsegap.structures.formula import reduced_formula
+    from hsegap.structures.read import reader_of
 
-    meaning_of("F 4/m -3 2/m")  # a full symbol, so that the tables of all symbols are made
+    reader_of("cif")
+    reduced_formula(["H"])
 
     if role == "describe":
         from hsegap.structures.robocrys_import import import_robocrys
 
         with suppress(ImportError):  # each job says so
             import_robocrys()
+
+
+def _warm_up_further() -> None:
+    """Import what fewer files need. Nobody waits; a short command, which ends before, would pay for it in vain."""
+    import pymatgen.io.vasp.inputs  # noqa: F401 - POSCAR files, a second
+    from pymatgen.core import Structure  # noqa: F401 - cells that have to be reduced
+
+    from hsegap.structures.cif_symbols import meaning_of
+    from hsegap.structures.read import FORMATS, reader_of
+
+    for name in FORMATS:
+        reader_of(name)
+    meaning_of("F 4/m -3 2/m")  # a full symbol, so that the tables of all symbols are made
 
 
 def _read_exactly(stream: BinaryIO, count: int) -> bytes:
@@ -173,8 +189,7 @@ def main() -> None:
             os.dup2(2, 1)
     answers.write(pack({"ready": True}))
     if not select.select([jobs], [], [], IDLE_S)[0]:
-        # Nobody waits: a second's import that only POSCAR files need, which a short command would pay for in vain.
-        import pymatgen.io.vasp.inputs  # noqa: F401
+        _warm_up_further()
     while True:
         head_bytes, body_bytes = PREFIX.unpack(_read_exactly(jobs, PREFIX.size))
         head, body = _read_exactly(jobs, head_bytes), _read_exactly(jobs, body_bytes)

@@ -12,7 +12,7 @@ import sys
 import time
 from typing import NamedTuple
 
-from hsegap.children import python_path
+from hsegap.children import ONE_THREAD, python_path
 from hsegap.folders import cache_folder
 from hsegap.quiet import QUIET
 
@@ -53,16 +53,8 @@ def begin(role: str, *, deadline_s: float | None = None, memory_bytes: int | Non
     # A library that wants a folder for its settings and caches gets one of ours.
     environment = {**QUIET, "MPLCONFIGDIR": str(cache_folder() / "matplotlib"), **os.environ}
     environment.pop("HSEGAP_TOKEN", None)
-    environment.update(
-        # One thread each, and the same wording on every run: robocrys's text depends on the hash seed.
-        OMP_NUM_THREADS="1",
-        OPENBLAS_NUM_THREADS="1",
-        MKL_NUM_THREADS="1",
-        OMP_WAIT_POLICY="PASSIVE",
-        PYTHONHASHSEED="0",
-        MPLBACKEND="Agg",
-        PYTHONPATH=python_path(),
-    )
+    # The same wording on every run: robocrys's text depends on the hash seed.
+    environment |= {**ONE_THREAD, "PYTHONHASHSEED": "0", "MPLBACKEND": "Agg", "PYTHONPATH": python_path()}
     loud = logger.isEnabledFor(logging.DEBUG)
     # -P: the working directory must not be able to put a module in front of ours.
     command = [

@@ -1,4 +1,4 @@
-"""Python's door: objects of other libraries go in, answers that show themselves come out.
+"""The Python interface: objects of other libraries go in, answers that show themselves come out.
 
 `hsegap.predict` and `hsegap.load` lead here.
 """

@@ -84,11 +84,11 @@ def _description(result: Prediction) -> str:
 
 
 def _fact(fact: FactReport) -> str:
-    """A gap that was told, and what became of it."""
+    """A stated gap, and its effect."""
     name = fact.name.removesuffix("_ev").replace("_", " ")
-    told = "" if fact.value is None else f" {fact.value:g} {fact.unit}"
+    value = "" if fact.value is None else f" {fact.value:g} {fact.unit}"
     became = f"moved the gap by {fact.effect_ev:+.2f} eV" if fact.effect_ev is not None else f"not used: {fact.reason}"
-    return escape(f"told {name}{told} ({fact.origin}), {became}")
+    return escape(f"stated {name}{value} ({fact.origin}), {became}")
 
 
 def _picture(result: Prediction, sites: Sequence[tuple[str, Sequence[float]]]) -> str:

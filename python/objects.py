@@ -18,7 +18,7 @@ from hsegap.structures.database_ids import explain_id
 from hsegap.structures.read import MAX_BYTES
 
 if TYPE_CHECKING:
-    from hsegap.prediction.schemas import StructureFormat
+    from hsegap.formats import StructureFormat
 
 #: Classes that hold a crystal, by the first part of their module and their name; subclasses are found by them too.
 _PYMATGEN, _ASE, _JARVIS = ("pymatgen", "IStructure"), ("ase", "Atoms"), ("jarvis", "Atoms")

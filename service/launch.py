@@ -12,21 +12,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from hsegap.children import python_path
+from hsegap.children import ONE_THREAD, python_path
 from hsegap.errors import OneKindError
 from hsegap.quiet import QUIET
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Telemetry off, one thread per pool, threads that sleep while they wait. What the operator has set already stays.
+#: Telemetry off, one thread per pool. What the operator has set already stays.
 ENVIRONMENT = {
     **QUIET,
+    **ONE_THREAD,
     "HF_HUB_OFFLINE": "1",
-    "OMP_WAIT_POLICY": "PASSIVE",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "2",  # many threads that mostly wait would each keep a heap of their own
 }
 

@@ -1,11 +1,12 @@
 """A file becomes a crystal, a crystal a graph, a crystal a description."""
 
+from hsegap.formats import FORMATS
 from hsegap.structures.batch import GraphArrays, collate_arrays
 from hsegap.structures.crystal import Crystal, Notice
 from hsegap.structures.describe import describe, plain_numbers
 from hsegap.structures.errors import DescriptionError, StructureError
 from hsegap.structures.graph import FLAVOURS, CrystalGraph, build_graph
-from hsegap.structures.read import FORMATS, read
+from hsegap.structures.read import read
 from hsegap.structures.summary import Summary, summary_of, to_cif
 
 __all__ = [

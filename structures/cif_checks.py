@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from hsegap.structures.cif_sites import number_of
 from hsegap.structures.cif_syntax import is_unknown
 from hsegap.structures.crystal import Notice
-from hsegap.structures.parsed import element_numbers, unreadable
+from hsegap.structures.parsed import unreadable
+from hsegap.structures.symbols import element_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hsegap.structures.crystal import Notice
 from hsegap.structures.errors import StructureError
-from hsegap.structures.parsed import element_numbers
+from hsegap.structures.symbols import element_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -44,19 +44,18 @@ class Crystal:
     @property
     def symbols(self) -> list[str]:
         """Element symbols in atom order."""
-        from pymatgen.core import Element
+        # Not pymatgen's `Element.from_Z`, which looks through its elements for each atom.
+        from hsegap.structures.symbols import element_symbols
 
-        return [Element.from_Z(int(z)).symbol for z in self.atomic_numbers]
+        known = element_symbols()
+        return [known[number] for number in self.atomic_numbers.tolist()]
 
     @property
     def formula(self) -> str:
         """Reduced formula, as pymatgen orders it (``GaAs``, ``SrTiO3``)."""
-        from pymatgen.core import Composition
+        from hsegap.structures.formula import reduced_formula
 
-        counts: dict[str, int] = {}
-        for symbol in self.symbols:
-            counts[symbol] = counts.get(symbol, 0) + 1
-        return Composition(counts).reduced_formula
+        return reduced_formula(self.symbols)
 
     def to_pymatgen(self) -> Structure:
         """The same crystal as a pymatgen ``Structure`` (fractional coordinates untouched)."""

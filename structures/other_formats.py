@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from hsegap.structures.cif import parse_cif
 from hsegap.structures.errors import StructureError
 from hsegap.structures.parsed import unreadable
 
@@ -145,6 +144,8 @@ def parse_pdb(text: str, *, max_atoms: int | None) -> Parsed:
         StructureError: With any code of a reader.
     """
     import gemmi
+
+    from hsegap.structures.cif import parse_cif
 
     hint = "Send a crystal: a PDB file with CRYST1 (cell and space group), or a CIF."
     try:

@@ -6,7 +6,6 @@ import threading
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from hsegap.structures.checks import check_atom_count, check_coordinates, check_distances, check_elements, check_lattice
 from hsegap.structures.crystal import Crystal, Notice
 from hsegap.structures.errors import StructureError
+from hsegap.structures.symbols import MASSES_OF_HYDROGEN, element_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,9 +45,6 @@ NOTICE_CODES = {
     "parser_note": "Another remark of the parser.",
 }
 
-_MASSES_OF_HYDROGEN = {"D", "T"}
-
-
 #: Catching warnings changes a setting of the whole process, so only one thread may do it at a time.
 _WARNINGS_LOCK = threading.Lock()
 
@@ -76,21 +73,6 @@ def disordered(sites: Sequence[str]) -> StructureError:
     return StructureError("disordered_structure", message, hint)
 
 
-@lru_cache(maxsize=1)
-def element_numbers() -> dict[str, int]:
-    """Atomic number of every element symbol, deuterium and tritium included."""
-    import gemmi
-
-    numbers = {gemmi.Element(number).name: number for number in range(1, 119)}
-    return numbers | dict.fromkeys(_MASSES_OF_HYDROGEN, 1)
-
-
-@lru_cache(maxsize=1)
-def element_symbols() -> dict[int, str]:
-    """Element symbol of every atomic number."""
-    return {number: symbol for symbol, number in element_numbers().items() if symbol not in _MASSES_OF_HYDROGEN}
-
-
 def numbers_of(symbols: Sequence[str]) -> tuple[np.ndarray, list[Notice]]:
     """Look up atomic numbers.
 
@@ -114,7 +96,7 @@ def numbers_of(symbols: Sequence[str]) -> tuple[np.ndarray, list[Notice]]:
                 f"Atom {index} (counted from 0) is called {symbol[:20]!r}, which is no chemical element.",
                 hint,
             )
-    isotopes = sorted(_MASSES_OF_HYDROGEN.intersection(symbols))
+    isotopes = sorted(MASSES_OF_HYDROGEN.intersection(symbols))
     if isotopes:
         notices.append(Notice("deuterium_as_hydrogen", f"{' and '.join(isotopes)} atoms are treated as hydrogen."))
     return np.array([known[symbol] for symbol in symbols], dtype=np.int64), notices

@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hsegap.structures.cif import parse_cif
+from hsegap.formats import FORMATS
 from hsegap.structures.crystal import Crystal, Notice
 from hsegap.structures.errors import StructureError
-from hsegap.structures.json_formats import find_format, load_json, parse_jarvis, parse_pymatgen
-from hsegap.structures.other_formats import is_pdb, parse_pdb, refuse_other_content, refuse_other_name
+from hsegap.structures.json_formats import find_format, load_json
+from hsegap.structures.other_formats import is_pdb, refuse_other_content, refuse_other_name
 from hsegap.structures.parsed import unreadable
-from hsegap.structures.poscar import parse_poscar
-from hsegap.structures.xyz import parse_xyz
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hsegap.structures.parsed import Parsed
 
-_READERS: dict[str, Callable[..., Parsed]] = {
-    "cif": parse_cif,
-    "poscar": parse_poscar,
-    "xyz": parse_xyz,
-    "pymatgen": parse_pymatgen,
-    "jarvis": parse_jarvis,
+#: Where the reader of each format stands. They are imported when a file comes: a process that only asks others to read
+#: does without their patterns and tables.
+_READERS = {
+    "cif": ("cif", "parse_cif"),
+    "poscar": ("poscar", "parse_poscar"),
+    "xyz": ("xyz", "parse_xyz"),
+    "pymatgen": ("json_formats", "parse_pymatgen"),
+    "jarvis": ("json_formats", "parse_jarvis"),
 }
-#: Names of the formats that can be read.
-FORMATS = tuple(_READERS)
 #: Formats that are only recognised, never asked for.
-_RECOGNISED: dict[str, Callable[..., Parsed]] = {"pdb": parse_pdb}
+_RECOGNISED = {"pdb": ("other_formats", "parse_pdb")}
 #: The names people know them by, for messages.
 FORMAT_TITLES = "CIF, POSCAR/CONTCAR, extended XYZ, pymatgen JSON, JARVIS Atoms JSON"
 #: Largest file read unless told otherwise, bytes.
@@ -75,7 +74,7 @@ def read(
 
     Args:
         source: A :class:`~pathlib.Path` is a file to open; a ``str`` is the text of a file, never its name.
-        format: One of :data:`FORMATS`; found from the content, then the file's suffix, if not given.
+        format: One of :data:`hsegap.formats.FORMATS`; found from the content, then the file's suffix, if not given.
         max_bytes: Refuse a larger file.
         max_atoms: Refuse a cell with more atoms; None for no limit.
 
@@ -106,14 +105,20 @@ def read(
         else _find_format(text, source if isinstance(source, Path) else None, notices)
     )
     try:
-        reader = _READERS[chosen] if chosen in _READERS else _RECOGNISED[chosen]
-        parsed = reader(text, max_atoms=max_atoms)
+        parsed = reader_of(chosen)(text, max_atoms=max_atoms)
         parsed.notices[:0] = notices
         return parsed.crystal(format=chosen, max_atoms=max_atoms)
     except StructureError:
         raise
     except Exception as error:  # a damaged file must never look like a bug of the caller
         raise unreadable(f"The file can't be read as {chosen}.", "Check that it is complete and undamaged.") from error
+
+
+def reader_of(name: str) -> Callable[..., Parsed]:
+    """The function that reads a format, one of :data:`FORMATS` or one that is only recognised."""
+    module, function = (_READERS | _RECOGNISED)[name]
+    reader: Callable[..., Parsed] = getattr(import_module(f"hsegap.structures.{module}"), function)
+    return reader
 
 
 def _bytes_of(path: Path, max_bytes: int) -> bytes:

@@ -12,7 +12,8 @@ import numpy as np
 
 from hsegap.structures.checks import check_atom_count
 from hsegap.structures.crystal import Notice
-from hsegap.structures.parsed import Parsed, element_symbols, fractional, unreadable
+from hsegap.structures.parsed import Parsed, fractional, unreadable
+from hsegap.structures.symbols import element_symbols
 
 #: ``key=value``, ``key="several values"`` or a bare ``key`` (which means true).
 _PAIR = re.compile(
@@ -68,8 +69,18 @@ def parse_xyz(text: str, *, max_atoms: int | None) -> Parsed:
                 f"Line {index + 3} of the XYZ file has no valid coordinates.", "Check that line."
             ) from None
         symbols.append(_symbol(fields[species_column], as_number=as_number, line=index + 3))
+    return Parsed(
+        lattice=lattice,
+        symbols=symbols,
+        frac_coords=fractional(np.array(positions), lattice),
+        notices=_notices(lines[2 + n_atoms :], info),
+    )
+
+
+def _notices(after: list[str], info: dict[str, str]) -> list[Notice]:
+    """What was not read, by the lines after the last atom and the comment's keys."""
     notices = []
-    rest = [line for line in lines[2 + n_atoms :] if line.strip()]
+    rest = [line for line in after if line.strip()]
     if rest:
         another = rest[0].strip().isdigit()
         if another:
@@ -84,9 +95,7 @@ def parse_xyz(text: str, *, max_atoms: int | None) -> Parsed:
                 f'The file says pbc="{info["pbc"][:20]}"; the structure was treated as periodic in all directions.',
             )
         )
-    return Parsed(
-        lattice=lattice, symbols=symbols, frac_coords=fractional(np.array(positions), lattice), notices=notices
-    )
+    return notices
 
 
 def _comment(line: str) -> dict[str, str]:

@@ -101,7 +101,7 @@ class TextEncoder:
             ) from error
         tokenizer.no_padding()
         tokenizer.enable_truncation(max_length=settings.max_tokens)
-        session = _session(model_bytes, threads=intra_op_num_threads)
+        session = _session(folder / MODEL_FILE, threads=intra_op_num_threads)
         width = session.get_outputs()[0].shape[-1]
         if width != settings.width:
             raise TextEncoderError(
@@ -260,7 +260,8 @@ def _read(path: Path) -> bytes:
         ) from error
 
 
-def _session(model_bytes: bytes, *, threads: int) -> InferenceSession:
+def _session(model: Path, *, threads: int) -> InferenceSession:
+    """Open the file by its path: of bytes given to it the session keeps a copy for as long as it lives, 23 MB."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -272,7 +273,7 @@ def _session(model_bytes: bytes, *, threads: int) -> InferenceSession:
     # A spinning thread pool takes the core from whoever computes beside it.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(model_bytes, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions have no common base but Exception
         raise TextEncoderError(f"{MODEL_FILE} cannot be loaded: {error}", "Export the encoder again.") from error
 

@@ -1,4 +1,4 @@
-"""A teacher's features per atom, which the network's atoms have to foretell while it learns gaps.
+"""A teacher's features per atom, which the network's atoms are trained to predict beside the gaps.
 
 The teacher is an interatomic potential trained on energies, forces, stresses and magnetic moments of far more
 structures than have a known gap (CHGNet; Deng et al., Nature Machine Intelligence 5, 1031 (2023)). Nothing of it is

@@ -17,6 +17,12 @@ def add(core: Backend, *, answers_at_once: int) -> None:
 
     Each answers with the JSON that HTTP gives, errors included.
     """
+    _add_predictions(core, answers_at_once=answers_at_once)
+    _add_changes(core)
+
+
+def _add_predictions(core: Backend, *, answers_at_once: int) -> None:
+    """Predictions, descriptions, and what is known about the model."""
     import gradio as gr
 
     async def predict(
@@ -52,6 +58,21 @@ def add(core: Backend, *, answers_at_once: int) -> None:
         """Generate the description of one crystal."""
         return (await actions.describe(core, actions.make_request(structure, format))).model_dump(mode="json")
 
+    async def model() -> dict:
+        """What is known about the artifact that answers."""
+        return core.model_info().model_dump(mode="json")
+
+    many: dict[str, Any] = {"concurrency_limit": answers_at_once}
+    gr.api(predict, api_name="predict", **many)
+    gr.api(predict_batch, api_name="predict_batch", concurrency_limit=4)
+    gr.api(describe, api_name="describe", concurrency_limit=4, concurrency_id="describe")
+    gr.api(model, api_name="model", **many)
+
+
+def _add_changes(core: Backend) -> None:
+    """Crystals strained, and with elements swapped."""
+    import gradio as gr
+
     async def strain(structure: str, description: str = "", format: str = "", along: str = "all") -> dict:  # noqa: A002 - as over HTTP
         """The gap of a crystal under -3 to +3 % strain of all lattice vectors alike, or of a, b or c."""
         result = await actions.strain_curve(core, actions.make_request(structure, format, description), along)
@@ -68,17 +89,8 @@ def add(core: Backend, *, answers_at_once: int) -> None:
         request = actions.make_request(structure, format, description)
         return (await actions.what_if(core, request, strain=strain, swaps=swaps)).model_dump(mode="json")
 
-    async def model() -> dict:
-        """What is known about the artifact that answers."""
-        return core.model_info().model_dump(mode="json")
-
-    many: dict[str, Any] = {"concurrency_limit": answers_at_once}
-    gr.api(predict, api_name="predict", **many)
-    gr.api(predict_batch, api_name="predict_batch", concurrency_limit=4)
-    gr.api(describe, api_name="describe", concurrency_limit=4, concurrency_id="describe")
     gr.api(strain, api_name="strain", concurrency_limit=4)
     gr.api(what_if, api_name="what_if", concurrency_limit=4)
-    gr.api(model, api_name="model", **many)
 
 
 def _item(fields: dict[str, Any]) -> Any:

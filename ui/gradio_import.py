@@ -30,12 +30,28 @@ def import_gradio() -> None:
     """Import Gradio, if it is not imported yet, and let it write nothing."""
     if "gradio" in sys.modules:
         return
+    _import_pandas()
     finder = _Finder()
     sys.meta_path.insert(0, finder)
     try:
         import gradio  # noqa: F401 - the import is the point
     finally:
         sys.meta_path.remove(finder)
+
+
+def _import_pandas() -> None:
+    """Import pandas, which Gradio needs, as where there is no pyarrow.
+
+    Where the extra `batch` is installed pandas loads pyarrow, 15 to 30 MB, for kinds of columns that the page has none
+    of. What reads Parquet files here imports pyarrow itself, when a file comes.
+    """
+    if "pandas" in sys.modules or "pyarrow" in sys.modules:
+        return
+    sys.modules["pyarrow"] = None  # type: ignore[assignment]  # the word for "cannot be imported"
+    try:
+        import pandas as pd  # noqa: F401 - the import is the point
+    finally:
+        del sys.modules["pyarrow"]
 
 
 class _Finder(importlib.abc.MetaPathFinder):

@@ -8,6 +8,7 @@ import time
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hsegap.formats import FORMATS
 from hsegap.prediction.errors import Failure
 from hsegap.ui import actions, skeletons
 from hsegap.ui.answer import answer_html, empty_html, error_html
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 #: Seconds between two signs of life while a description is being made.
 TICK_S = 0.5
 #: Formats offered; the first leaves it to the reader.
-FORMATS = ("auto", "cif", "poscar", "xyz", "pymatgen", "jarvis")
+CHOICES = ("auto", *FORMATS)
 #: What a script answers for a button that may be pressed again, and for one that is not needed.
 READY, HIDDEN = '{__type__: "update", interactive: true}', '{__type__: "update", visible: false}'
 
@@ -69,8 +70,8 @@ def _inputs(words: Marks, *, takes_gap: bool) -> _Inputs:
         elem_classes="hs-mono",
     )
     error = gr.HTML(elem_id="hs-error", apply_default_css=False)
-    choices = [(words(f"format.{name}"), name) for name in FORMATS]
-    format_ = gr.Dropdown(choices, value=FORMATS[0], label=words("format.label"), elem_id="hs-format", filterable=False)
+    choices = [(words(f"format.{name}"), name) for name in CHOICES]
+    format_ = gr.Dropdown(choices, value=CHOICES[0], label=words("format.label"), elem_id="hs-format", filterable=False)
     description = gr.Textbox(
         label=words("description.label"),
         info=words("description.info"),

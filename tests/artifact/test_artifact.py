@@ -33,21 +33,24 @@ MANIFEST: dict[str, Any] = {
     "elements": ["Si"],
 }
 
+#: What a whole artifact holds beside its manifest.
+FILES = (
+    "network.onnx",
+    "network.pt",
+    "weights.safetensors",
+    "text_encoder.onnx",
+    "tokenizer.json",
+    "golden.json",
+    "MODEL_CARD.md",
+)
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A whole artifact whose files hold a few bytes each: the reader looks at fingerprints, not at contents."""
     made = tmp_path / "artifact"
     made.mkdir()
-    for name in (
-        "network.onnx",
-        "network.pt",
-        "weights.safetensors",
-        "text_encoder.onnx",
-        "tokenizer.json",
-        "golden.json",
-        "MODEL_CARD.md",
-    ):
+    for name in FILES:
         (made / name).write_bytes(f"content of {name}".encode())
     write_manifest(made, MANIFEST)
     return made
@@ -83,18 +86,7 @@ def test_the_shipped_artifact_is_read(artifact_folder: Path) -> None:
     assert {"network.onnx", "text_encoder.onnx", "tokenizer.json", "golden.json"} <= set(manifest.files)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "network.onnx",
-        "network.pt",
-        "weights.safetensors",
-        "text_encoder.onnx",
-        "tokenizer.json",
-        "golden.json",
-        "MODEL_CARD.md",
-    ],
-)
+@pytest.mark.parametrize("name", FILES)
 def test_one_flipped_bit_in_any_file_is_found(folder: Path, name: str) -> None:
     raw = bytearray((folder / name).read_bytes())
     raw[len(raw) // 2] ^= 1

@@ -17,7 +17,7 @@ def test_facts_a_late_fusion_and_the_teacher_are_named(told_artifact: Path) -> N
     text = model_card(manifest)
     assert config["middle_fusion_gcn_layers"] == [0]
     assert f"middle fusion after layer\n{config['alignn_layers']} (improved)" in text
-    assert "It can be told the PBE gap" in text
+    assert "It takes the PBE gap as an input" in text
     assert "CHGNet" not in text
     taught = {**manifest, "training": {**manifest["training"], "options": {"teacher": "runs/features"}}}
     assert "CHGNet 0.4.2" in model_card(taught)

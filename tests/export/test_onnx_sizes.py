@@ -11,16 +11,13 @@ import torch
 from hsegap.export.flat import example_inputs, input_names, output_names
 from hsegap.export.onnx import OPSET, SIZES
 from hsegap.export.parity import ParityError, compare_forms, onnx_feeds, require_parity, supercell, unseen_graphs
-from support.exported_forms import AS_ONNX, session_of, shared_forms
+from support.exported_forms import AS_ONNX, TWO_LAYERS, session_of, shared_forms
 from support.networks import random_network
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-#: Two layers of a kind, so that a layer's sizes are also those of what an earlier one made.
-CONFIGURATIONS = ("everything", "constant scales, empty text encoded", "graph only, jarvis")
 
-
-@pytest.fixture(scope="module", params=CONFIGURATIONS)
+@pytest.fixture(scope="module", params=TWO_LAYERS)
 def exported(request, tmp_path_factory):
     """A network and the folder of its exported forms."""
     return shared_forms(tmp_path_factory, request.param)

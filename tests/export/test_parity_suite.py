@@ -1,48 +1,38 @@
 """One suite for every form and configuration: eager = TorchScript = ONNX Runtime, on sizes the export has not seen.
 
-Late fusion, middle fusion and attention in every combination as TorchScript, text on and off within a batch, batches of
-1, 2 and 32, crystals of 1 to 200 atoms mixed, one and two threads. An export to ONNX takes seconds: it is made for each
-late fusion and for each pair of a middle fusion and an attention, and shared with the tests of sizes.
+Every two choices of fusion, attention, facts, heads and output meet in some network; text on and off within each
+batch, batches of 1, 2 and 32, crystals of 1 to 200 atoms mixed, one and two threads. Networks are narrow and shallow:
+what differs between configurations is their operations, not their width. An export to ONNX takes seconds, so only as
+many networks are exported as it takes for every choice to be among them. Of all the others the rearranged network that
+`network.onnx` is made of is compared.
 """
 
 from __future__ import annotations
-
-import itertools
 
 import numpy as np
 import pytest
 import torch
 
 from hsegap.export.flat import FlatNetwork, example_crystals, example_inputs, graphs_for, input_names, output_names
+from hsegap.export.inference import InferenceNetwork
 from hsegap.export.parity import onnx_feeds, supercell
 from hsegap.export.torchscript import load_torchscript
-from hsegap.models.config import LATE_FUSION_TYPES
+from hsegap.models.config import FusionConfig
 from hsegap.structures import Crystal
-from support.exported_forms import AS_ONNX, SHALLOW, export_forms, session_of, shared_forms
-from support.networks import FULL_MIDDLE, random_network
+from support.choices import CHOICES, ROWS, STRUCTURE_ALONE, name_of, settings_of
+from support.exported_forms import AS_ONNX, MADE, MORE, TWO_LAYERS, export_forms, session_of, shared_forms
+from support.networks import random_network
+from support.pairwise import all_pairs, pairs_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 TOLERANCE = 1e-4
-MIDDLE = {"plain": {}, "improved": FULL_MIDDLE}
-ATTENTION = {"cross-modal": {"use_cross_modal_attention": True}, "fine-grained": {"use_fine_grained_attention": True}}
+#: Networks that know the structure alone, and those that are compared pair by pair.
 CONFIGURATIONS = {
-    **{
-        f"{late}, {middle}, {attention}": {
-            **SHALLOW,
-            "late_fusion_type": late,
-            **MIDDLE[middle],
-            **ATTENTION[attention],
-        }
-        for late in LATE_FUSION_TYPES
-        for middle, attention in itertools.product(MIDDLE, ATTENTION)
-    },
-    "graph only": {**SHALLOW, "use_text": False, "use_middle_fusion": False},
-    "without text as the encoder's empty text": {**SHALLOW, "no_text": "encode_empty"},
+    **{name_of(row): settings_of(row) for row in ROWS},
+    **{f"graph only; {name_of(row)}": {**settings_of(row), "use_text": False} for row in STRUCTURE_ALONE},
     **AS_ONNX,
 }
-#: Which crystals of a batch have a text; it makes no difference to how large they are.
-TEXTS = {"one crystal of 200 atoms": ("all",), "1 and 200 atoms": ("some",)}
 
 
 @pytest.fixture(scope="module")
@@ -80,11 +70,12 @@ def forms(request, tmp_path_factory):
 def test_every_form_gives_the_same(forms, batches):
     network, folder = forms
     ins, outs = input_names(network.config), output_names(network.config)
-    eager, script = FlatNetwork(network), load_torchscript(folder / "network.pt")
+    eager = FlatNetwork(network)
+    in_torch = {"rearranged": InferenceNetwork(network), "TorchScript": load_torchscript(folder / "network.pt")}
     threads_tried = (1, 2) if (folder / "network.onnx").is_file() else ()
     sessions = {threads: session_of(folder, threads=threads) for threads in threads_tried}
-    cases = [(case, text) for case in batches for text in TEXTS.get(case, ("all", "some", "none"))]
-    for case, some_text in cases:
+    several = "three times the traced sizes"
+    for case, some_text in [(several, "all"), (several, "none"), *((case, "some") for case in batches)]:
         graphs = batches[case]
         inputs = list(example_inputs(network.config, graphs, n_tokens=4, seed=len(graphs)))
         place = ins.index("has_text")
@@ -92,7 +83,7 @@ def test_every_form_gives_the_same(forms, batches):
             inputs[place] = torch.full_like(inputs[place], fill_value=some_text == "all")
         with torch.no_grad():
             expected = [part.numpy() for part in eager(*inputs)]
-            answers = {"TorchScript": [part.numpy() for part in script(*inputs)]}
+            answers = {form: [part.numpy() for part in module(*inputs)] for form, module in in_torch.items()}
         for threads, session in sessions.items():
             answers[f"ONNX Runtime, {threads} threads"] = session.run(list(outs), onnx_feeds(session, ins, inputs))
         for form, answer in answers.items():
@@ -104,15 +95,31 @@ def test_every_form_gives_the_same(forms, batches):
                 )
 
 
-def test_every_part_is_among_those_exported_to_onnx():
-    with_text = [settings for settings in AS_ONNX.values() if settings.get("use_text", True)]
-    assert {settings.get("late_fusion_type", "concat") for settings in with_text} == set(LATE_FUSION_TYPES)
-    assert {
-        (bool(settings.get("use_improved_middle_fusion")), attention)
-        for settings in with_text
-        for attention in ("use_cross_modal_attention", "use_fine_grained_attention")
-        if settings["use_middle_fusion"] and settings.get(attention)
-    } == set(itertools.product((False, True), ("use_cross_modal_attention", "use_fine_grained_attention")))
+def test_every_choice_meets_every_other_and_is_exported_to_onnx():
+    choices = {name: list(values) for name, values in CHOICES.items()}
+    assert set().union(*map(pairs_of, ROWS)) == all_pairs(choices)
+    exported = [*MORE, *MADE.values()]
+    assert set().union(*(row.items() for row in exported)) == {(name, v) for name in choices for v in choices[name]}
+    for name, row in MADE.items():
+        for choice, value in row.items():
+            assert CHOICES[choice][value].items() <= TWO_LAYERS[name].items(), (name, choice)
+
+
+def test_every_setting_that_changes_operations_is_a_choice():
+    """A new switch of the configuration has to be added here, or to those that change no operation."""
+    no_operation = {
+        *(
+            name
+            for name in FusionConfig.model_fields
+            if name.endswith(("_dim", "_dropout", "_heads", "_loss", "_scale"))
+        ),
+        *("alignn_layers", "gcn_layers", "hidden_features", "embedding_features", "atom_input_features"),
+        *("edge_input_features", "triplet_input_features", "output_features", "text_features", "late_fusion_rank"),
+        *("fact_centres", "graph_dropout", "contrastive_loss_weight", "contrastive_temperature"),
+        *("cross_modal_attention_type", "graph_flavour", "cutoff", "max_neighbors"),
+    }
+    varied = {name for values in CHOICES.values() for settings in values.values() for name in settings} | {"use_text"}
+    assert set(FusionConfig.model_fields) - no_operation == varied - no_operation
 
 
 def test_it_would_notice(forms, batches):

@@ -178,7 +178,7 @@ def test_a_worker_that_died_between_two_jobs_is_nobodys_fault(pool: WorkerPool) 
 
 
 def test_a_job_that_wants_too_much_memory_fails_alone(pool: WorkerPool) -> None:
-    read(pool, NACL)
+    read(pool, supercell(1))  # a POSCAR, as the large one is: its imports count
     [pid] = pool.pids()
     status = Path(f"/proc/{pid}/status").read_text()
     usual = int(next(line for line in status.splitlines() if line.startswith("VmPeak")).split()[1]) * 1024

@@ -61,7 +61,7 @@ def test_a_known_pbe_gap_is_told_to_the_model(model: Model) -> None:
     [fact] = told.facts
     assert (fact.name, fact.value, fact.origin) == ("pbe_gap_ev", 4.5, "request")
     assert fact.used == ("pbe_gap_ev" in model.artifact.manifest.config.get("facts", ()))
-    assert "told pbe gap 4.5 eV" in told._repr_html_()
+    assert "stated pbe gap 4.5 eV" in told._repr_html_()
     several = list(model.predict(iter([MAGNESIA, MAGNESIA]), pbe_gap_ev=[np.float32(4.5), None], atoms=False))
     assert [len(result.facts) for result in several] == [1, 0]
     with pytest.raises(hsegap.HsegapError, match="pbe_gap_ev"):

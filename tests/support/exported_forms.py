@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from hsegap.export.onnx import export_onnx
 from hsegap.export.torchscript import export_torchscript
-from support.networks import FULL_MIDDLE, TOLD, random_network
+from support.choices import ROWS, name_of, settings_of
+from support.networks import FULL_MIDDLE, random_network
 from support.once import made_once
+from support.pairwise import each_value
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,19 +18,10 @@ if TYPE_CHECKING:
     import pytest
 
     from hsegap.models import CrystalTextNetwork
+    from support.pairwise import Row
 
-#: One layer of each kind: what differs between configurations is their operations, not their width or depth.
-SHALLOW: dict[str, Any] = {
-    "alignn_layers": 1,
-    "gcn_layers": 1,
-    "hidden_features": 8,
-    "embedding_features": 6,
-    "middle_fusion_layers": "0",
-    "use_middle_fusion": True,
-}
-#: The configurations that tests export to ONNX, which takes seconds each: together they have each late fusion and each
-#: pair of a middle fusion and an attention, which act one after the other.
-AS_ONNX: dict[str, dict[str, Any]] = {
+#: Exported with two layers of a kind, so that a layer's sizes are also those of what an earlier one made.
+TWO_LAYERS: dict[str, dict[str, Any]] = {
     "everything": {
         "use_fine_grained_attention": True,
         "use_cross_modal_attention": True,
@@ -49,17 +42,21 @@ AS_ONNX: dict[str, dict[str, Any]] = {
         "late_fusion_type": "bilinear",
     },
     "graph only, jarvis": {"alignn_layers": 2, "gcn_layers": 2, "use_text": False, "graph_flavour": "jarvis"},
-    "concat, plain, cross-modal": {**SHALLOW, "use_cross_modal_attention": True},
-    "facts and a PBE head": {**SHALLOW, **TOLD, "late_fusion_type": "gated", "use_cross_modal_attention": True},
-    "facts, free head, fused twice": {
-        **SHALLOW,
-        **TOLD,
-        "pbe_head": "free",
-        "middle_fusion_layers": "0",
-        "late_fusion_type": "adaptive",
-        "use_fine_grained_attention": True,
+}
+#: The choices that those have.
+MADE: dict[str, Row] = {
+    "everything": {"late": "tucker", "middle": "improved", "attention": "both", "output": "class"},
+    "constant scales, empty text encoded": {
+        "late": "bilinear",
+        "middle": "gated",
+        "attention": "fine",
+        "no text": "empty",
     },
 }
+#: Shallow networks with all other choices: an export to ONNX takes seconds, so there are as few as that takes.
+MORE = each_value(ROWS, made=MADE.values())
+#: The configurations that tests export to ONNX.
+AS_ONNX = {**TWO_LAYERS, **{name_of(row): settings_of(row) for row in MORE}}
 
 
 def shared_forms(tmp_path_factory: pytest.TempPathFactory, name: str) -> tuple[CrystalTextNetwork, Path]:

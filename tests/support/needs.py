@@ -14,9 +14,14 @@ import pytest
 WITHOUT = "TESTS_WITHOUT"
 
 
+def known_missing() -> set[str]:
+    """The libraries that ``TESTS_WITHOUT`` names."""
+    return {name for name in os.environ.get(WITHOUT, "").split(",") if name}
+
+
 def skip_without(library: str) -> None:
     """Skip the test, or the file that is being collected, where ``TESTS_WITHOUT`` names the library."""
-    if library in os.environ.get(WITHOUT, "").split(","):
+    if library in known_missing():
         pytest.skip(f"{WITHOUT} names {library}", allow_module_level=True)
 
 

@@ -140,17 +140,12 @@ def effects_at_import(tree: ast.Module) -> list[tuple[int, str]]:
 
 
 def own_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Lines of a function without its docstring and the functions inside it, which count for themselves."""
+    """Lines of a function without its docstring; the functions inside it count."""
     lines = (function.end_lineno or 0) - function.lineno + 1
     first = function.body[0]
     if ast.get_docstring(function) is not None:
         lines -= (first.end_lineno or 0) - first.lineno + 1
-    inner = [
-        node
-        for node in ast.walk(function)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node is not function
-    ]
-    return lines - sum((node.end_lineno or 0) - node.lineno + 1 for node in inner)
+    return lines
 
 
 def circles(graph: dict[str, set[str]]) -> list[list[str]]:

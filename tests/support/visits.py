@@ -14,6 +14,7 @@ class Visit:
     """One visitor's page and what was noticed on it."""
 
     page: Page
+    asked: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 

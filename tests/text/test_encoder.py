@@ -114,6 +114,12 @@ def test_recent_texts_are_remembered_within_their_bound_and_never_aliased(encode
     assert encoder._recent._bytes == sum(v.nbytes + 4 * len(k) for k, v in encoder._recent._entries.items())
 
 
+def test_no_copy_of_the_file_stays_in_memory(encoder, encoder_folder):
+    size = (encoder_folder / "text_encoder.onnx").stat().st_size
+    held = [value for value in vars(encoder._session).values() if isinstance(value, bytes)]
+    assert sum(map(len, held)) < size / 100
+
+
 def test_settings_survive_json_and_refuse_what_they_do_not_know(encoder):
     settings = encoder.settings
     assert TextEncoderSettings.model_validate_json(settings.model_dump_json()) == settings

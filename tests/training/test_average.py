@@ -43,7 +43,7 @@ def test_the_average_follows_the_weights():
 
 def test_the_average_is_what_is_validated_and_kept(root, tiny_encoder, tmp_path):
     def train(decay):
-        options = options_from(small(root, output_dir=str(tmp_path / str(decay)), ema_decay=decay))
+        options = options_from(small(root, output_dir=str(tmp_path / str(decay)), ema_decay=decay, epochs=1))
         return run_training(
             options, load_encoder=lambda _options: TextEncoder.load(tiny_encoder), report=lambda _line: None
         )
@@ -55,8 +55,7 @@ def test_the_average_is_what_is_validated_and_kept(root, tiny_encoder, tmp_path)
     assert one[-1]["val_mae"] != other[-1]["val_mae"]
     last = torch.load(averaged / "last_checkpoint.pt", weights_only=True)
     kept = read_checkpoint(averaged / "best_model.pt").network.state_dict()
-    best = min(range(2), key=lambda epoch: other[epoch]["val_mae"])
-    assert best == 1, "the last epoch is the best of both: what is kept is its average"
+    # After one epoch, which is the best so far: what is kept is its average.
     assert all(torch.equal(kept[key], value) for key, value in last["average"]["model"].items())
     assert any(not torch.equal(kept[key], value) for key, value in last["model"].items())
 

@@ -91,6 +91,7 @@ def visit(
 
         def note_request(url: str) -> None:
             parts = urlsplit(url)
+            found.asked.append(parts._replace(fragment="").geturl())  # what is sent: the browser keeps the fragment
             if parts.scheme not in {"data", "blob"} and parts.netloc != host:
                 found.foreign.append(url)
 

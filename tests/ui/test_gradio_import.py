@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 #: A Gradio that writes its stubs opens each of them, and its seed, even where all is written already.
 PROGRAM = """
 import json, sys
@@ -32,3 +34,13 @@ def opened_by(statement: str) -> list[str]:
 def test_no_stub_and_no_seed_is_opened() -> None:
     assert opened_by("import gradio"), "by itself it opens them: else nothing would be seen here"
     assert opened_by("from hsegap.ui.gradio_import import import_gradio; import_gradio()") == []
+
+
+def test_pandas_comes_without_pyarrow_which_can_still_be_imported() -> None:
+    pytest.importorskip("pyarrow")
+    program = (
+        "import sys; from hsegap.ui.gradio_import import import_gradio; import_gradio();"
+        "print('pandas' in sys.modules, 'pyarrow' in sys.modules); import pyarrow.parquet"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=300)
+    assert done.stdout.split() == ["True", "False"]
