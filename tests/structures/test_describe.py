@@ -16,6 +16,7 @@ from hsegap.structures.errors import DESCRIPTION_ERROR_CODES
 from support.crystals import GAAS_CIF, silicon, simple
 from support.needs import needed_robocrys
 from support.shared_material import load_rows
+from support.warned import warnings_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = [sys.executable, "-W", "ignore", "-c"]
@@ -130,7 +131,7 @@ def test_no_network_and_nothing_on_stderr(robocrys, monkeypatch, recwarn, capfd)
     assert "zero-dimensional" in text
     assert "CO2" in text
     assert asked == []
-    assert not recwarn.list
+    assert warnings_of(recwarn) == []
     assert capfd.readouterr() == ("", "")
 
 

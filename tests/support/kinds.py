@@ -56,9 +56,11 @@ LONG = {
     "ui/test_ui_state.py",
     "ui/test_ui_walk.py",
 }
+#: Fixtures that export networks.
+SLOW_FIXTURES = {"tiny_encoder", "told_artifact", "explained_artifact"}
 KINDS = {"unit", "process", "browser", "cluster"}
 #: Files whose tests train or export networks, or go through hundreds of real crystals:
-#: their tests are slow even where no mark says so.
+#: their tests are slow even where no mark says so, as are all that need an exported network.
 SLOW = (
     "export/",
     "prediction/test_contradiction.py",
@@ -113,7 +115,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = set(getattr(item, "fixturenames", ()))
         if not {mark.name for mark in item.iter_markers()} & KINDS:
             item.add_marker(kind_of(path, fixtures))
-        if path.startswith(SLOW):
+        if path.startswith(SLOW) or fixtures & SLOW_FIXTURES:
             item.add_marker("slow")
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-import torch
 
-from support.networks import TOLD, random_network
 from support.once import made_once
 from support.service_samples import NACL
 
@@ -23,8 +21,11 @@ def told_artifact(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 def _export(place: Path, encoder: Path) -> None:
     """Export a random network that can be told facts."""
+    import torch
+
     from hsegap.export.build import build_artifact
     from hsegap.export.golden import golden_inputs
+    from support.networks import TOLD, random_network
 
     (place / "golden").mkdir(parents=True)
     (place / "golden" / "NaCl.cif").write_text(NACL)
