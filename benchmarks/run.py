@@ -42,21 +42,23 @@ COMMAND = Path(sys.executable).parent / "hsegap"
 def end(bench: Bench) -> Iterator[dict[str, Any]]:
     """From the file to the number, everything loaded.
 
-    The predictor of server and command beside alignn's path at its published size.
+    The predictor of server and command beside alignn's path at its published size: the gap alone, as alignn answers it,
+    then with the maps of the atoms, which alignn has not.
     """
     from hsegap.artifact.artifact import Artifact
     from hsegap.prediction.predictor import Predictor
     from hsegap.prediction.schemas import Prediction, PredictRequest
 
-    def predicted(predictor: Predictor, path: Path, description: str | None = None) -> float:
+    def predicted(predictor: Predictor, path: Path, description: str | None = None, *, maps: bool = False) -> float:
         started = time.perf_counter()
-        answer = predictor.predict_one(PredictRequest(structure=path.read_text(), description=description))
+        answer = predictor.predict_one(PredictRequest(structure=path.read_text(), description=description, atoms=maps))
         assert isinstance(answer, Prediction), answer
         return time.perf_counter() - started
 
     rows = bench.rows()
     long = max((entry["description"] or "" for entry in rows), key=len)
-    with Predictor(Artifact.load()) as predictor:
+    # As `hsegap predict` and an idle server: a large cell and a text get every core, as alignn does.
+    with Predictor(Artifact.load(), threads_alone=bench.cores) as predictor:
         for n_atoms in (10, 50, 200):
             case, path, _, _ = bench.sized(n_atoms)
             contenders = {
@@ -72,9 +74,14 @@ def end(bench: Bench) -> Iterator[dict[str, Any]]:
         taken = alternate(
             {"hsegap": lambda: predicted(predictor, path, f"{next(count)} {long}")}, rounds=bench.rounds, warm=2
         )
-        yield row("end", "10 atoms, new text of 256 tokens", taken)
+        yield row("end", "10 atoms, new long text", taken)
         taken = alternate({"hsegap": lambda: predicted(predictor, path, long)}, rounds=bench.rounds, warm=2)
         yield row("end", "10 atoms, text met before", taken)
+        for case, maps in (("10 atoms, without others between", False), ("10 atoms, with maps", True)):
+            taken = alternate(
+                {"hsegap": lambda maps=maps: predicted(predictor, path, maps=maps)}, rounds=bench.rounds, warm=2
+            )
+            yield row("end", case, taken)
     requests = [PredictRequest(structure=entry["cif"], atoms=False) for entry in rows[: 32 if bench.quick else 256]]
     with Predictor(Artifact.load(), threads=bench.cores, workers=bench.cores) as predictor:
         taken = alternate(
@@ -194,7 +201,7 @@ def main() -> None:
             bench.close()
             if chosen.json:
                 chosen.json.write_text(json.dumps({"machine": described, "results": results}, indent=1))
-    targets(results)
+    targets(results, instructions=described["instructions"])
 
 
 if __name__ == "__main__":
