@@ -25,6 +25,7 @@ PROCESS = (
     "cli/test_cli_readme.py",
     "examples/",
     "prediction/test_workers.py",
+    "service/test_life_cycle.py",
     "service/test_service_",
     "test_packaging.py",
     "test_quiet.py",
