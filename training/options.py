@@ -183,7 +183,7 @@ class TrainingOptions(BaseModel):
     repeat_elements: int = _added("times any row of a pure element is drawn on top of both", default=1, ge=1)
     censored: bool = _added("an answer below zero is right where the gap is zero", default=False)
     teacher: str = _added(
-        "folder of a teacher's features per atom (hsegap teacher) that the atoms' vectors have to foretell", default=""
+        "folder of a teacher's features per atom (hsegap teacher) that the atoms' vectors have to predict", default=""
     )
     teacher_weight: float = _added("weight of the teacher's loss", default=0.1, ge=0)
     loss: Literal["mse", "huber", "mae"] = _added("loss of the regression", default="mse")

@@ -6,7 +6,7 @@ import re
 from html import escape
 from typing import TYPE_CHECKING
 
-from hsegap.ui.care import is_unsure, warnings_html
+from hsegap.ui.care import is_unsure, notes_html, warnings_html
 from hsegap.ui.scale import edge_range, scale_html
 from hsegap.ui.words import Words
 
@@ -189,7 +189,7 @@ def answer_html(prediction: Prediction, words: Words | None = None) -> str:
         f'<div class="hs-gap-row"><p class="hs-gap" data-gap="{prediction.gap_ev:.6f}">'
         f"<span>{prediction.gap_ev:.2f}</span> eV{sign}</p>"
         f'<div class="hs-gap-side">{warnings_html(prediction, words)}{_interval(prediction, words, unsure=unsure)}'
-        f"{_edge(prediction, words)}</div></div>"
+        f"{_edge(prediction, words)}{notes_html(prediction, words)}</div></div>"
         f"{raw}{scale_html(prediction.gap_ev, prediction.interval_ev, without_text_ev=alone, words=words)}"
         f"{_compared(prediction, words)}{_facts(prediction, words)}{_modalities(prediction, words)}{_share(words)}"
         f"{_timings(prediction, words)}</article>"

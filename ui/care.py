@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 #: Warnings that the crystal itself is unlike all that the network has seen: its number, and the kind of material that
 #: follows from it, may be anything.
 UNSURE = frozenset({"crystal_unlike_training", "element_not_in_training"})
+#: What is said in passing: a text is cut as in training, and hardly any is short enough not to be.
+IN_PASSING = frozenset({"text_truncated"})
 #: Warnings of the prediction; every other comes from reading the file and stands beside the picture.
 ABOUT_GAP = UNSURE | {
     "larger_than_training",
-    "text_truncated",
     "text_unlike_training",
     "text_contradicts_crystal",
     "text_not_english",
@@ -34,7 +35,7 @@ def is_unsure(prediction: Prediction) -> bool:
 
 def reading_notices(prediction: Prediction) -> list[Warn]:
     """What was repaired or assumed while the file was read."""
-    return [warning for warning in prediction.warnings if warning.code not in ABOUT_GAP]
+    return [warning for warning in prediction.warnings if warning.code not in ABOUT_GAP | IN_PASSING]
 
 
 def in_short(code: str, words: Words) -> str:
@@ -60,3 +61,12 @@ def warnings_html(prediction: Prediction, words: Words) -> str:
         return ""
     title = escape(words("care.unsure" if is_unsure(prediction) else "care.title"))
     return f'<div class="hs-warnings" role="note"><h3>{title}</h3><ul>{"".join(items)}</ul></div>'
+
+
+def notes_html(prediction: Prediction, words: Words) -> str:
+    """What is said in passing, below the gap; nothing where there is nothing to say."""
+    return "".join(
+        f'<p class="hs-note">{escape(warning.message if words.is_english else in_short(warning.code, words))}</p>'
+        for warning in prediction.warnings
+        if warning.code in IN_PASSING
+    )

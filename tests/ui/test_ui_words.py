@@ -98,6 +98,19 @@ def test_a_crystal_unlike_the_training_set_is_called_unsure_and_no_metal(code: s
     assert "hs-warnings" not in sure
 
 
+def test_a_text_that_was_cut_is_said_in_passing_and_no_reason_for_care() -> None:
+    cut = Warn(code="text_truncated", message="The text has more than <128> tokens.")
+    made = answer_html(prediction(warnings=[cut]))
+    assert "hs-warnings" not in made
+    assert '<p class="hs-note">The text has more than &lt;128&gt; tokens.</p>' in made
+    assert made.count("tokens.") == 1
+    rutile = summary_of(read(ROOT / "examples" / "TiO2_rutile.cif"))
+    assert "tokens." not in read_html(rutile, prediction(warnings=[cut]), WORDS), "it is not about the file"
+    both = answer_html(prediction(warnings=[cut, Warn(code="larger_than_training", message="Large.")]))
+    assert "hs-warnings" in both
+    assert both.count("tokens.") == 1
+
+
 def test_nothing_from_outside_becomes_markup() -> None:
     hostile = "<img src=x onerror=alert(1)>"
     made = answer_html(prediction(formula=hostile, warnings=[Warn(code="x", message=hostile)]))
