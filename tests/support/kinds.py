@@ -33,6 +33,7 @@ PROCESS = (
     "training/test_front_door.py",
     "training/test_resume.py",
     "training/test_training_benchmark.py",
+    "ui/test_gradio_import.py",
 )
 CLUSTER = ("batch/test_score_ray.py",)
 #: Files whose tests take more than half a minute on an idle machine; see `LongestFirst`.
