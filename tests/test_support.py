@@ -55,6 +55,7 @@ def test_two_processes_make_a_thing_once(tmp_path: Path) -> None:
     assert one in {"['first']\n", "['second']\n"}
 
 
+@pytest.mark.process
 def test_the_tests_of_a_file_stay_in_one_process(tmp_path: Path) -> None:
     """As `make test` shares them out. A mark of pytest-xdist's had no effect under a newer pytest:
     all that files share was made twice.

@@ -227,13 +227,16 @@ def test_the_members_of_a_long_tar_are_forgotten(tmp_path: Path) -> None:
             info = tarfile.TarInfo(f"{number}.cif")
             info.size = 1
             archive.addfile(info, io.BytesIO(b"x"))
-    peaks = []
-    for limit in (500, 6000):
+
+    def peak(limit: int) -> int:
         tracemalloc.start()
         assert sum(1 for _ in Inputs(InputOptions(names=(str(path),), limit=limit), note=print)) == limit
-        peaks.append(tracemalloc.get_traced_memory()[1])
+        peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-    assert peaks[1] < 1.5 * peaks[0] + 200_000
+        return peak
+
+    # A buffer of another thread or one not collected yet may count once; members that are kept count each time.
+    assert any(peak(6000) < 1.5 * peak(500) + 200_000 for _ in range(3))
 
 
 def test_the_names_taken_for_structures() -> None:

@@ -25,6 +25,7 @@ PROCESS = (
     "cli/test_cli_readme.py",
     "examples/",
     "prediction/test_workers.py",
+    "service/test_life_cycle.py",
     "service/test_service_",
     "test_packaging.py",
     "test_quiet.py",
@@ -32,6 +33,7 @@ PROCESS = (
     "training/test_front_door.py",
     "training/test_resume.py",
     "training/test_training_benchmark.py",
+    "ui/test_gradio_import.py",
 )
 CLUSTER = ("batch/test_score_ray.py",)
 #: Files whose tests take more than half a minute on an idle machine; see `LongestFirst`.
