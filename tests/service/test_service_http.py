@@ -218,7 +218,7 @@ def test_a_worker_killed_in_the_middle_of_a_request_is_replaced(server: RunningS
         async with httpx.AsyncClient(base_url=server.url, timeout=120) as many:
             server.hang_workers()
             asked = [asyncio.create_task(many.post("/predict", json={"structure": NACL})) for _ in range(4)]
-            while 'hsegap_running{kind="single"} 4.0' not in (await many.get("/metrics")).text:
+            while 'hsegap_running{kind="single"} 4.0' not in (await many.get("/metrics")).text:  # noqa: ASYNC110 - of another process
                 await asyncio.sleep(0.05)
             await asyncio.sleep(0.5)  # from the server's queue to the workers
             for pid in before:
