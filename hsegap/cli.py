@@ -6,16 +6,19 @@ Its subcommands stand in `commands/`, one file each, and import what they need w
 import atexit
 import gc
 import sys
+from pathlib import Path
 from typing import Annotated
 
 from hsegap.commands.early import begin_early
 
-begin_early(sys.argv[1:])  # before the imports below
+# Before the imports below; another program that imports this module has arguments of its own.
+if Path(sys.argv[0]).stem == "hsegap" or Path(sys.argv[0]).parts[-2:] == ("hsegap", "__main__.py"):
+    begin_early(sys.argv[1:])
 
-import typer  # noqa: E402 - as said
+import typer
 
-from hsegap import __version__  # noqa: E402 - as said
-from hsegap.commands import (  # noqa: E402 - as said
+from hsegap import __version__
+from hsegap.commands import (
     ablate,
     calibrate,
     card,
@@ -36,7 +39,7 @@ from hsegap.commands import (  # noqa: E402 - as said
     verify,
     what_if,
 )
-from hsegap.commands.setting_flags import WithSettings  # noqa: E402 - as said
+from hsegap.commands.setting_flags import WithSettings
 
 #: Objects made before garbage is looked for. With Python's 700 a short command spends a tenth of its time on that, and
 #: finds none.

@@ -12,8 +12,10 @@ import pytest
 from support.kinds import CLUSTER, LONG, PROCESS, SLOW
 from support.sources import ROOT, python_files, room_files
 
-#: Where a path may begin: any file or folder at the top.
-TOP = "|".join(sorted(re.escape(path.name) for path in ROOT.iterdir()))
+#: What work leaves behind in a checkout: documents name such places, and they need not be there.
+LEFT_BEHIND = {line.strip().strip("/") for line in (ROOT / ".gitignore").read_text().splitlines()}
+#: Where a path may begin: any other file or folder at the top.
+TOP = "|".join(sorted(re.escape(path.name) for path in ROOT.iterdir() if path.name not in LEFT_BEHIND))
 #: A path with a folder in it; not the end of an address or of another path.
 PATH = re.compile(rf"(?<![\w./~$<:-])(?:{TOP})/[\w./-]*[\w/](?![\w*])")
 #: Where readers are told to write, or to put what is theirs.

@@ -109,3 +109,16 @@ def test_what_cannot_be_understood_exits_with_2_and_says_what(
 def test_the_reference_page_is_what_the_commands_say() -> None:
     # If this fails: make docs
     assert (ROOT / "docs" / "cli.md").read_text() == reference.page()
+
+
+@pytest.mark.parametrize(
+    ("program", "begun"), [("/usr/bin/hsegap", 1), ("hsegap/__main__.py", 1), ("/home/me/tool.py", 0)]
+)
+def test_only_the_command_itself_begins_a_reader_as_it_is_imported(program: str, begun: int) -> None:
+    code = (
+        f"import sys; sys.argv = [{program!r}, 'predict', 'a.cif']\n"
+        "import hsegap.cli, hsegap.commands.early as early\n"
+        "print(len(early._begun))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.split() == [str(begun)]
