@@ -20,6 +20,7 @@ from hsegap.export.head import export_head
 from hsegap.export.onnx import export_onnx
 from hsegap.export.parity import compare_forms, compare_heads, require_parity
 from hsegap.export.torchscript import export_torchscript
+from hsegap.export.vocabulary import prune_vocabulary, texts_in
 from hsegap.models.checkpoint import read_checkpoint, read_weights_only
 from hsegap.text import TextEncoder
 from hsegap.text.settings import MODEL_FILE, TOKENIZER_FILE
@@ -55,6 +56,7 @@ def build_artifact(
     *,
     encoder_folder: str | Path,
     golden: Sequence[GoldenInput],
+    vocabulary: Sequence[Path] = (),
     facts: ArtifactFacts | None = None,
     overrides: Mapping[str, Any] | None = None,
     report: Callable[[str], None] = print,
@@ -66,6 +68,7 @@ def build_artifact(
         out: Folder to write; an existing artifact there is replaced.
         encoder_folder: Exported text encoder the network was trained with.
         golden: Crystals whose predictions go into the artifact.
+        vocabulary: Files of texts whose words the encoder keeps (:mod:`hsegap.export.vocabulary`); empty for all words.
         facts: Name, version, metrics.
         overrides: Configuration entries that the checkpoint does not hold.
         report: Receives lines for the user.
@@ -73,6 +76,7 @@ def build_artifact(
     Raises:
         CheckpointError: If the checkpoint cannot be used.
         ParityError: If an exported form gives other numbers.
+        TextEncoderError: If the vocabulary's files cannot be read, or the encoder has none to cut.
         ValueError: If the encoder is not the one the network was trained with, or ``out`` exists and is no artifact.
     """
     facts = facts or ArtifactFacts()
@@ -90,7 +94,7 @@ def build_artifact(
     temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
         _write_forms(network, temporary, report)
-        _copy_encoder(Path(encoder_folder), encoder, temporary)
+        encoder = _placed_encoder(Path(encoder_folder), encoder, temporary, vocabulary, report)
         cases = golden_cases(network, encoder, golden)
         (temporary / "golden.json").write_text(json.dumps(cases, indent=1) + "\n", encoding="utf-8")
         manifest = _manifest(network, encoder, content, facts)
@@ -123,12 +127,20 @@ def _write_forms(network: CrystalTextNetwork, folder: Path, report: Callable[[st
     report(f"exported forms agree with the network within {worst:.1e}")
 
 
-def _copy_encoder(source: Path, encoder: TextEncoder, folder: Path) -> None:
+def _placed_encoder(
+    source: Path, encoder: TextEncoder, folder: Path, vocabulary: Sequence[Path], report: Callable[[str], None]
+) -> TextEncoder:
+    """Copy the encoder's files into the artifact, with the words of ``vocabulary`` only, and load it from there."""
     names = [MODEL_FILE, TOKENIZER_FILE]
     if encoder.settings.normalisation_table is not None:
         names.append(encoder.settings.normalisation_table)
     for name in names:
         shutil.copyfile(source / name, folder / name)
+    if not vocabulary:
+        return encoder
+    pruned = prune_vocabulary(folder, texts_in(vocabulary))
+    report(f"the text encoder keeps {pruned.after} of {pruned.before} pieces")
+    return TextEncoder.load(folder, settings=encoder.settings)
 
 
 def _check_encoder(network: CrystalTextNetwork, encoder: TextEncoder, content: dict[str, Any]) -> None:
