@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 import torch
 
 from hsegap.models import collate
-from hsegap.models.batch import GraphBatch
 from hsegap.models.checkpoint import infer_config
 from hsegap.models.elements import element_features
 from hsegap.models.network import CrystalTextNetwork
 from hsegap.structures import Crystal, build_graph
 from support.networks import TOLD, random_network
+
+if TYPE_CHECKING:
+    from hsegap.models.batch import GraphBatch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -23,7 +27,7 @@ ROCK_SALT = np.array([[0.0, 0, 0], [0.5, 0.5, 0.5]])
 
 def rock_salt(lattice: float, *numbers: int, cells: int = 1) -> Crystal:
     """A cubic AB crystal, its primitive cell repeated along the first axis."""
-    repeated = np.concatenate([(ROCK_SALT + [shift, 0, 0]) / [cells, 1, 1] for shift in range(cells)])
+    repeated = np.concatenate([(ROCK_SALT + np.eye(3)[0] * shift) / [cells, 1, 1] for shift in range(cells)])
     return Crystal(lattice * FCC * np.array([[cells], [1], [1]]), repeated, np.tile(numbers, cells))
 
 
