@@ -236,6 +236,7 @@ def infer_config(state: Mapping[str, Tensor]) -> dict[str, Any]:
         "line_features": line_features if line_features != hidden else None,
         "element_vectors": "element_vectors.weight" in state,
         "bond_readout": "bond_readout.read.weight" in state,
+        "composition": "composition.element.weight" in state,
         "facts": facts,
         "fact_centres": width("fact_embedding.basis.centers", 0),
         # Whether the second head's estimate is the first one's base, no name shows.

@@ -43,6 +43,7 @@ class FusionConfig(BaseModel):
         bond_readout: Before the first fusion add to each atom what its bonds tell, their mean. A convolution weights
             its neighbours and divides by the sum of the weights: where all atoms are alike, as in diamond and graphite,
             the result is the same whatever the bonds are.
+        composition: Tell each atom what its crystal's formula is, before the first layer and before the first fusion.
         facts: Known quantities that a user may state, in the order of the inputs ``fact_values`` and ``fact_known``.
         fact_centres: Centres of the radial basis of a fact's value (0–12 eV).
         pbe_head: ``none``, or a second head that estimates the PBE gap from the structure alone. With ``base`` the HSE
@@ -71,6 +72,7 @@ class FusionConfig(BaseModel):
     line_features: int | None = Field(None, ge=2, le=4096)
     element_vectors: bool = False
     bond_readout: bool = False
+    composition: bool = False
 
     use_text: bool = True
     text_features: int = Field(768, ge=1, le=16384)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hsegap.models.attention import CrossModalAttention, FineGrainedAttention
+from hsegap.models.composition import CompositionVector
 from hsegap.models.config import PROJECTION_WIDTH, FusionConfig
 from hsegap.models.elements import MAX_ATOMIC_NUMBER, element_features
 from hsegap.models.facts import FactEmbedding
@@ -114,6 +115,8 @@ class CrystalTextNetwork(nn.Module):
         if config.element_vectors:
             self.element_vectors = nn.Embedding(MAX_ATOMIC_NUMBER + 1, width)
             nn.init.zeros_(self.element_vectors.weight)
+        if config.composition:
+            self.composition = CompositionVector(config.atom_input_features, width)
         self.alignn_layers = nn.ModuleList(
             AlignnConvolution(width, config.graph_dropout, config.line_features) for _ in range(config.alignn_layers)
         )
@@ -216,17 +219,24 @@ class CrystalTextNetwork(nn.Module):
         """Run the layers that come before the first fusion: all that does not depend on what is told."""
         config = self.config
         graph, line_graph = batch.edges()
-        atoms = self.atom_embedding(self.element_features[batch.atomic_numbers])
+        elements = self.element_features[batch.atomic_numbers]
+        atoms = self.atom_embedding(elements)
         if config.element_vectors:
             atoms = atoms + self.element_vectors(batch.atomic_numbers)
+        formula = self.composition(elements, batch) if config.composition else None
+        if formula is not None:
+            atoms = atoms + self.composition.write_first(formula)
         bonds = self.edge_embedding(batch.r.norm(dim=1))
         angles = self.angle_embedding(_angle_cosine(batch.r, batch.line_src, batch.line_dst))
         vectors = _Vectors(atoms, bonds, angles, graph, line_graph)
         for index in range(min(config.fusion_layers, default=config.n_layers - 1) + 1):
             vectors = self._layer(index, vectors)
+        atoms = vectors.atoms
         if config.bond_readout:
-            return vectors._replace(atoms=self.bond_readout(vectors.atoms, vectors.bonds, graph))
-        return vectors
+            atoms = self.bond_readout(atoms, vectors.bonds, graph)
+        if formula is not None:
+            atoms = atoms + self.composition.write_last(formula)
+        return vectors._replace(atoms=atoms)
 
     def _layer(self, index: int, vectors: _Vectors) -> _Vectors:
         """Run one layer; ALIGNN layers are counted first, then GCN layers."""

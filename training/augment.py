@@ -41,7 +41,7 @@ def scaled(graph: GraphBatch, deviation: float) -> GraphBatch:
 MOST_STRAIN = 0.03
 
 
-def strained_pair(graph: GraphBatch, most: float = MOST_STRAIN) -> tuple[GraphBatch, GraphBatch]:
+def strained_pair(graph: GraphBatch, most: float = MOST_STRAIN) -> tuple[GraphBatch, GraphBatch, Tensor]:
     """The same graphs twice: each crystal's lattice larger by a random share, and smaller by the same.
 
     To first order in the strain a gap rises by as much on one side as it falls on the other (its deformation
@@ -50,10 +50,13 @@ def strained_pair(graph: GraphBatch, most: float = MOST_STRAIN) -> tuple[GraphBa
     Args:
         graph: The batch; not changed.
         most: Largest relative change of all lengths; each crystal's is drawn evenly up to it.
+
+    Returns:
+        The larger crystals, the smaller ones, and the relative change of each, ``[B]``.
     """
     strain = (most * torch.rand(graph.crystal_atoms.shape[0], device="cpu")).to(graph.r.device)
     each = strain[graph.atom_crystal[graph.src]][:, None]
-    return graph._replace(r=graph.r * (1.0 + each)), graph._replace(r=graph.r * (1.0 - each))
+    return graph._replace(r=graph.r * (1.0 + each)), graph._replace(r=graph.r * (1.0 - each)), strain
 
 
 def stated_facts(

@@ -16,7 +16,7 @@ from hsegap.training.augment import displaced, scaled, stated_facts, strained_pa
 from hsegap.training.average import WeightAverage
 from hsegap.training.dataset import CrystalDataset, TrainingBatch, epoch_plan
 from hsegap.training.metrics import measure, predict, score_of
-from hsegap.training.objective import batch_loss, mean_answer
+from hsegap.training.objective import batch_loss, mean_answer, slope_loss
 from hsegap.training.precision import mixed
 from hsegap.training.progress import Progress
 from hsegap.training.state import BEST, HISTORY, LAST, TIMINGS, save_atomically, write_json
@@ -256,8 +256,10 @@ class Trainer:
         if config.facts:
             facts = stated_facts(batch, config, dropout=1.0, jitter=0.0, wrong=0.0)
         graph = displaced(batch.graph, options.coordinate_noise) if options.coordinate_noise else batch.graph
-        larger, smaller = (self._answer(one, *texts, nobody, *facts) for one in strained_pair(graph))
-        return batch_loss(mean_answer(larger, smaller), batch, nobody, options)
+        *pair, strain = strained_pair(graph)
+        larger, smaller = (self._answer(one, *texts, nobody, *facts) for one in pair)
+        loss = batch_loss(mean_answer(larger, smaller), batch, nobody, options)
+        return loss + options.strain_slope * slope_loss(larger, smaller, strain, options)
 
     def _validate(self) -> dict[str, float]:
         options, known = self.options, ~np.isnan(self.val.targets)

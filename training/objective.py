@@ -58,6 +58,35 @@ def mean_answer(first: NetworkOutput, second: NetworkOutput) -> NetworkOutput:
     return first._replace(gap=(first.gap + second.gap) / 2, pbe_gap=(first.pbe_gap + second.pbe_gap) / 2)
 
 
+#: Steepest change of a gap that is believed, eV for a relative change of all lengths: 0.3 eV per percent. Deformation
+#: potentials a = dE/d ln V of semiconductors and insulators are −10 to 2 eV (Wei and Zunger, Phys. Rev. B 60, 5404
+#: (1999)), and all lengths change by a third of ln V: the steepest of them reach 0.3 eV per percent.
+STEEPEST = 30.0
+
+
+def slope_loss(larger: NetworkOutput, smaller: NetworkOutput, strain: Tensor, options: TrainingOptions) -> Tensor:
+    """How far the gaps of a crystal's two lattices are further apart than any deformation potential sets them.
+
+    An insulator that is a metal after two percent is the end of a range of bond lengths that training rows had.
+
+    Args:
+        larger: Answers to the larger lattices; gaps ``[B]``.
+        smaller: Answers to the smaller ones.
+        strain: Relative change of each, ``[B]``.
+        options: With ``censored``, what lies below zero is a metal on both sides.
+    """
+    cost = strain.new_zeros(())
+    for above, below in ((larger.gap, smaller.gap), (larger.pbe_gap, smaller.pbe_gap)):
+        if not len(above):
+            continue
+        first, second = above.float(), below.float()
+        if options.censored:
+            first, second = first.clamp_min(0.0), second.clamp_min(0.0)
+        excess = ((first - second).abs() - 2.0 * STEEPEST * strain).clamp_min(0.0)
+        cost = cost + nn.functional.smooth_l1_loss(excess, torch.zeros_like(excess), beta=options.huber_delta)
+    return cost
+
+
 def contrastive_loss(output: NetworkOutput, has_text: Tensor, temperature: float) -> Tensor:
     """Symmetric cross-entropy of cosine similarities between the crystals and the texts of a batch.
 

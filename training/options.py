@@ -165,6 +165,7 @@ class TrainingOptions(BaseModel):
     bond_readout: bool = _added(
         "add to each atom what its bonds tell (without it pure elements all look alike)", default=False
     )
+    composition: bool = _added("tell each atom what its crystal's formula is", default=False)
     middle_fusion_gcn_layers: str = _added("zero-based GCN layers after which text and facts enter", default="")
     facts: str = _added(
         "facts the network can be told, from the rows' fields of the same names: pbe_gap_ev", default=""
@@ -216,6 +217,12 @@ class TrainingOptions(BaseModel):
         default=0.0,
         ge=0,
         le=1,
+    )
+    strain_slope: float = _added(
+        "weight of what the two answers of such a pair differ by beyond 0.3 eV per percent of the lattice, which no "
+        "deformation potential reaches",
+        default=0.0,
+        ge=0,
     )
     ema_decay: float = _added(
         "validate and keep a running average of the weights, with this memory per step (0: the weights themselves)",

@@ -39,7 +39,7 @@ def gaps(network: CrystalTextNetwork) -> list[float]:
 def test_diamond_and_a_honeycomb_are_alike_without_it_and_differ_with_it() -> None:
     blind = gaps(random_network(**{**TOLD, "bond_readout": False}))
     seeing = gaps(random_network(**TOLD))
-    assert blind[0] == pytest.approx(blind[1], abs=1e-4), "normalised sums over equal neighbours know no bonds"
+    assert blind[0] == pytest.approx(blind[1], abs=1e-3), "normalised sums over equal neighbours know no bonds"
     assert abs(seeing[0] - seeing[1]) > 0.01
 
 

@@ -44,6 +44,7 @@ CHOICES: dict[str, dict[str, dict[str, Any]]] = {
     "facts": {"none": {}, "PBE gap": {"facts": ("pbe_gap_ev",)}},
     "PBE head": {name: {"pbe_head": name} for name in ("none", "free", "base")},
     "bonds": {"unread": {}, "read": {"bond_readout": True}},
+    "formula": {"untold": {}, "told": {"composition": True}},
     "trunk": {"published": {}, "narrow": {"line_features": 6, "element_vectors": True}},
     "no text": {"learned": {}, "empty": {"no_text": "encode_empty"}},
     "output": {

@@ -42,6 +42,7 @@ TOLD: dict[str, Any] = {
     "line_features": 6,
     "element_vectors": True,
     "bond_readout": True,
+    "composition": True,
 }
 
 

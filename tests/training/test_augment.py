@@ -38,13 +38,14 @@ def test_displaced_atoms_take_their_bonds_along():
 def test_a_pair_of_strained_lattices_lies_evenly_on_both_sides():
     graph = collate([build_graph(sample.crystal) for sample in textbook(3)], for_training=True)
     torch.manual_seed(1)
-    larger, smaller = strained_pair(graph)
+    larger, smaller, strain = strained_pair(graph)
     assert torch.allclose((larger.r + smaller.r) / 2, graph.r, atol=1e-6)
     share = larger.r.norm(dim=1) / graph.r.norm(dim=1) - 1
     of_crystal = [share[graph.atom_crystal[graph.src] == crystal] for crystal in range(3)]
     for each in of_crystal:
         assert torch.allclose(each, each[:1].expand_as(each), atol=1e-6), "one strain for a crystal"
         assert 0 < float(each[0]) <= MOST_STRAIN
+    assert torch.allclose(strain, torch.stack([each[0] for each in of_crystal]), atol=1e-5)
     assert len({round(float(each[0]), 5) for each in of_crystal}) == 3
     assert torch.equal(larger.dst, graph.dst)
     turned = torch.nn.functional.cosine_similarity(larger.r, graph.r)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 import torch
 
-from hsegap.training.objective import contrastive_loss, weighted_loss
+from hsegap.training.objective import STEEPEST, contrastive_loss, slope_loss, weighted_loss
 from hsegap.training.options import options_from
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -40,6 +42,36 @@ def test_losses(values, formula):
     assert float(weighted_loss(gap, target, weight, options)) == pytest.approx(
         float((each * weight.numpy()).sum() / 3.5), rel=1e-5
     )
+
+
+class Gaps(NamedTuple):
+    """The parts of an answer that a slope is taken of."""
+
+    gap: torch.Tensor
+    pbe_gap: torch.Tensor
+
+
+def gaps(*values, pbe=None):
+    return Gaps(torch.tensor(values), torch.tensor([] if pbe is None else pbe))
+
+
+def test_a_slope_costs_what_no_deformation_potential_reaches():
+    """0.3 eV per percent are free on either side; half an electronvolt beyond that costs as the smooth error says."""
+    options = options_from({"huber_delta": 0.5, "censored": True})
+    strain = torch.tensor([0.01, 0.02])
+    assert pytest.approx(0.3 / 0.01) == STEEPEST
+    assert float(slope_loss(gaps(1.0, 3.0), gaps(1.6, 1.8), strain, options)) == pytest.approx(0.0, abs=1e-6)
+    # 1.1 eV over 2 % of the lattice: 0.5 eV too many, half of them squared; of two crystals.
+    assert float(slope_loss(gaps(1.0, 3.0), gaps(2.1, 3.0), strain, options)) == pytest.approx(0.25 / 2, rel=1e-5)
+    told = slope_loss(gaps(1.0, 3.0, pbe=[0.0, 0.5]), gaps(1.0, 3.0, pbe=[1.1, 0.5]), strain, options)
+    assert float(told) == pytest.approx(0.25 / 2, rel=1e-5), "the PBE gap's slope counts as well"
+
+
+def test_how_metallic_a_metal_is_has_no_slope():
+    strain = torch.tensor([0.01])
+    first, second = gaps(-2.0), gaps(-0.1)
+    assert float(slope_loss(first, second, strain, options_from({"censored": True}))) == 0.0
+    assert float(slope_loss(first, second, strain, options_from({"censored": False}))) > 0.5
 
 
 def contrastive_by_formula(graph, text, temperature):
