@@ -4,8 +4,8 @@ A convolution on the line graph spends as long moving its ``[line edges, H]`` ar
 pass left out counts. What is rearranged, next to :class:`hsegap.models.layers.EdgeGatedConvolution`:
 
 - The gates come out of the multiplication negated, so that σ(m) is ``1 / (exp(-m) + 1)`` without a pass for the sign.
-- One additional edge, closed by adding infinity in place of that 1, stands where the tables of incoming edges are
-  padded. Nothing is copied to append a row of zeros.
+- Where the tables of incoming edges are padded they name some edge, and sums along them are products with a row of ones
+  and zeros: no row is appended to any array, and padding costs no pass of its own.
 - Values are gathered along the table once, where they are summed, instead of along the edges and again along the table.
 - The nodes' four projections are one multiplication; the nodes' BatchNorm is part of it; all gates' biases are added at
   the nodes.
@@ -31,12 +31,14 @@ class InferencePlan(NamedTuple):
     """Stands in :class:`hsegap.models.sums.Edges` where training has its plan.
 
     Attributes:
-        src_table: Node that each entry of the table of incoming edges starts from, ``[nodes, largest in-degree]``.
-        one: 1 for each edge, infinity for the last one, which stands for padding, ``[edges, 1]``.
+        table: The table of incoming edges, ``[nodes, largest in-degree]``; where it is padded it names some edge.
+        there: 1 for each entry that is an edge, 0 for padding, ``[nodes, 1, largest in-degree]``.
+        src_table: Node that each entry starts from, ``[nodes, largest in-degree]``.
     """
 
+    table: Tensor
+    there: Tensor
     src_table: Tensor
-    one: Tensor
 
 
 class FusedConvolution(nn.Module):
@@ -82,8 +84,9 @@ class FusedConvolution(nn.Module):
         source, destination, value, update = projected.split(self.width, dim=1)
         ends = source.index_select(0, edges.src) + destination.index_select(0, edges.dst)
         negated = nn.functional.linear(features, self.edge_gate) + ends
-        weight = (1.0 / (torch.exp(negated) + plan.one))[edges.incoming]
-        gathered = (weight * value[plan.src_table]).sum(dim=1) / (weight.sum(dim=1) + 1e-6)
+        weight = (1.0 / (torch.exp(negated) + 1.0))[plan.table]
+        weighted = weight * value[plan.src_table]
+        gathered = (plan.there @ weighted / (plan.there @ weight + 1e-6)).squeeze(1)
         new_nodes = nodes + nn.functional.silu(update + gathered)
         if not update_edges:
             return new_nodes, features
@@ -104,9 +107,8 @@ class TableReadout(nn.Module):
     def forward(self, atoms: Tensor, bonds: Tensor, edges: Edges) -> Tensor:
         """As :meth:`hsegap.models.layers.BondReadout.forward`; ``edges.plan`` is an :class:`InferencePlan`."""
         plan: Any = edges.plan
-        there = (1.0 / plan.one)[edges.incoming]
-        told = nn.functional.silu(self.read(bonds))[edges.incoming]
-        return atoms + self.write((there * told).sum(dim=1) / there.sum(dim=1).clamp(min=1.0))
+        told = nn.functional.silu(self.read(bonds))[plan.table]
+        return atoms + self.write((plan.there @ told).squeeze(1) / plan.there.sum(dim=2).clamp(min=1.0))
 
 
 class QuickBasis(nn.Module):
@@ -153,27 +155,14 @@ class InferenceNetwork(FlatNetwork):
             self.network.bond_readout = TableReadout(self.network.bond_readout)  # type: ignore[assignment]  # as above
 
     def prepared(self, batch: GraphBatch) -> GraphBatch:
-        """One more bond and one more line-graph edge.
-
-        Both are closed; the tables' padding points at them.
-        """
-        zero = torch.zeros(1, dtype=torch.int64)
-        ends = (batch.src, batch.dst, batch.line_src, batch.line_dst)
-        src, dst, line_src, line_dst = (torch.cat([end, zero]) for end in ends)
-        nothing = torch.full_like(batch.bond_incoming[:1], 0) + (line_src.shape[0] - 1)
-        bond_incoming = torch.cat([batch.bond_incoming, nothing])
+        """The tables of incoming edges, with what tells padding from edges."""
         return batch._replace(
-            r=torch.cat([batch.r, torch.ones(1, 3)]),
-            src=src,
-            dst=dst,
-            line_src=line_src,
-            line_dst=line_dst,
-            bond_incoming=bond_incoming,
-            graph_plan=_plan(src, batch.atom_incoming),  # type: ignore[arg-type]  # read by FusedConvolution only
-            line_plan=_plan(line_src, bond_incoming),  # type: ignore[arg-type]  # as above
+            graph_plan=_plan(batch.src, batch.atom_incoming),  # type: ignore[arg-type]  # read by FusedConvolution only
+            line_plan=_plan(batch.line_src, batch.bond_incoming),  # type: ignore[arg-type]  # as above
         )
 
 
 def _plan(src: Tensor, incoming: Tensor) -> InferencePlan:
-    one = torch.cat([torch.ones_like(src[:-1], dtype=torch.float32), torch.full((1,), float("inf"))])
-    return InferencePlan(src_table=src[incoming], one=one[:, None])
+    n_edges = src.shape[0]
+    table = incoming.clamp(max=n_edges - 1)
+    return InferencePlan(table, (incoming < n_edges).to(torch.float32)[:, None, :], src[table])

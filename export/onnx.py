@@ -15,6 +15,7 @@ import torch
 
 from hsegap.export.flat import example_inputs, input_names, output_names
 from hsegap.export.inference import InferenceNetwork
+from hsegap.export.untold import skip_where_untold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +76,7 @@ def export_onnx(network: CrystalTextNetwork, path: Path) -> None:
     model = program.model_proto
     _gather_rows(model)
     strip(model)
+    skip_where_untold(model)
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString(deterministic=True))
 

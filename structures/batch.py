@@ -60,13 +60,11 @@ def incoming_table(destination: np.ndarray, n_nodes: int) -> np.ndarray:
     """
     n_edges = len(destination)
     degree = np.bincount(destination, minlength=n_nodes)
-    width = max(int(degree.max(initial=0)), 1)
-    table = np.full((n_nodes, width), n_edges, dtype=np.int64)
-    order = np.argsort(destination, kind="stable")
-    sorted_destination = destination[order]
-    first = np.concatenate([[0], np.cumsum(degree)[:-1]])
-    column = np.arange(n_edges) - first[sorted_destination]
-    table[sorted_destination, column] = order
+    first = np.cumsum(degree) - degree
+    column = np.arange(max(int(degree.max(initial=0)), 1))
+    table = np.where(column < degree[:, None], first[:, None] + column, n_edges)
+    if (destination[1:] < destination[:-1]).any():  # a crystal graph's edges are in order
+        table = np.append(np.argsort(destination, kind="stable"), n_edges)[table]
     return table
 
 

@@ -169,7 +169,9 @@ def _paired(
     apart = along[:, None] - along
     apart -= np.rint(apart)
     near = np.abs(apart) < shortest / heights[axes[0]]
-    first, second = np.nonzero(np.triu(near, 1))
+    first, second = np.nonzero(near)
+    once = first < second
+    first, second = first[once], second[once]
     for axis in axes[1:]:
         between = frac_coords[first, axis] - frac_coords[second, axis]
         close = np.abs(between - np.rint(between)) < shortest / heights[axis]

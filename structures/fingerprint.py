@@ -34,10 +34,11 @@ _KINDS = {
     "lanthanides": [*range(57, 72)],
     "actinides": [*range(89, 104)],
 }
-#: Which atomic numbers (rows) belong to the nonmetals and to each kind (columns).
-_IS_OF_KIND = np.zeros((_PERIOD_ENDS[-1] + 1, 1 + len(_KINDS)))
-for _column, _members in enumerate([_NONMETALS, *_KINDS.values()]):
-    _IS_OF_KIND[_members, _column] = 1.0
+#: Of each atomic number (rows): its period, whether it is a nonmetal, and whether it is of each kind (columns).
+_OF_ELEMENT = np.zeros((_PERIOD_ENDS[-1] + 1, 2 + len(_KINDS)))
+_OF_ELEMENT[:, 0] = np.searchsorted(_PERIOD_ENDS, np.arange(len(_OF_ELEMENT))) + 1
+for _column, _members in enumerate([_NONMETALS, *_KINDS.values()], start=1):
+    _OF_ELEMENT[_members, _column] = 1.0
 #: What each number says, in the order of :func:`fingerprint`.
 NAMES = (
     "volume per atom",
@@ -66,7 +67,7 @@ def widest_empty_layer(lattice: np.ndarray, frac_coords: np.ndarray) -> float:
     heights = [volume / math.hypot(*_cross(one, other)) for one, other in ((b, c), (c, a), (a, b))]
     places = np.sort(frac_coords % 1.0, axis=0)
     across = places[0] + 1.0 - places[-1]
-    gaps = np.maximum(across, (places[1:] - places[:-1]).max(axis=0)) if len(places) > 1 else across
+    gaps = np.maximum(across, np.maximum.reduce(places[1:] - places[:-1], axis=0)) if len(places) > 1 else across
     return max(gap * height for gap, height in zip(gaps.tolist(), heights, strict=True))
 
 
@@ -86,25 +87,27 @@ def fingerprint(graph: CrystalGraph, lattice: np.ndarray, frac_coords: np.ndarra
         lattice: Lattice vectors as rows, Å, ``[3, 3]``.
         frac_coords: Fractional coordinates ``[atoms, 3]``.
     """
+    # Sums and extremes by the operations themselves: for ten atoms numpy's methods around them cost more than they do.
     numbers = np.asarray(graph.atomic_numbers)
     atoms = len(numbers)
-    lengths = np.linalg.norm(np.asarray(graph.r, dtype=np.float64), axis=1)
+    r = np.asarray(graph.r, dtype=np.float64)
+    lengths = np.sqrt(np.einsum("ij,ij->i", r, r))
     # Bonds are sorted by the atom they end at, every atom has some, and each goes both ways.
     bonds = np.bincount(graph.dst, minlength=atoms)
-    first = np.cumsum(bonds) - bonds
+    first = np.add.accumulate(bonds) - bonds
     nearest, farthest = np.minimum.reduceat(lengths, first), np.maximum.reduceat(lengths, first)
-    periods = np.searchsorted(_PERIOD_ENDS, numbers) + 1
+    shortest, longest = np.minimum.reduce(nearest), np.maximum.reduce(nearest)
+    mean_nearest, mean_farthest, spread = np.add.reduce([nearest, farthest, np.log(farthest / nearest)], axis=1) / atoms
     return np.array(
         [
             math.log(lengths_and_volume(lattice)[1] / atoms),
-            math.log(nearest.min()),
-            math.log(nearest.mean()),
-            math.log(farthest.mean()),
-            math.log(nearest.max()),
-            float(np.log(farthest / nearest).mean()),
+            math.log(shortest),
+            math.log(mean_nearest),
+            math.log(mean_farthest),
+            math.log(longest),
+            spread,
             math.log1p(widest_empty_layer(lattice, frac_coords)),
             len(set(numbers.tolist())),
-            float(periods.mean()),
-            *_IS_OF_KIND[numbers].mean(axis=0).tolist(),
+            *(np.add.reduce(_OF_ELEMENT[numbers], axis=0) / atoms).tolist(),
         ]
     )

@@ -75,12 +75,15 @@ def test_every_form_gives_the_same(forms, batches):
     threads_tried = (1, 2) if (folder / "network.onnx").is_file() else ()
     sessions = {threads: session_of(folder, threads=threads) for threads in threads_tried}
     several = "three times the traced sizes"
-    for case, some_text in [(several, "all"), (several, "none"), *((case, "some") for case in batches)]:
+    tried = [(several, "all"), (several, "none"), (several, "none, nor a fact"), *((case, "some") for case in batches)]
+    for case, some_text in tried:
         graphs = batches[case]
         inputs = list(example_inputs(network.config, graphs, n_tokens=4, seed=len(graphs)))
         place = ins.index("has_text")
         if some_text != "some":
             inputs[place] = torch.full_like(inputs[place], fill_value=some_text == "all")
+        if some_text == "none, nor a fact" and network.config.facts:
+            inputs[-1] = torch.zeros_like(inputs[-1])
         with torch.no_grad():
             expected = [part.numpy() for part in eager(*inputs)]
             answers = {form: [part.numpy() for part in module(*inputs)] for form, module in in_torch.items()}

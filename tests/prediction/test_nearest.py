@@ -19,7 +19,7 @@ def table(count: int, random: np.random.Generator) -> Known:
     )
 
 
-@pytest.mark.parametrize("count", [1, LISTED, TRIED, TRIED + 1, 3000])
+@pytest.mark.parametrize("count", [1, LISTED, TRIED, TRIED + 1, 8 * TRIED + 3, 3000])
 def test_those_listed_are_those_of_a_search_through_all(count):
     random = np.random.default_rng(count)
     known = table(count, random)
