@@ -145,7 +145,7 @@ def export(
     Examples:
       hsegap export output/hse/best_model.pt -o artifacts/mine
       hsegap export best_model.pt --text-encoder ./matscibert -o artifacts/theirs --set cross_modal_num_heads=4
-      hsegap export best_model.pt -o artifacts/small --vocabulary rows.jsonl.gz --vocabulary words.txt
+      hsegap export best_model.pt -o artifacts/mine --vocabulary rows.jsonl.gz --vocabulary words.txt
     """
     if pooling not in {None, "mean", "cls"}:
         raise typer.BadParameter("is mean or cls", param_hint="--pooling")
