@@ -109,7 +109,7 @@ def build_artifact(
         temporary.rename(out)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    report(f"wrote {out} ({sum(path.stat().st_size for path in out.iterdir()) / 2**20:.1f} MB)")
+    report(f"wrote {out} ({sum(path.stat().st_size for path in out.iterdir()) / 1e6:.1f} MB)")
     return out
 
 

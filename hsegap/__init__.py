@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hsegap.api import load, predict
     from hsegap.errors import HsegapError
 
-__version__ = "0.5.0"
+__version__ = "0.6.0"
 __all__ = ["HsegapError", "__version__", "load", "predict"]
 
 _HERE = Path(__file__).resolve().parent
