@@ -36,9 +36,9 @@ ROUNDS = 15
 
 
 class Runner:
-    """A network file in ONNX Runtime, fed with crystals joined to a batch, without text."""
+    """A network file in ONNX Runtime, fed with crystals joined to a batch, without text and facts."""
 
-    def __init__(self, path: Path | str, *, threads: int = 1, width: int) -> None:
+    def __init__(self, path: Path | str, *, threads: int = 1, width: int, facts: int) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -47,7 +47,7 @@ class Runner:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         self._inputs = {node.name: node.type for node in self._session.get_inputs()}
-        self._width = width
+        self._width, self._facts = width, facts
 
     def gaps(self, graphs: Sequence[CrystalGraph]) -> np.ndarray:
         """Gaps, eV, ``[crystals]``."""
@@ -59,6 +59,8 @@ class Runner:
             "tokens": np.zeros((count, 1, self._width), dtype=np.float32),
             "mask": np.ones((count, 1), dtype=np.int64),
             "has_text": np.zeros(count, dtype=bool),
+            "fact_values": np.zeros((count, self._facts), dtype=np.float32),
+            "fact_known": np.zeros((count, self._facts), dtype=bool),
         }
         taken = {
             name: feeds[name].astype(bool) if kind == "tensor(bool)" else feeds[name]
@@ -98,10 +100,14 @@ def main() -> None:
     from hsegap.artifact.artifact import Artifact
 
     artifact = Artifact.load(parser.parse_args().artifact)
-    path, width = artifact.path("network.onnx"), artifact.manifest.text_encoder.width
+    path = artifact.path("network.onnx")
+    reads: dict[str, int] = {
+        "width": artifact.manifest.text_encoder.width,
+        "facts": len(artifact.manifest.config.get("facts", ())),
+    }
     sized, real, known = crystals(artifact)
     print(json.dumps(machine()))
-    one, two = Runner(path, width=width), Runner(path, threads=2, width=width)
+    one, two = Runner(path, **reads), Runner(path, threads=2, **reads)
     print("\nthreads")
     for n_atoms, graph in sized.items():
         taken = alternate(
@@ -131,7 +137,7 @@ def main() -> None:
         quantize_dynamic(
             path, small, weight_type=QuantType.QInt8, per_channel=True, op_types_to_quantize=["MatMul", "Gemm"]
         )
-        eight = Runner(small, width=width)
+        eight = Runner(small, **reads)
         given, gaps = np.concatenate([one.gaps([g]) for g in real]), np.concatenate([eight.gaps([g]) for g in real])
         taken = alternate(
             {
