@@ -91,6 +91,25 @@ def crystals(artifact: Artifact) -> tuple[dict[int, CrystalGraph], list[CrystalG
     )
 
 
+def threads(one: Runner, two: Runner, sized: dict[int, CrystalGraph]) -> None:
+    """Print how long crystals of each size take with one thread and with two."""
+    print("\nthreads")
+    for n_atoms, graph in sized.items():
+        taken = alternate(
+            {
+                "one": lambda g=graph: seconds_of(lambda: one.gaps([g])),
+                "two": lambda g=graph: seconds_of(lambda: two.gaps([g])),
+            },
+            rounds=ROUNDS,
+            warm=3,
+        )
+        ratio = statistics.median(a / b for a, b in zip(taken["one"], taken["two"], strict=True))
+        print(
+            f"  {n_atoms:3} atoms: one {1e3 * statistics.median(taken['one']):6.1f} ms, two threads {ratio:.2f}× as "
+            "fast"
+        )
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -107,22 +126,8 @@ def main() -> None:
     }
     sized, real, known = crystals(artifact)
     print(json.dumps(machine()))
-    one, two = Runner(path, **reads), Runner(path, threads=2, **reads)
-    print("\nthreads")
-    for n_atoms, graph in sized.items():
-        taken = alternate(
-            {
-                "one": lambda g=graph: seconds_of(lambda: one.gaps([g])),
-                "two": lambda g=graph: seconds_of(lambda: two.gaps([g])),
-            },
-            rounds=ROUNDS,
-            warm=3,
-        )
-        ratio = statistics.median(a / b for a, b in zip(taken["one"], taken["two"], strict=True))
-        print(
-            f"  {n_atoms:3} atoms: one {1e3 * statistics.median(taken['one']):6.1f} ms, two threads {ratio:.2f}× as "
-            "fast"
-        )
+    one = Runner(path, **reads)
+    threads(one, Runner(path, threads=2, **reads), sized)
     print("\ncrystals joined to one batch, one thread")
 
     def batches(size: int) -> float:

@@ -94,7 +94,12 @@ def test_every_form_gives_the_same(forms, batches):
                 assert one.shape == other.shape, (form, case, name)
                 assert np.isfinite(one).all(), (form, case, name)
                 np.testing.assert_allclose(
-                    one, other, rtol=0, atol=TOLERANCE, err_msg=f"{form}, {case}, text: {some_text}, {name}"
+                    # A gap that is an exponential can be hundreds; float32 has seven digits of it.
+                    one,
+                    other,
+                    rtol=2e-6,
+                    atol=TOLERANCE,
+                    err_msg=f"{form}, {case}, text: {some_text}, {name}",
                 )
 
 
