@@ -110,7 +110,7 @@ VocabularyOption = Annotated[
     typer.Option(
         metavar="FILE",
         help="Keep the words of these texts, short pieces and the most frequent words of the text encoder, drop the "
-        "others: a third of its size. Rows with descriptions (.jsonl, .jsonl.gz) or plain text; repeatable.",
+        "others: a quarter of its size. Rows with descriptions (.jsonl, .jsonl.gz) or plain text; repeatable.",
         show_default=False,
     ),
 ]
