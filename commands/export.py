@@ -112,6 +112,8 @@ VocabularyOption = Annotated[
         help="Keep the words of these texts, short pieces and the most frequent words of the text encoder, drop the "
         "others: a quarter of its size. Rows with descriptions (.jsonl, .jsonl.gz) or plain text; repeatable.",
         show_default=False,
+        exists=True,  # refused at once, not after the network's export
+        dir_okay=False,
     ),
 ]
 

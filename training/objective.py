@@ -59,13 +59,13 @@ def mean_answer(first: NetworkOutput, second: NetworkOutput) -> NetworkOutput:
 
 
 #: Steepest change of a gap that is believed, eV for a relative change of all lengths: 0.3 eV per percent. Deformation
-#: potentials a = dE/d ln V of semiconductors and insulators are −10 to 2 eV (Wei and Zunger, Phys. Rev. B 60, 5404
-#: (1999)), and all lengths change by a third of ln V: the steepest of them reach 0.3 eV per percent.
+#: potentials a = dE/d ln V of semiconductors lie between about −10 and 2 eV (Wei and Zunger, Phys. Rev. B 60, 5404
+#: (1999), quoted, not verified); ln V changes by three times the change of lengths, so −10 eV are 0.3 eV per percent.
 STEEPEST = 30.0
 
 
 def slope_loss(larger: NetworkOutput, smaller: NetworkOutput, strain: Tensor, options: TrainingOptions) -> Tensor:
-    """How far the gaps of a crystal's two lattices are further apart than any deformation potential sets them.
+    """What two lattices of a crystal differ by in their gaps beyond :data:`STEEPEST`.
 
     An insulator that is a metal after two percent is the end of a range of bond lengths that training rows had.
 

@@ -219,8 +219,8 @@ class TrainingOptions(BaseModel):
         le=1,
     )
     strain_slope: float = _added(
-        "weight of what the two answers of such a pair differ by beyond 0.3 eV per percent of the lattice, which no "
-        "deformation potential reaches",
+        "weight of what the two answers of such a pair differ by beyond 0.3 eV per percent of the lattice, about as "
+        "steep as deformation potentials get",
         default=0.0,
         ge=0,
     )

@@ -264,3 +264,29 @@ def test_an_artifact_is_replaced_whole_or_not_at_all(tiny_encoder, told_artifact
     again = build()
     for name in ("network.onnx", "weights.safetensors", "golden.json"):
         assert (again / name).read_bytes() == before[name], name
+
+
+@pytest.mark.usefixtures("forms_at_hand")
+def test_an_encoder_whose_words_cannot_be_cut_leaves_nothing_behind(tiny_encoder, told_artifact, tmp_path):
+    """The tiny encoder's tokenizer knows its special pieces only, its table has more rows."""
+    from hsegap.export.build import build_artifact
+    from hsegap.export.golden import golden_inputs
+    from hsegap.text import TextEncoderError
+
+    (tmp_path / "words.txt").write_text("NaCl is cubic", encoding="utf-8")
+    with pytest.raises(TextEncoderError, match="no table of 5 pieces"):
+        build_artifact(
+            told_artifact.parent / "told.pt",
+            tmp_path / "out",
+            encoder_folder=tiny_encoder,
+            golden=golden_inputs(told_artifact.parent / "golden", describe=False),
+            vocabulary=[tmp_path / "words.txt"],
+            report=lambda _line: None,
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["words.txt"]
+
+
+def test_words_of_a_file_that_is_not_there_are_refused_at_once(tmp_path):
+    done = run_here("export", "no.pt", "-o", "out", "--vocabulary", "absent.txt", cwd=tmp_path)
+    assert done.status == 2
+    assert "absent.txt" in done.stderr
