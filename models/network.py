@@ -227,7 +227,9 @@ class CrystalTextNetwork(nn.Module):
         if formula is not None:
             atoms = atoms + self.composition.write_first(formula)
         bonds = self.edge_embedding(batch.r.norm(dim=1))
-        angles = self.angle_embedding(_angle_cosine(batch.r, batch.line_src, batch.line_dst))
+        angles = bonds[:0]
+        if config.alignn_layers:
+            angles = self.angle_embedding(_angle_cosine(batch.r, batch.line_src, batch.line_dst))
         vectors = _Vectors(atoms, bonds, angles, graph, line_graph)
         for index in range(min(config.fusion_layers, default=config.n_layers - 1) + 1):
             vectors = self._layer(index, vectors)

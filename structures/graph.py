@@ -9,7 +9,7 @@ at a fraction of its cost, and a dense or sheared cell cannot ask for millions o
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,6 +60,11 @@ class CrystalGraph:
     r: np.ndarray
     line_src: np.ndarray
     line_dst: np.ndarray
+
+    def without_line_graph(self) -> CrystalGraph:
+        """The same bonds without angles, for networks that have no layer for them."""
+        nothing = np.zeros(0, dtype=np.int64)
+        return replace(self, line_src=nothing, line_dst=nothing)
 
 
 def build_graph(

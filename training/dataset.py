@@ -105,7 +105,15 @@ class CrystalDataset:
         failures: (id, reason) of rows without a graph.
     """
 
-    def __init__(self, rows: Sequence[Row], store: GraphStore, texts: TextVectors, *, max_line_edges: int = 0) -> None:
+    def __init__(
+        self,
+        rows: Sequence[Row],
+        store: GraphStore,
+        texts: TextVectors,
+        *,
+        max_line_edges: int = 0,
+        line_graph: bool = True,
+    ) -> None:
         left_out = dict(store.failures)
         if max_line_edges:
             left_out |= {
@@ -115,7 +123,7 @@ class CrystalDataset:
         usable = np.array([index for index in range(len(rows)) if index not in left_out], dtype=np.int64)
         self.failures = [(rows[index].id, reason) for index, reason in left_out.items()]
         self.rows = [rows[index] for index in usable]
-        self._store, self._texts, self._usable = store, texts, usable
+        self._store, self._texts, self._usable, self._line_graph = store, texts, usable, line_graph
         self.targets = np.array([row.target for row in self.rows], dtype=np.float32)
         self.weights = np.array([row.weight for row in self.rows], dtype=np.float32)
         self.weights[np.isnan(self.targets)] = 0.0
@@ -141,6 +149,7 @@ class CrystalDataset:
         rewrite: Callable[[str], str] | None = None,
         max_line_edges: int = 0,
         read_texts: bool = True,
+        line_graph: bool = True,
     ) -> Self:
         """Build or find graphs and text vectors; ``rewrite`` changes descriptions first (stop words)."""
         store = graph_store(
@@ -159,6 +168,7 @@ class CrystalDataset:
             store,
             TextVectors.encode(descriptions, encoder, cache=vectors, all_tokens=all_tokens),
             max_line_edges=max_line_edges,
+            line_graph=line_graph,
         )
 
     def __len__(self) -> int:
@@ -168,8 +178,11 @@ class CrystalDataset:
         """Collate the rows at ``indices``."""
         positions = self._usable[indices]
         tokens, mask, has_text = self._texts.batch(positions)
+        graphs = [self._store[int(index)] for index in positions]
+        if not self._line_graph:
+            graphs = [graph.without_line_graph() for graph in graphs]
         return TrainingBatch(
-            graph=collate([self._store[int(index)] for index in positions], for_training=True),
+            graph=collate(graphs, for_training=True),
             tokens=tokens,
             mask=mask,
             has_text=has_text,

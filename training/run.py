@@ -234,6 +234,7 @@ def prepare(
                 label=name,
                 rewrite=stopword_rewriter(options),
                 max_line_edges=options.max_line_edges if name == "train" else 0,
+                line_graph=config.alignn_layers > 0,
             )
             for name, rows in (
                 ("train", splits.train),
