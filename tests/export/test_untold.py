@@ -13,16 +13,19 @@ from hsegap.export.flat import FlatNetwork, example_inputs, graphs_for, input_na
 from hsegap.export.onnx import export_onnx
 from hsegap.export.parity import onnx_feeds
 from hsegap.export.untold import COUNTERPARTS
-from support.networks import TOLD, random_network, some_crystals
+from support.networks import TOLD, random_network, some_crystals, together
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 TOLERANCE = 1e-5
 
 
-@pytest.fixture(scope="module", params=["learned", "encode_empty"])
+KINDS = {"learned": TOLD, "encode_empty": {**TOLD, "no_text": "encode_empty"}, "with members": together()}
+
+
+@pytest.fixture(scope="module", params=KINDS)
 def exported(request, tmp_path_factory):
     """A network that takes facts and its file."""
-    network = random_network(**TOLD, no_text=request.param)
+    network = random_network(**KINDS[request.param])
     path = tmp_path_factory.mktemp("untold") / "network.onnx"
     export_onnx(network, path)
     return network, path
