@@ -25,16 +25,25 @@ def displaced(graph: GraphBatch, deviation: float) -> GraphBatch:
     return graph._replace(r=graph.r + (shift[graph.dst] - shift[graph.src]))
 
 
-def scaled(graph: GraphBatch, deviation: float) -> GraphBatch:
-    """The same graphs, each crystal's lattice larger or smaller by a random share.
+def scaled(batch: TrainingBatch, deviation: float, slope: float = 0.0) -> TrainingBatch:
+    """The same crystals, each one's lattice larger or smaller by a random share, and its gaps by what that is worth.
 
     Args:
-        graph: The batch; not changed.
-        deviation: Standard deviation of the relative change of all lengths. Kept well below a percent: the gap is not
-            changed with it.
+        batch: On any device; not changed.
+        deviation: Standard deviation of the relative change of all lengths, which stays below three of them. Without a
+            slope kept well below a percent.
+        slope: Change of a gap with the relative change of all lengths, eV. A gap of zero stays zero, and none falls
+            below it.
     """
-    factor = 1.0 + deviation * torch.randn(graph.crystal_atoms.shape[0], device="cpu").to(graph.r.device)
-    return graph._replace(r=graph.r * factor[graph.atom_crystal[graph.src]][:, None])
+    graph = batch.graph
+    drawn = torch.randn(graph.crystal_atoms.shape[0], device="cpu").clamp(-3.0, 3.0)
+    strain = (deviation * drawn).to(graph.r.device)
+    stretched = graph._replace(r=graph.r * (1.0 + strain)[graph.atom_crystal[graph.src]][:, None])
+
+    def moved(gaps: Tensor) -> Tensor:
+        return torch.where(gaps > 0, (gaps + slope * strain).clamp_min(0.0), gaps)
+
+    return batch._replace(graph=stretched, target=moved(batch.target), pbe_gap=moved(batch.pbe_gap))
 
 
 #: Largest relative change of all lengths of a pair of strained lattices.

@@ -231,13 +231,15 @@ class Trainer:
         has_text = batch.has_text & ~drop
         tokens, mask, _ = self.train.hidden_texts(batch.tokens, batch.mask, ~has_text)
         graph = displaced(batch.graph, options.coordinate_noise) if options.coordinate_noise else batch.graph
-        graph = scaled(graph, options.lattice_noise) if options.lattice_noise else graph
+        batch = batch._replace(graph=graph)
+        if options.lattice_noise:
+            batch = scaled(batch, options.lattice_noise, options.lattice_slope)
         facts: tuple[Tensor, ...] = ()
         if config.facts:
             facts = stated_facts(
                 batch, config, dropout=options.fact_dropout, jitter=options.fact_jitter, wrong=options.fact_wrong
             )
-        output = self._answer(graph, tokens, mask, has_text, *facts)
+        output = self._answer(batch.graph, tokens, mask, has_text, *facts)
         loss = batch_loss(output, batch, has_text, options)
         if self.teacher is not None and self.teacher_head is not None:
             sizes = self.train.n_atoms[batch.rows.cpu().numpy()]

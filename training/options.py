@@ -211,6 +211,12 @@ class TrainingOptions(BaseModel):
         ge=0,
         le=0.02,
     )
+    lattice_slope: float = _added(
+        "change of a gap with that relative change, eV: -12 lowers it by 0.12 eV where lengths grow by one percent",
+        default=0.0,
+        ge=-30,
+        le=30,
+    )
     strain_pairs: float = _added(
         "share of steps in which each crystal, without text or facts, is seen twice: its lattice larger by up to 3 % "
         "and smaller by the same; the mean of both answers is compared, so that a gap changes evenly with strain",
