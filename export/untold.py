@@ -33,11 +33,13 @@ def skip_where_untold(model: Any) -> None:
     from onnx import helper
 
     graph = model.graph
-    answers = [value for value in graph.output if value.name in COUNTERPARTS]
-    if not answers:
-        return
     wanted = _leading_to(graph.node, {value.name for value in graph.output} - set(COUNTERPARTS))
     apart = [node for node, kept in zip(graph.node, wanted, strict=True) if not kept]
+    made_apart = {name for node in apart for name in node.output}
+    # Without middle fusion nothing told enters the atoms, and their vectors are the same in both answers.
+    answers = [value for value in graph.output if value.name in COUNTERPARTS and value.name in made_apart]
+    if not answers:
+        return
     condition = _anything_told({value.name for value in graph.input})
     # Names of a branch may not be those of its surroundings: there the If's own outputs have them.
     renamed = {value.name: f"{value.name}_computed" for value in answers}

@@ -19,7 +19,12 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 TOLERANCE = 1e-5
 
 
-KINDS = {"learned": TOLD, "encode_empty": {**TOLD, "no_text": "encode_empty"}, "with members": together()}
+KINDS = {
+    "learned": TOLD,
+    "encode_empty": {**TOLD, "no_text": "encode_empty"},
+    "with members": together(),
+    "late fusion alone": {**TOLD, "use_middle_fusion": False},
+}
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -86,4 +91,5 @@ def test_fewer_operations_run_where_nothing_is_told(exported, tmp_path):
     network, path = exported
     fewest = run(path, network, inputs_with(network, text=False, fact=False), profile=tmp_path / "untold")
     most = run(path, network, inputs_with(network, text=False, fact=True), profile=tmp_path / "told")
-    assert fewest < 0.9 * most
+    # Late fusion alone is a few operations of a network.
+    assert fewest < (0.9 if network.config.fusion_layers else 1.0) * most

@@ -143,14 +143,31 @@ def test_facts_are_stated_as_users_state_them(rows):
 
 
 def test_lattices_change_crystal_by_crystal(rows):
-    graph = rows.batch(np.arange(5)).graph
+    batch = rows.batch(np.arange(5))
+    graph = batch.graph
     torch.manual_seed(1)
-    larger = scaled(graph, 0.01)
+    moved = scaled(batch, 0.01)
+    larger = moved.graph
+    assert torch.equal(moved.target, batch.target)
     ratio = (larger.r / graph.r)[graph.r.abs() > 1e-6]
     crystal = graph.atom_crystal[graph.src][:, None].expand(-1, 3)[graph.r.abs() > 1e-6]
     factors = [ratio[crystal == index] for index in range(5)]
     assert all(float(part.max() - part.min()) < 1e-5 for part in factors)
     assert len({round(float(part[0]), 6) for part in factors}) == 5
+
+
+def test_gaps_change_with_the_lattice_and_none_opens_or_falls_below_zero(rows):
+    batch = rows.batch(np.arange(5))
+    batch = batch._replace(target=torch.tensor([2.0, 0.0, 3.0, 0.01, 5.0]), pbe_gap=torch.tensor([1.0, 0.0, 0, 2, 3]))
+    torch.manual_seed(1)
+    moved = scaled(batch, 0.01, -12.0)
+    first = moved.graph.r.norm(dim=1) / batch.graph.r.norm(dim=1) - 1
+    strain = torch.stack([first[batch.graph.atom_crystal[batch.graph.src] == crystal][0] for crystal in range(5)])
+    assert len({round(float(part), 5) for part in strain}) == 5
+    for name in ("target", "pbe_gap"):
+        gap = getattr(batch, name)
+        expected = torch.where(gap > 0, (gap - 12.0 * strain).clamp_min(0.0), gap)
+        torch.testing.assert_close(getattr(moved, name), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_below_zero_is_right_where_there_is_no_gap():
