@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from hsegap.models import CrystalTextNetwork, FusionConfig, collate
-from hsegap.models.members import gap_of_vectors
 from hsegap.structures import Crystal, build_graph
 from hsegap.text import TextEncoder, TextEncoderSettings
 from hsegap.text.facts import extract_facts
@@ -87,8 +86,10 @@ class Opened:
     def gaps(self, fused: torch.Tensor, structure: torch.Tensor, text: torch.Tensor) -> np.ndarray:
         """The head's gaps of some pooled vectors ``[points, H]``, eV; ``[points]``."""
         with torch.no_grad():
-            pooled = {"fused": fused, "structure": structure, "told": text.expand(len(fused), -1)}
-            return gap_of_vectors(self.network, pooled).numpy().astype(np.float64)
+            base = fused[:, 0] * 0
+            if self.config.pbe_head == "base":
+                base = self.network.pbe_head(structure).squeeze(1)
+            return self.network.head(fused, text.expand(len(fused), -1), base)[0].numpy().astype(np.float64)
 
     @contextlib.contextmanager
     def withheld(self, withheld: torch.Tensor) -> Iterator[None]:

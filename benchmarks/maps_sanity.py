@@ -51,8 +51,7 @@ def shuffled(predictor: Predictor, opened: Opened, rows: Sequence[dict[str, Any]
 
     network = copy.deepcopy(opened.network)
     random = torch.Generator().manual_seed(0)
-    names = ("graph_projection", "fusion_module", "fc1", "fc", "pbe_head")
-    parts = [getattr(one, name, None) for one in (network, *network.members) for name in names]
+    parts = [getattr(network, name, None) for name in ("graph_projection", "fusion_module", "fc1", "fc", "pbe_head")]
     for parameter in [parameter for part in parts if part is not None for parameter in part.parameters()]:
         flat = parameter.data.flatten()
         parameter.data = flat[torch.randperm(len(flat), generator=random)].view_as(parameter)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from hsegap.export.onnx import OPSET, quiet, strip
-from hsegap.models.members import gap_of_vectors
+from hsegap.models.config import PROJECTION_WIDTH
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,12 +37,17 @@ NODES = 128
 def head_inputs(config: FusionConfig) -> dict[str, int]:
     """Inputs of the head with their widths; each is ``[2, width]``, start and end of the line.
 
-    Those of :attr:`hsegap.models.FusionConfig.read_from`, and ``shift``: by how much a stated PBE gap lies above the
-    estimate, eV.
+    ``fused``: mean of the atoms' vectors after the last layer. ``told``: vector of text and facts. ``structure``: mean
+    of the atoms' vectors before anything is told, from which the PBE gap is estimated. ``shift``: by how much a stated
+    PBE gap lies above that estimate, eV.
     """
-    widths = config.read_from
-    if config.pbe_head == "base" and "pbe_gap_ev" in config.facts:
-        widths["shift"] = 1
+    widths = {"fused": config.hidden_features}
+    if config.use_text:
+        widths["told"] = PROJECTION_WIDTH
+    if config.pbe_head == "base":
+        widths["structure"] = config.hidden_features
+        if "pbe_gap_ev" in config.facts:
+            widths["shift"] = 1
     return widths
 
 
@@ -71,8 +76,13 @@ class HeadLine(nn.Module):
     def gap(self, *points: Tensor) -> Tensor:
         """The gap at some points, each input ``[points, width]``; ``[points]``."""
         given = dict(zip(self.names, points, strict=True))
-        gap = gap_of_vectors(self.network, given)
-        return gap + given["shift"][:, 0] if "shift" in given else gap
+        fused = given["fused"]
+        base = fused[:, 0] * 0.0
+        if "structure" in given:
+            base = self.network.pbe_head(given["structure"]).squeeze(1)
+        if "shift" in given:
+            base = base + given["shift"][:, 0]
+        return self.network.head(fused, given.get("told", fused[:, :0]), base)[0]
 
     def forward(self, *lines: Tensor) -> tuple[Tensor, ...]:
         """Each input ``[2, width]``."""

@@ -20,11 +20,10 @@ import torch
 from torch import Tensor, nn
 
 from hsegap.export.flat import FlatNetwork
-from hsegap.models import CrystalTextNetwork
 from hsegap.models.layers import AlignnConvolution, BondReadout, EdgeGatedConvolution, RadialBasis
 
 if TYPE_CHECKING:
-    from hsegap.models import GraphBatch
+    from hsegap.models import CrystalTextNetwork, GraphBatch
     from hsegap.models.sums import Edges
 
 
@@ -144,9 +143,16 @@ class InferenceNetwork(FlatNetwork):
 
     def __init__(self, network: CrystalTextNetwork) -> None:
         super().__init__(copy.deepcopy(network).eval())
-        for one in (self.network, *self.network.members):
-            assert isinstance(one, CrystalTextNetwork)  # noqa: S101 - for the type checker
-            _rearrange(one)
+        for embedding in (self.network.edge_embedding, self.network.angle_embedding):
+            embedding[0] = QuickBasis(embedding[0])  # type: ignore[arg-type]  # takes its place, argument for argument
+        for layer in self.network.alignn_layers:
+            assert isinstance(layer, AlignnConvolution)  # noqa: S101 - for the type checker
+            layer.node_update = FusedConvolution(layer.node_update)  # type: ignore[assignment]  # as above
+            layer.edge_update = FusedConvolution(layer.edge_update)  # type: ignore[assignment]  # as above
+        for index, layer in enumerate(self.network.gcn_layers):
+            self.network.gcn_layers[index] = FusedConvolution(layer)  # type: ignore[arg-type]  # as above
+        if network.config.bond_readout:
+            self.network.bond_readout = TableReadout(self.network.bond_readout)  # type: ignore[assignment]  # as above
 
     def prepared(self, batch: GraphBatch) -> GraphBatch:
         """The tables of incoming edges, with what tells padding from edges."""
@@ -154,20 +160,6 @@ class InferenceNetwork(FlatNetwork):
             graph_plan=_plan(batch.src, batch.atom_incoming),  # type: ignore[arg-type]  # read by FusedConvolution only
             line_plan=_plan(batch.line_src, batch.bond_incoming),  # type: ignore[arg-type]  # as above
         )
-
-
-def _rearrange(network: CrystalTextNetwork) -> None:
-    """Put what is quicker in the place of a network's parts."""
-    for embedding in (network.edge_embedding, network.angle_embedding):
-        embedding[0] = QuickBasis(embedding[0])  # type: ignore[arg-type]  # takes its place, argument for argument
-    for layer in network.alignn_layers:
-        assert isinstance(layer, AlignnConvolution)  # noqa: S101 - for the type checker
-        layer.node_update = FusedConvolution(layer.node_update)  # type: ignore[assignment]  # as above
-        layer.edge_update = FusedConvolution(layer.edge_update)  # type: ignore[assignment]  # as above
-    for index, layer in enumerate(network.gcn_layers):
-        network.gcn_layers[index] = FusedConvolution(layer)  # type: ignore[arg-type]  # as above
-    if network.config.bond_readout:
-        network.bond_readout = TableReadout(network.bond_readout)  # type: ignore[assignment]  # as above
 
 
 def _plan(src: Tensor, incoming: Tensor) -> InferencePlan:

@@ -17,19 +17,6 @@ Fact = Literal["pbe_gap_ev"]
 #: Width of both vectors that enter late fusion (fixed in the CrysMMNet family's projection heads).
 PROJECTION_WIDTH = 64
 
-#: What a network and its members (:mod:`hsegap.models.members`) have to agree in.
-SAME_IN_MEMBERS = (
-    "graph_flavour",
-    "cutoff",
-    "max_neighbors",
-    "facts",
-    "pbe_head",
-    "use_text",
-    "text_features",
-    "link",
-    "classification",
-)
-
 
 class FusionConfig(BaseModel):
     """What the network is made of. Names are those of the CrysMMNet family's ``config`` entries.
@@ -67,9 +54,6 @@ class FusionConfig(BaseModel):
         graph_flavour: Crystal-graph flavour the weights were trained on.
         cutoff: Neighbour search radius the weights were trained on, Å.
         max_neighbors: Nearest neighbours per atom (ties are kept on top).
-        members: Further networks that were trained apart and answer beside this one, from the same graph and facts and
-            without the text (:mod:`hsegap.models.members`).
-        members_share: Weight of their mean answer; this network's is the rest.
 
     The remaining fields mirror the flags of ``train_with_cross_modal_attention.py``.
     """
@@ -139,9 +123,6 @@ class FusionConfig(BaseModel):
     cutoff: float = Field(8.0, gt=0, le=20)
     max_neighbors: int = Field(12, ge=1, le=64)
 
-    members: tuple[FusionConfig, ...] = ()
-    members_share: float = Field(0.0, ge=0, lt=1)
-
     @field_validator("middle_fusion_layers", "middle_fusion_gcn_layers", mode="before")
     @classmethod
     def _layers_from_text(cls, value: Any, info: ValidationInfo) -> Any:
@@ -194,55 +175,7 @@ class FusionConfig(BaseModel):
             if getattr(self, switch) and getattr(self, width) % getattr(self, heads):
                 msg = f"{width} ({getattr(self, width)}) is not divisible by {heads} ({getattr(self, heads)})"
                 raise ValueError(msg)
-        self._members_fit()
         return self
-
-    def _members_fit(self) -> None:
-        """Refuse members that read another graph or other facts, or whose answers cannot be averaged with these.
-
-        Raises:
-            ValueError: Naming what differs.
-        """
-        if bool(self.members) != bool(self.members_share):
-            raise ValueError("members and members_share go together")
-        for number, member in enumerate(self.members):
-            different = [name for name in SAME_IN_MEMBERS if getattr(member, name) != getattr(self, name)]
-            if different:
-                name = different[0]
-                msg = (
-                    f"member {number} was trained with {name} {getattr(member, name)!r}, "
-                    f"the network with {getattr(self, name)!r}"
-                )
-                raise ValueError(msg)
-            if member.members or member.fusion_layers:
-                raise ValueError(f"member {number} has members or middle fusion of its own")
-            if member.link != "identity" or member.classification or member.no_text != "learned":
-                raise ValueError(f"member {number} does not answer a gap in eV that is there without a text")
-
-    @property
-    def networks(self) -> tuple[FusionConfig, ...]:
-        """This network and its members."""
-        return (self, *self.members)
-
-    @property
-    def own_widths(self) -> dict[str, int]:
-        """Widths of the pooled vectors that this network's gap is read from, its members' left aside.
-
-        ``fused``: mean of the atoms' vectors after the last layer. ``told``: vector of text and facts; not without
-        text. ``structure``: mean of the atoms' vectors before anything is told, from which the PBE gap is estimated;
-        only where that estimate is the base.
-        """
-        widths = {"fused": self.hidden_features}
-        if self.use_text:
-            widths["told"] = PROJECTION_WIDTH
-        if self.pbe_head == "base":
-            widths["structure"] = self.hidden_features
-        return widths
-
-    @property
-    def read_from(self) -> dict[str, int]:
-        """The same of all networks, whose vectors stand side by side."""
-        return {name: sum(network.own_widths[name] for network in self.networks) for name in self.own_widths}
 
     @property
     def fusion_layers(self) -> tuple[int, ...]:

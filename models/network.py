@@ -21,7 +21,6 @@ from hsegap.models.layers import (
     ProjectionHead,
     RadialBasis,
 )
-from hsegap.models.members import answer_together
 from hsegap.models.middle_fusion import ImprovedMiddleFusionModule, MiddleFusionModule
 from hsegap.models.sums import sum_rows
 
@@ -126,7 +125,6 @@ class CrystalTextNetwork(nn.Module):
         )
         if config.bond_readout:
             self.bond_readout = BondReadout(width)
-        self.members = nn.ModuleList(CrystalTextNetwork(member) for member in config.members)
         if config.pbe_head != "none":
             self.pbe_head = nn.Sequential(nn.Linear(width, PBE_HEAD_WIDTH), nn.SiLU(), nn.Linear(PBE_HEAD_WIDTH, 1))
         if not config.use_text:
@@ -214,20 +212,8 @@ class CrystalTextNetwork(nn.Module):
                 }
         elif config.pbe_head == "base":
             base = pbe
-        output = self._answer(batch, vectors, told, base)._replace(pbe_gap=pbe, **silence)
-        if not config.members:
-            return output
-        others = [member.answer_untold(batch, fact_values, fact_known, without=without) for member in self.members]
-        return answer_together(output, others, config.members_share)
-
-    def answer_untold(
-        self, batch: GraphBatch, fact_values: Tensor | None, fact_known: Tensor | None, *, without: bool
-    ) -> NetworkOutput:
-        """Predict a batch without texts; arguments as of :meth:`forward`."""
-        silence = None
-        if self.config.use_text:
-            silence = self.no_text_vector.expand(batch.crystal_atoms.shape[0], 1, -1)
-        return self.forward(batch, silence, None, None, fact_values, fact_known, without=without)
+        output = self._answer(batch, vectors, told, base)
+        return output._replace(pbe_gap=pbe, **silence)
 
     def _structure(self, batch: GraphBatch) -> _Vectors:
         """Run the layers that come before the first fusion: all that does not depend on what is told."""

@@ -24,15 +24,13 @@ STARTED = "started.json"
 
 
 class Step(BaseModel):
-    """One step; exactly one of ``train``, ``average``, ``join`` and ``hsegap`` says what it does.
+    """One step; exactly one of ``train``, ``average`` and ``hsegap`` says what it does.
 
     Attributes:
         name: For people.
         train: Training flags, on top of the recipe's common ones.
         average: Checkpoints whose weights are averaged.
-        join: Checkpoints of a network and of its members, whose answers are averaged.
-        share: Weight of the members' mean answer in ``join``.
-        output: Checkpoint that ``average`` and ``join`` write.
+        output: Checkpoint that ``average`` writes.
         hsegap: Arguments of an ``hsegap`` command.
     """
 
@@ -41,19 +39,15 @@ class Step(BaseModel):
     name: str
     train: dict[str, Any] | None = None
     average: list[Path] | None = Field(default=None, min_length=2)
-    join: list[Path] | None = Field(default=None, min_length=2)
-    share: float | None = Field(default=None, gt=0, lt=1)
     output: Path | None = None
     hsegap: list[str] | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        if sum(kind is not None for kind in (self.train, self.average, self.join, self.hsegap)) != 1:
-            raise ValueError("a step has one of train, average, join and hsegap")
-        if (self.average is None and self.join is None) != (self.output is None):
-            raise ValueError("average or join, and output go together")
-        if (self.join is None) != (self.share is None):
-            raise ValueError("join and share go together")
+        if sum(kind is not None for kind in (self.train, self.average, self.hsegap)) != 1:
+            raise ValueError("a step has one of train, average and hsegap")
+        if (self.average is None) != (self.output is None):
+            raise ValueError("average and output go together")
         return self
 
 
@@ -132,9 +126,6 @@ def run_recipe(
         elif step.average is not None and step.output is not None:
             _average(step.average, step.output)
             report(f"mean of {len(step.average)} networks in {step.output}")
-        elif step.join is not None and step.output is not None and step.share is not None:
-            _join(step.join, step.output, step.share)
-            report(f"{len(step.join)} networks that answer together in {step.output}")
         else:
             subprocess.run([sys.executable, "-m", "hsegap", *(step.hsegap or [])], check=True)
 
@@ -185,28 +176,6 @@ def _average(paths: Sequence[Path], output: Path) -> None:
         mean = average_weights([content["model"] for content in contents])
     except ValueError as error:
         raise OptionsError(str(error)) from error
-    _write({**contents[0], "model": mean}, output, averaged=[str(path) for path in paths])
-
-
-def _join(paths: Sequence[Path], output: Path, share: float) -> None:
-    """Write the first network with the others as its members.
-
-    Raises:
-        OptionsError: If they cannot answer together.
-    """
-    from hsegap.models.checkpoint import read_weights_only
-    from hsegap.training.join import join
-
-    network, *members = (read_weights_only(path) for path in paths)
-    try:
-        together = join(network, members, share=share)
-    except ValueError as error:
-        raise OptionsError(str(error)) from error
-    _write(together, output, joined=[str(path) for path in paths])
-
-
-def _write(content: dict[str, Any], output: Path, **origin: list[str]) -> None:
-    """Write a checkpoint with what an export needs, and where it comes from."""
     output.parent.mkdir(parents=True, exist_ok=True)
-    kept = {key: content[key] for key in ("model", "config", "options", "facts", "epoch") if key in content}
-    save_atomically({**kept, **origin}, output)
+    kept = {key: contents[0][key] for key in ("config", "options", "facts", "epoch") if key in contents[0]}
+    save_atomically({**kept, "model": mean, "averaged": [str(path) for path in paths]}, output)

@@ -13,16 +13,13 @@ from hsegap.export.flat import FlatNetwork, example_inputs, graphs_for, input_na
 from hsegap.export.onnx import export_onnx
 from hsegap.export.parity import onnx_feeds
 from hsegap.export.untold import COUNTERPARTS
-from support.networks import TOLD, random_network, some_crystals, together
+from support.networks import TOLD, random_network, some_crystals
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 TOLERANCE = 1e-5
-
-
 KINDS = {
     "learned": TOLD,
     "encode_empty": {**TOLD, "no_text": "encode_empty"},
-    "with members": together(),
     "late fusion alone": {**TOLD, "use_middle_fusion": False},
 }
 

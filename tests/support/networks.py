@@ -46,14 +46,6 @@ TOLD: dict[str, Any] = {
 }
 
 
-def together(**settings: Any) -> dict[str, Any]:
-    """Settings of such a network with two members: one without angles, one with, both narrower than it."""
-    own = {**SMALL, **TOLD, **settings}
-    layers = ({"alignn_layers": 0, "gcn_layers": 2, "hidden_features": 8}, {"gcn_layers": 1, "hidden_features": 10})
-    members = tuple({**own, "use_middle_fusion": False, **member} for member in layers)
-    return {**own, "members": members, "members_share": 0.4}
-
-
 def randomise(network: torch.nn.Module, *, seed: int = 0) -> None:
     """Draw every parameter and statistic anew; scales stay near where they start."""
     random = torch.Generator().manual_seed(seed)

@@ -25,11 +25,11 @@ def _export(place: Path, encoder: Path) -> None:
 
     from hsegap.export.build import build_artifact
     from hsegap.export.golden import golden_inputs
-    from support.networks import random_network, together
+    from support.networks import TOLD, random_network
 
     (place / "golden").mkdir(parents=True)
     (place / "golden" / "NaCl.cif").write_text(NACL)
-    network = random_network(**together(text_features=16, alignn_layers=1, gcn_layers=1))
+    network = random_network(text_features=16, alignn_layers=1, gcn_layers=1, **TOLD)
     torch.save({"model": network.state_dict(), "config": network.config.model_dump()}, place / "told.pt")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

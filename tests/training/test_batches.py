@@ -12,7 +12,7 @@ from hsegap.training.data import Row
 from hsegap.training.dataset import CrystalDataset, TextVectors, epoch_plan, in_order
 from hsegap.training.graphs import graph_store
 from hsegap.training.run import facts
-from support.networks import some_graphs
+from support.networks import random_network, some_graphs
 from support.small_data import cif_text, textbook
 
 SETTINGS = {"flavour": "symmetric", "cutoff": 8.0, "max_neighbors": 12}
@@ -38,6 +38,19 @@ def test_batches_of_an_epoch_hold_about_the_same_work():
     shuffled = np.random.default_rng(1).permutation(sizes)
     by_chance = np.array([shuffled[start : start + 64].sum() for start in range(0, 3000, 64)][:-1])
     assert work.std() / work.mean() < 0.6 * by_chance.std() / by_chance.mean()
+
+
+def test_without_its_line_graph_a_batch_is_the_same_to_a_network_without_angles(tmp_path):
+    samples = textbook(4)
+    rows, store = rows_of(samples), graph_store(rows_of(samples), cache_dir=tmp_path, **SETTINGS)
+    texts = TextVectors([], np.full(4, -1), np.zeros((1, 10), dtype=np.float32))
+    whole, bare = (CrystalDataset(rows, store, texts, line_graph=kept).batch(np.arange(4)) for kept in (True, False))
+    assert len(whole.graph.line_src) > 0
+    assert len(bare.graph.line_src) == 0
+    network = random_network(alignn_layers=0, gcn_layers=3, bond_readout=True)
+    with torch.no_grad():
+        answers = [network(batch.graph, batch.tokens, batch.mask, batch.has_text).gap for batch in (whole, bare)]
+    assert torch.equal(*answers)
 
 
 def test_plans_follow_seed_and_epoch():

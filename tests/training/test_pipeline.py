@@ -18,7 +18,6 @@ from hsegap.models import read_checkpoint
 from hsegap.training.options import OptionsError
 from hsegap.training.pipeline import read_recipe, run_recipe
 from support.commands import COMMAND, run_here
-from support.networks import some_batch
 from support.small_data import write_jarvis
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -113,33 +112,6 @@ def test_killed_and_repeated_it_comes_to_the_same_network(recipe):
     torch.testing.assert_close(interrupted[name], (parts[0][name] + parts[1][name]) / 2)
 
 
-def test_networks_trained_apart_are_joined(recipe):
-    folds = [recipe.runs / f"fold{fold}" / "gap" / "best_model.pt" for fold in (0, 1)]
-
-    def joined(content):
-        step = content["steps"][3]
-        content["steps"][3] = {"name": "together", "join": step["average"], "share": 0.25, "output": step["output"]}
-
-    assert hsegap(recipe(joined)).status == 0
-    together, own, member = (read_checkpoint(path).network for path in (recipe.runs / "mean.pt", *folds))
-    told = (some_batch(), torch.zeros(5, 1, own.config.text_features), None, torch.zeros(5, dtype=torch.bool))
-    with torch.no_grad():
-        answers = [network(*told).gap for network in (together, own, member)]
-    torch.testing.assert_close(answers[0], 0.75 * answers[1] + 0.25 * answers[2])
-
-
-def test_networks_that_cannot_answer_together_are_refused(recipe):
-    def joined(content):
-        content["steps"][2]["train"]["max_neighbors"] = 5
-        step = content["steps"][3]
-        content["steps"][3] = {"name": "together", "join": step["average"], "share": 0.25, "output": step["output"]}
-
-    failed = hsegap(recipe(joined))
-    assert failed.status != 0
-    assert "max_neighbors" in failed.stderr
-    assert not (recipe.runs / "mean.pt").exists()
-
-
 def test_what_a_changed_step_leads_to_is_trained_anew(recipe):
     assert hsegap(recipe(), "--only", "pretrain", "--only", "fold 0").status == 0
 
@@ -155,9 +127,8 @@ def test_what_a_changed_step_leads_to_is_trained_anew(recipe):
     ("change", "said"),
     [
         (lambda content: content["steps"][2]["train"].update(holdout="5/2"), "step 'fold 1'.*holdout"),
-        (lambda content: content["steps"][1].update(hsegap=["verify"]), "one of train, average, join and hsegap"),
-        (lambda content: content["steps"][3].pop("output"), "average or join, and output"),
-        (lambda content: content["steps"][3].update(share=0.5), "join and share"),
+        (lambda content: content["steps"][1].update(hsegap=["verify"]), "one of train, average and hsegap"),
+        (lambda content: content["steps"][3].pop("output"), "average and output"),
         (lambda content: content["steps"].clear(), "steps"),
         (lambda content: content["steps"][1].update(tarin={}), "tarin"),
     ],
