@@ -279,6 +279,8 @@ class TrainingOptions(BaseModel):
             raise ValueError(f"classification has its own loss, binary cross-entropy: leave out loss {self.loss}")
         if self.classification and self.pbe_head != "none":
             raise ValueError("classification has one head: leave out pbe_head")
+        if self.lattice_slope and not self.lattice_noise:
+            raise ValueError("lattice_slope moves gaps with lattice_noise: give that too")
         if self.mask_stopwords and self.remove_stopwords:
             raise ValueError("choose mask_stopwords or remove_stopwords, not both")
         self.fusion_config(text_features=768)

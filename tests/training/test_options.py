@@ -159,6 +159,7 @@ def test_what_cannot_be_parsed(arguments, said, capsys):
         ("--coordinate_noise -0.1", "greater than or equal to 0"),
         ("--use_contrastive True --batch_size 1", "batch_size has to be 2 or more"),
         ("--train_file a.jsonl.gz", "train_file and val_file go together"),
+        ("--lattice_slope=-12", "give that too"),
         ("--mask_stopwords 1", "need stopwords_dir"),
         ("--mask_stopwords 1 --remove_stopwords 1 --stopwords_dir x", "not both"),
         ("--text_dropout 2", "less than or equal to 1"),
