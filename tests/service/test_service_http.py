@@ -212,23 +212,23 @@ def test_memory_does_not_grow_with_the_number_of_callers(server: RunningServer, 
 
 def test_a_worker_killed_in_the_middle_of_a_request_is_replaced(server: RunningServer, client: httpx.Client) -> None:
     expected = client.post("/predict", json={"structure": NACL, "atoms": False}).json()["gap_raw_ev"]
-    before = server.children()
+    hanging: list[int] = []
 
     async def go() -> list[httpx.Response]:
         async with httpx.AsyncClient(base_url=server.url, timeout=120) as many:
-            server.hang_workers()
+            hanging.extend(server.hang_workers())
             asked = [asyncio.create_task(many.post("/predict", json={"structure": NACL})) for _ in range(4)]
             while 'hsegap_running{kind="single"} 4.0' not in (await many.get("/metrics")).text:  # noqa: ASYNC110 - of another process
                 await asyncio.sleep(0.05)
             await asyncio.sleep(0.5)  # from the server's queue to the workers
-            for pid in before:
+            for pid in hanging:
                 os.kill(pid, signal.SIGKILL)
             return await asyncio.gather(*asked)
 
     lost, answered = [], []
     for response in in_own_loop(go()):
         (answered if response.status_code == 200 else lost).append(response)
-    assert 1 <= len(lost) <= len(before)
+    assert 1 <= len(lost) <= len(hanging)
     for response in lost:
         assert "SIGKILL" in failure(response, "internal").error.message
     assert {response.json()["gap_raw_ev"] for response in answered} == {expected}

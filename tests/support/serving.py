@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -82,10 +83,16 @@ class RunningServer:
         tasks = Path(f"/proc/{self.process.pid}/task")
         return [int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
 
-    def hang_workers(self) -> None:
-        """Make its workers hang, as on a file whose reading never ends: they live, take a job and answer nothing."""
+    def hang_workers(self) -> list[int]:
+        """Make its workers hang, as on a file whose reading never ends: they live, take a job and answer nothing.
+        The process ids of those that do: one that was just being replaced may have ended meanwhile.
+        """
+        hanging = []
         for pid in self.children():
-            os.kill(pid, signal.SIGSTOP)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+                hanging.append(pid)
+        return hanging
 
     def stop(self) -> int:
         """Ask it to end, and tell how it did."""
