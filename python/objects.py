@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hsegap.errors import HsegapError
 from hsegap.prediction.schemas import PredictRequest
 from hsegap.structures.database_ids import explain_id
+from hsegap.structures.occupancy import partial_kinds
+from hsegap.structures.parsed import disordered
 from hsegap.structures.read import MAX_BYTES
 
 if TYPE_CHECKING:
@@ -56,7 +58,8 @@ def source_of(value: Any) -> Source:
         value: A path, a text, an object or its dictionary. A string of one line is a path.
 
     Raises:
-        HsegapError: For what holds no crystal: ``unreadable_structure``, ``payload_too_large`` or ``invalid_request``.
+        HsegapError: For what holds no crystal: ``unreadable_structure``, ``disordered_structure``,
+            ``payload_too_large`` or ``invalid_request``.
     """
     kinds = _kinds(value)
     if isinstance(value, str | os.PathLike):
@@ -64,6 +67,9 @@ def source_of(value: Any) -> Source:
     if _PYMATGEN in kinds:
         return Source(_sites_json(value.lattice.matrix, value.lattice.pbc, map(_pymatgen_site, value)), "pymatgen")
     if _ASE in kinds:
+        # ASE shows one element for each site of a disordered crystal, and keeps the others elsewhere.
+        if partial := partial_kinds(value.info.get("occupancy")):
+            raise disordered([f"kind {name} of info['occupancy'] holds {held}" for name, held in partial.items()])
         sites = zip(value.get_chemical_symbols(), value.positions.tolist(), strict=True)
         return Source(
             _sites_json(value.cell.array, value.pbc, ({"species": _species(one), "xyz": at} for one, at in sites)),

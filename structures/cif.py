@@ -13,8 +13,9 @@ import numpy as np
 from hsegap.structures.cell import lattice_from_parameters
 from hsegap.structures.checks import SHORTEST_DISTANCE, check_atom_count, check_lattice, close_pairs
 from hsegap.structures.cif_checks import check_formula, content_of, stated_by
+from hsegap.structures.cif_numbers import number_of
 from hsegap.structures.cif_settle import Case, settle
-from hsegap.structures.cif_sites import number_of, sites_of, snap_thirds
+from hsegap.structures.cif_sites import sites_of, snap_thirds
 from hsegap.structures.cif_symmetry import readings_of, refuse_other_dimensions
 from hsegap.structures.cif_syntax import CUT_OFF_HINT, Block, blocks_of
 from hsegap.structures.crystal import Notice
@@ -46,9 +47,12 @@ def parse_cif(text: str, *, max_atoms: int | None) -> Parsed:
         StructureError: With any code of a reader.
     """
     notices: list[Notice] = []
-    block, is_last = _first_structure(blocks_of(text, notices), notices)
+    blocks = blocks_of(text, notices)
+    block, is_last = _first_structure(blocks, notices)
     refuse_other_dimensions(block)
     readings = readings_of(block, notices)
+    if not readings:
+        _refuse_symmetry_elsewhere(blocks, block)
     rows = max(map(block.rows, _ATOMS))
     check_atom_count(rows, max_atoms)
     lattice = _cell(block, readings, notices)
@@ -88,6 +92,21 @@ def _first_structure(blocks: Sequence[Any], notices: list[Notice]) -> tuple[Bloc
         message = f"The CIF holds {len(found)} structures; the first ({blocks[found[0]].name[:40]}) was read."
         notices.append(Notice("several_structures", message))
     return Block(blocks[found[0]]), found[0] == len(blocks) - 1
+
+
+def _refuse_symmetry_elsewhere(blocks: Sequence[Any], block: Block) -> None:
+    """Refuse atoms without symmetry beside a data block that states some and has no atoms of its own.
+
+    Raises:
+        StructureError: ``unreadable_structure``, naming the blocks.
+    """
+    for other in map(Block, blocks):
+        if not any(map(other.rows, _ATOMS)) and any(len(one.settings[0]) > 1 for one in readings_of(other, [])):
+            message = (
+                f"The CIF states the symmetry in one data block ({other.name[:40]}) and lists the atoms in another "
+                f"({block.name[:40]})."
+            )
+            raise unreadable(message, "Write cell, symmetry and atoms into one data block.")
 
 
 def _cell(block: Block, readings: Sequence[Reading], notices: list[Notice]) -> np.ndarray:

@@ -7,7 +7,7 @@ from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from hsegap.structures.cif_sites import number_of
+from hsegap.structures.cif_numbers import number_of
 from hsegap.structures.cif_syntax import is_unknown
 from hsegap.structures.crystal import Notice
 from hsegap.structures.parsed import unreadable

@@ -142,13 +142,16 @@ def _check_rivals(
     for other in others:
         exact = any(setting.codes == symmetry.codes for setting in other.settings)
         confirmed = confirmed or exact
-        if exact or (first.missing == 0 and not other.exact and same_type(symmetry, other, case.lattice)):
+        # Of two symbols, or two lists, none is the mere label of the other.
+        labelled = first.missing == 0 and other.source != first.source
+        labelled = labelled and not exact and same_type(symmetry, other, case.lattice)
+        if exact or (labelled and not other.exact):
             continue
         alternatives = [case.expanded(setting) for setting in other.settings]
         if any(same_atoms(expanded, alternative, case.sites.symbols, case.lattice) for alternative in alternatives):
             confirmed = True
             notices.append(_followed(first, other, "both give the same atoms"))
-        elif first.missing == 0 and same_type(symmetry, other, case.lattice):
+        elif labelled:
             notices.append(_followed(first, other, "the settings differ"))
         elif first.missing == 0 and _supported(expanded, alternatives, case):
             notices.append(_followed(first, other, "formula and Z, or the multiplicities, agree with it"))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,10 +9,12 @@ import numpy as np
 
 from hsegap.structures.checks import LARGEST_FRACTIONAL, check_atom_count
 from hsegap.structures.cif_elements import elements_of
+from hsegap.structures.cif_macro import CARTESIAN, MODEL, from_cartesian, refuse_implied_copies
+from hsegap.structures.cif_numbers import number_of, numbers_in
 from hsegap.structures.cif_syntax import CUT_OFF_HINT, is_unknown
 from hsegap.structures.crystal import Notice
 from hsegap.structures.errors import StructureError
-from hsegap.structures.json_formats import OCCUPANCY_TOLERANCE
+from hsegap.structures.occupancy import OCCUPANCY_TOLERANCE
 from hsegap.structures.parsed import disordered, unreadable
 
 if TYPE_CHECKING:
@@ -24,18 +24,24 @@ if TYPE_CHECKING:
 
 #: Columns of the fractional coordinates.
 POSITIONS = ("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z")
-#: Columns of Cartesian coordinates, which only mmCIF defines without a matrix of the file's own.
-CARTESIAN = ("_atom_site_cartn_x", "_atom_site_cartn_y", "_atom_site_cartn_z")
 #: Relative distance from a third within which digits are missing and not different: just that of 0.3333 and 0.6667.
 THIRD_TOLERANCE = 1.0001e-4
 _LABELS = ("_atom_site_label", "_atom_site_label_atom_id", "_atom_site_auth_atom_id")
+#: The dictionary's name, and others that have been met.
+_OCCUPANCIES = (
+    "_atom_site_occupancy",
+    "_atom_site_occupation",
+    "_atom_site_occupancy_factor",
+    "_atom_site_occupation_factor",
+    "_atom_site_site_occupancy",
+    "_atom_site_occ",
+    "_atom_site_sof",
+)
 _MULTIPLICITIES = (
     "_atom_site_symmetry_multiplicity",
     "_atom_site_site_symmetry_multiplicity",
     "_atom_site_site_symmetry_order",
 )
-_NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?:\([\d.]*\))?")
-_FRACTION = re.compile(r"([+-]?\d{1,4})/(\d{1,4})")
 
 
 @dataclass
@@ -70,50 +76,37 @@ class Sites:
         return fewest
 
 
-def number_of(value: str) -> float | None:
-    """A CIF number, with its uncertainty in brackets taken off, or a fraction such as 1/3.
-
-    None for ``.``, ``?`` and anything else.
-    """
-    found = _NUMBER.fullmatch(value)
-    if found:
-        number = float(found[1])
-        return number if math.isfinite(number) else None
-    fraction = _FRACTION.fullmatch(value)
-    return int(fraction[1]) / int(fraction[2]) if fraction and int(fraction[2]) else None
-
-
-def numbers_in(column: Sequence[str]) -> list[float | None]:
-    """The numbers of a column."""
-    try:
-        numbers = [float(value) for value in column]
-    except ValueError:
-        return [number_of(value) for value in column]
-    # float() knows words and underscores that are no numbers here.
-    plain = math.isfinite(math.fsum(numbers)) and "_" not in "".join(column)
-    return list(numbers) if plain else [number_of(value) for value in column]
-
-
 class Rows:
     """The rows of a block's sites that are atoms.
 
     Attributes:
         kept: Their indices in the file.
+        models: Number of models that the rows belong to; those of the first are kept.
     """
 
     def __init__(self, block: Block, length: int) -> None:
         self._block = block
         self._length = length
-        flags = self._whole("_atom_site_calc_flag")
+        flags = self._whole("_atom_site_calc_flag") or [""] * length
+        models = self._whole(MODEL) or [""] * length
+        self.models = len(set(models))
         # ``dum`` marks centroids and the like.
-        self.kept = [row for row in range(length) if flags is None or flags[row].lower() != "dum"]
+        self.kept = [row for row in range(length) if flags[row].lower() != "dum" and models[row] == models[0]]
 
     def _whole(self, name: str) -> list[str] | None:
+        """A column for all rows.
+
+        Raises:
+            StructureError: ``unreadable_structure`` for one of another length: nobody can know its rows.
+        """
         column = self._block.column(name)
-        return column if column is not None and len(column) == self._length else None
+        if column is not None and len(column) != self._length:
+            message = f"The CIF gives {name} for {len(column)} sites, but lists {self._length}."
+            raise unreadable(message, "Write all that is known about the sites into one table. " + CUT_OFF_HINT)
+        return column
 
     def column(self, name: str) -> list[str] | None:
-        """The values of a column for these rows; None where the file has none, or one of another length."""
+        """The values of a column for these rows; None where the file has none."""
         column = self._whole(name)
         return column if column is None or len(self.kept) == self._length else [column[row] for row in self.kept]
 
@@ -149,10 +142,14 @@ def sites_of(
         raise unreadable(
             "The CIF lists no atoms, only dummies (_atom_site_calc_flag dum).", "List the atoms of the cell."
         )
+    if rows.models > 1:
+        message = f"The file holds {rows.models} models of one structure; the first was read."
+        notices.append(Notice("several_structures", message))
+    refuse_implied_copies(block)
     cartesian = block.dotted and POSITIONS[0] not in block and CARTESIAN[0] in block
     positions, written = _positions(block, rows, labels, CARTESIAN if cartesian else POSITIONS)
     if cartesian:
-        positions = _from_cartesian(positions, lattice)
+        positions = from_cartesian(positions, lattice, block)
     elements = elements_of(labels, rows.column("_atom_site_type_symbol"), formula=formula, notices=notices)
     multiplicities = None
     for name in _MULTIPLICITIES:
@@ -200,18 +197,6 @@ def _positions(
     return positions, list(zip(*written, strict=True))
 
 
-def _from_cartesian(positions: np.ndarray, lattice: np.ndarray) -> np.ndarray:
-    """Fractional from mmCIF's Cartesian coordinates: a along x, b in the plane of x and y."""
-    import gemmi
-
-    lengths = np.linalg.norm(lattice, axis=1)
-    angles = [
-        math.degrees(math.acos(float(lattice[i] @ lattice[j] / lengths[i] / lengths[j])))
-        for i, j in ((1, 2), (0, 2), (0, 1))
-    ]
-    return positions @ np.array(gemmi.UnitCell(*lengths.tolist(), *angles).frac.mat.tolist()).T
-
-
 def snap_thirds(positions: np.ndarray, notices: list[Notice], *, worth_telling: float = 2e-6) -> np.ndarray:
     """Replace coordinates such as 0.3333 by the thirds that they stand for.
 
@@ -239,7 +224,7 @@ def snap_thirds(positions: np.ndarray, notices: list[Notice], *, worth_telling: 
 
 def _check_groups(rows: Rows, labels: Sequence[str]) -> None:
     """Refuse alternatives that are given as groups of a disordered part."""
-    groups = rows.column("_atom_site_disorder_group")
+    groups = rows.column("_atom_site_disorder_group") or rows.column("_atom_site_label_alt_id")
     if groups is None:
         return
     assemblies = rows.column("_atom_site_disorder_assembly") or ["."] * len(labels)
@@ -262,10 +247,12 @@ def _keep_full(rows: Rows, sites: Sites, notices: list[Notice]) -> None:
 
     Partial occupancy and two atoms in one place are refused.
     """
-    column = rows.column("_atom_site_occupancy")
+    name, column = next(
+        ((name, found) for name in _OCCUPANCIES if (found := rows.column(name)) is not None), ("", None)
+    )
     if column is None:
         return
-    occupancies = _occupancies(sites.labels, column, rows)
+    occupancies = _occupancies(sites.labels, name, column, rows)
     repaired = sum(1 for value in occupancies if value != 1 and abs(value - 1) <= OCCUPANCY_TOLERANCE)
     if repaired:
         notices.append(Notice("occupancy_repaired", f"{repaired} occupancies within 1 % of full were taken for 1."))
@@ -317,16 +304,13 @@ def _take(sites: Sites, rows: list[int]) -> None:
         sites.multiplicities = [sites.multiplicities[row] for row in rows]
 
 
-def _occupancies(labels: Sequence[str], column: Sequence[str], rows: Rows) -> list[float]:
+def _occupancies(labels: Sequence[str], name: str, column: Sequence[str], rows: Rows) -> list[float]:
     """Occupancies; ``.`` and ``?`` stand for the default, which is 1."""
     values = []
     for row, label, text, value in zip(rows.kept, labels, column, numbers_in(column), strict=True):
         if value is None and not is_unknown(text):
-            message = (
-                f"The occupancy of the site {label[:20]} is no number (_atom_site_occupancy of row {row + 1} "
-                f"is {text[:20]!r})."
-            )
-            raise unreadable(message, "Check _atom_site_occupancy.")
+            message = f"The occupancy of the site {label[:20]} is no number ({name} of row {row + 1} is {text[:20]!r})."
+            raise unreadable(message, f"Check {name}.")
         occupancy = 1.0 if value is None else value
         if occupancy > 1 + OCCUPANCY_TOLERANCE or occupancy < 0:
             raise disordered([f"site {label[:20]} has the occupancy {occupancy:g}"])

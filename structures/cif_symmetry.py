@@ -5,10 +5,11 @@ Listed operations, Hall symbol, Hermann-Mauguin symbol, number.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from hsegap.structures.cif_operations import LONGEST_OPERATION, Symmetry, fits_cell, of_hall, of_listed
-from hsegap.structures.cif_symbols import meaning_of, settings_of_number
+from hsegap.structures.cif_symbols import compact, meaning_of, settings_of_number
 from hsegap.structures.crystal import Notice
 from hsegap.structures.errors import StructureError
 from hsegap.structures.parsed import unreadable
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _OPERATIONS = ("_space_group_symop_operation_xyz", "_symmetry_equiv_pos_as_xyz", "_symmetry_equiv_position_as_xyz")
 _HALL = ("_space_group_name_hall", "_symmetry_space_group_name_hall")
+_REFERENCE = "_space_group_name_h-m_ref"
 _NAMES = (
     "_space_group_name_h-m_alt",
     "_symmetry_space_group_name_h-m",
@@ -30,12 +32,19 @@ _NAMES = (
     "_space_group_name_h-m",
     "_space_group_name_h-m_full",
     "_symmetry_space_group_name_h-m_full",
-    "_space_group_name_h-m_ref",
+    _REFERENCE,
 )
 _NUMBERS = ("_space_group_it_number", "_symmetry_int_tables_number")
 _SETTINGS = ("_space_group_it_coordinate_system_code", "_symmetry_space_group_setting")
 _MODULATED = ("_space_group_ssg", "_space_group_symop_ssg", "_cell_wave_vector", "_cell_subsystem")
 _MAGNETIC = ("_space_group_magn", "_space_group_symop_magn", "_magnetic_space_group", "_parent_space_group")
+#: Names that state a space group in no dictionary's way (`_symmetry_space_group_name_HM`), and those of other things.
+_SYMMETRY = re.compile(r"_(?!atom_|geom_|refln|diffrn|exptl|struct)(?:\S*_)?(?:space_?group|symmetry)(?:_\S*)?")
+_LESS = re.compile(
+    r"setting|code|crystal_system|bravais|centring|laue|patterson|point_|_id$|transform|multiplicity|details|comment"
+)
+#: What they may say of a file whose sites are the whole cell.
+_TRIVIAL = {"p1", "1", "c1^1", "xyz"}
 _NAME_HINT = (
     "Name the space group as in the International Tables ('P 1 21/c 1', 'F d -3 m :2'), or list its "
     "symmetry operations."
@@ -91,11 +100,9 @@ def readings_of(block: Block, notices: list[Notice]) -> list[Reading]:
             explains.
     """
     readings = [*_listed(block, notices), *_hall(block, notices)]
-    number = _number(block)
     named, unknown = _named(block)
-    if named is not None:
-        readings.append(named)
-    if number is not None:
+    readings += named
+    for number in _numbers(block):
         settings = _symmetries(_coded(settings_of_number(number), block))
         if unknown and not readings and len(settings) > 1:
             raise _unknown_symbol(unknown)
@@ -103,6 +110,8 @@ def readings_of(block: Block, notices: list[Notice]) -> list[Reading]:
             readings.append(Reading(settings, "number", f"the space group number {number}", exact=False))
     if unknown and not readings:
         raise _unknown_symbol(unknown)
+    if not readings:
+        _refuse_unknown_names(block)
     if unknown and readings[0].source != "operations":
         message = f"The space group symbol {unknown[:40]!r} is not known; {readings[0].said} was followed."
         notices.append(Notice("symmetry_contradiction", message))
@@ -115,8 +124,24 @@ def _unknown_symbol(symbol: str) -> StructureError:
     )
 
 
+def _refuse_unknown_names(block: Block) -> None:
+    """Refuse a file that states its symmetry under a name which no dictionary has, or which says too little.
+
+    Raises:
+        StructureError: ``unreadable_structure``, naming the item.
+    """
+    for name in block.names():
+        if not _SYMMETRY.fullmatch(name) or _LESS.search(name):
+            continue
+        value = block.first(name)
+        if value is not None and compact(value) not in _TRIVIAL:
+            message = f"The CIF states its symmetry as {name[:60]} {value[:40]!r}, which is not understood."
+            raise unreadable(message, _NAME_HINT)
+
+
 def _listed(block: Block, notices: list[Notice]) -> list[Reading]:
-    """The operations that the file lists."""
+    """The operations that the file lists: one reading, or several for lists that differ."""
+    readings: list[Reading] = []
     for name in _OPERATIONS:
         column = block.column(name)
         if column is None or all(value in {".", "?", ""} for value in column):
@@ -132,14 +157,18 @@ def _listed(block: Block, notices: list[Notice]) -> list[Reading]:
             if count != 1
             else f"the only symmetry operation listed ({column[0][:40]})"
         )
-        return [Reading((group.symmetry,), "operations", said, exact=True, missing=group.missing)]
-    return []
+        if all(group.symmetry.codes != other.settings[0].codes for other in readings):
+            readings.append(Reading((group.symmetry,), "operations", said, exact=True, missing=group.missing))
+    return readings
 
 
 def _hall(block: Block, notices: list[Notice]) -> list[Reading]:
-    symbol = block.first(*_HALL)
-    if symbol is None:
-        return []
+    """The Hall symbols that the file states under any name: one reading, or several if they differ."""
+    symbols = dict.fromkeys(filter(None, map(block.first, _HALL)))
+    return [reading for symbol in symbols for reading in _of_hall_symbol(symbol, block, notices)]
+
+
+def _of_hall_symbol(symbol: str, block: Block, notices: list[Notice]) -> list[Reading]:
     plain = " ".join(symbol.replace("_", " ").split())
     try:
         setting = of_hall(plain[: LONGEST_OPERATION + 1], f"the Hall symbol {plain!r}", None)
@@ -161,9 +190,10 @@ def _hall(block: Block, notices: list[Notice]) -> list[Reading]:
     return [Reading((setting,), "hall", f"the Hall symbol {symbol[:40]!r}", exact=True)]
 
 
-def _named(block: Block) -> tuple[Reading | None, str]:
-    """The Hermann-Mauguin symbol; beside it one that isn't known, if none is."""
+def _named(block: Block) -> tuple[list[Reading], str]:
+    """The Hermann-Mauguin symbols, the one to follow first; if none is known, one that isn't."""
     unknown = ""
+    readings: dict[tuple[Symmetry, ...], Reading] = {}
     for name in _NAMES:
         symbol = block.first(name)
         if symbol is None:
@@ -172,28 +202,35 @@ def _named(block: Block) -> tuple[Reading | None, str]:
         meaning = meaning_of(symbol)
         if meaning.settings:
             settings = meaning.settings if meaning.suffix else _coded(meaning.settings, block)
-            exact = bool(meaning.suffix) or len(settings) == 1
-            return Reading(_symmetries(settings), "name", f"the space group {symbol[:40]!r}", exact=exact), ""
+            # The reference setting of a type, like its number, need not be the setting of the coordinates.
+            source = "number" if name == _REFERENCE else "name"
+            exact = (bool(meaning.suffix) or len(settings) == 1) and source == "name"
+            reading = Reading(_symmetries(settings), source, f"the space group {symbol[:40]!r}", exact=exact)
+            readings.setdefault(reading.settings, reading)
         unknown = unknown or symbol
-    return None, unknown
+    if not readings:
+        return [], unknown
+    found = list(readings.values())
+    # `F d -3 m :2` says more than the `F d -3 m` beside it.
+    meant = set(found[0].settings)
+    return sorted(found, key=lambda one: not (one.exact and meant.issuperset(one.settings))), ""
 
 
-def _number(block: Block) -> int | None:
-    """The number of the space group.
+def _numbers(block: Block) -> list[int]:
+    """The numbers of the space group, which should be one.
 
     Raises:
         StructureError: ``unreadable_structure`` for a number that there is no group for.
     """
-    text = block.first(*_NUMBERS)
-    if text is None:
-        return None
-    if not text.isdigit() or len(text) > 3 or not 1 <= int(text) <= 230:
-        if block.first(*_NAMES, *_HALL, *_OPERATIONS) is not None:
-            return None
-        raise unreadable(
-            f"There is no space group with the number {text[:20]!r}.", "Space groups have the numbers 1 to 230."
-        )
-    return int(text)
+    numbers = []
+    for text in dict.fromkeys(filter(None, map(block.first, _NUMBERS))):
+        if text.isdigit() and len(text) <= 3 and 1 <= int(text) <= 230:
+            numbers.append(int(text))
+        elif block.first(*_NAMES, *_HALL, *_OPERATIONS) is None:
+            raise unreadable(
+                f"There is no space group with the number {text[:20]!r}.", "Space groups have the numbers 1 to 230."
+            )
+    return numbers
 
 
 def _coded(settings: tuple[gemmi.SpaceGroup, ...], block: Block) -> tuple[gemmi.SpaceGroup, ...]:

@@ -47,6 +47,7 @@ class Block:
         self._values: dict[str, list[str]] = {}
         self._loops: dict[str, tuple[Any, int]] = {}
         self._doubtful: dict[str, tuple[str, str]] = {}
+        self._again: dict[str, list[tuple[Any, int]]] = {}
         self._last: tuple[Any, list[str]] | None = None
         for item in block:
             self.last_table = ""
@@ -56,8 +57,12 @@ class Block:
             elif item.loop is not None:
                 tags = item.loop.tags
                 for column, tag in enumerate(tags):
-                    self._loops.setdefault(self._plain(tag), (item.loop, column))
+                    self._add_column(self._plain(tag), item.loop, column)
                 self.last_table = self._plain(tags[0]) if tags else ""
+        for name in self._values.keys() & self._loops.keys():
+            self._again.setdefault(name, []).append(self._loops[name])
+            if is_unknown(self._values[name][0]):
+                del self._values[name]
 
     def _plain(self, tag: str) -> str:
         lower = tag.lower()
@@ -73,6 +78,12 @@ class Block:
             self._values[name] = [value]
         elif not is_unknown(value) and known[0] != value:
             self._doubtful[name] = (known[0], value)
+
+    def _add_column(self, name: str, loop: Any, column: int) -> None:
+        if name in self._loops:
+            self._again.setdefault(name, []).append((loop, column))
+        else:
+            self._loops[name] = (loop, column)
 
     def __contains__(self, name: str) -> bool:
         return name in self._values or name in self._loops
@@ -103,8 +114,12 @@ class Block:
             self._values[name] = values
         elif name in self._doubtful:
             first, second = self._doubtful[name]
-            message = f"The CIF gives {name} twice: {first[:40]!r} and {second[:40]!r}."
-            raise unreadable(message, "Remove the one that is wrong.")
+            raise _given_twice(name, first, second)
+        # Which of two tables holds the crystal nobody can know; the same one twice does no harm.
+        for loop, column in self._again.get(name, ()):
+            other = self._values_of(loop)[column :: loop.width()]
+            if other != values:
+                raise _given_twice(name, _in_short(values), _in_short(other))
         return values
 
     def _values_of(self, loop: Any) -> list[str]:
@@ -123,6 +138,15 @@ class Block:
             if values and not is_unknown(values[0]):
                 return values[0]
         return None
+
+
+def _given_twice(name: str, first: str, second: str) -> StructureError:
+    message = f"The CIF gives {name} twice: {first[:40]!r} and {second[:40]!r}."
+    return unreadable(message, "Remove the one that is wrong.")
+
+
+def _in_short(values: list[str]) -> str:
+    return ", ".join(value[:12] for value in values[:4]) + (f" … ({len(values)} rows)" if len(values) > 4 else "")
 
 
 def is_unknown(value: str) -> bool:

@@ -14,10 +14,11 @@ import numpy as np
 from hsegap.structures.cell import lattice_from_parameters
 from hsegap.structures.checks import check_atom_count, check_lattice
 from hsegap.structures.crystal import Notice
+from hsegap.structures.occupancy import OCCUPANCY_TOLERANCE
 from hsegap.structures.parsed import Parsed, disordered, fractional, numeric, unreadable
 
-#: Occupancies this near to 1 are taken for 1, with a notice.
-OCCUPANCY_TOLERANCE = 0.01
+#: What rounding explains between two ways to say one thing: of a length or angle the relative difference, and Å.
+STALE, FARTHEST_STALE = 1e-3, 0.05
 
 
 def load_json(text: str) -> dict[str, Any]:
@@ -77,7 +78,7 @@ def parse_pymatgen(text: str, *, max_atoms: int | None) -> Parsed:
     check_atom_count(len(sites), max_atoms)
     lattice = _pymatgen_lattice(cell)
     check_lattice(lattice, n_atoms=len(sites))
-    notices: list[Notice] = []
+    notices = _stale_parts(cell, lattice)
     symbols = _pymatgen_symbols(sites, notices)
     if all("abc" in site for site in sites):
         frac_coords = (
@@ -85,6 +86,7 @@ def parse_pymatgen(text: str, *, max_atoms: int | None) -> Parsed:
             if sites
             else np.empty((0, 3))
         )
+        notices += _stale_places(sites, frac_coords, lattice)
     elif all("xyz" in site for site in sites):
         frac_coords = fractional(
             numeric([site["xyz"] for site in sites], (-1, 3), "The list of Cartesian coordinates"), lattice
@@ -110,6 +112,37 @@ def _pymatgen_lattice(cell: dict[str, Any]) -> np.ndarray:
             "The lattice has neither a matrix nor lengths and angles.", "Write the file again with Structure.to_json()."
         )
     return lattice_from_parameters(numeric([cell[name] for name in names], (6,), "The list of cell lengths and angles"))
+
+
+def _stale_parts(cell: dict[str, Any], lattice: np.ndarray) -> list[Notice]:
+    """Tell of lengths or angles beside a matrix that has others: somebody changed one and not the other."""
+    names = ("a", "b", "c", "alpha", "beta", "gamma")
+    if "matrix" not in cell or not all(isinstance(cell.get(name), int | float) for name in names):
+        return []
+    lengths = np.linalg.norm(lattice, axis=1)
+    cosines = [float(lattice[i] @ lattice[j] / lengths[i] / lengths[j]) for i, j in ((1, 2), (0, 2), (0, 1))]
+    found = [*lengths.tolist(), *np.degrees(np.arccos(np.clip(cosines, -1, 1))).tolist()]
+    wrong = [name for name, value in zip(names, found, strict=True) if not abs(cell[name] / value - 1) < STALE]
+    if not wrong:
+        return []
+    message = f"The lattice gives {', '.join(wrong)} and a matrix that has another; the matrix was followed."
+    return [Notice("parser_note", message)]
+
+
+def _stale_places(sites: list[dict[str, Any]], frac_coords: np.ndarray, lattice: np.ndarray) -> list[Notice]:
+    """Tell of Cartesian coordinates beside fractional ones of another place."""
+    if not all("xyz" in site for site in sites) or not len(sites):
+        return []
+    listed = numeric([site["xyz"] for site in sites], (-1, 3), "The list of Cartesian coordinates")
+    apart = np.abs(listed - frac_coords @ lattice).max(axis=1)
+    wrong = np.flatnonzero(~(apart <= FARTHEST_STALE))
+    if not len(wrong):
+        return []
+    message = (
+        f"Site {int(wrong[0])} (counted from 0) has fractional coordinates (abc) and Cartesian ones (xyz) of another "
+        "place; the fractional ones were followed."
+    )
+    return [Notice("parser_note", message)]
 
 
 def _pymatgen_symbols(sites: list[dict[str, Any]], notices: list[Notice]) -> list[str]:

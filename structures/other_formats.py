@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from hsegap.structures.crystal import Notice
 from hsegap.structures.errors import StructureError
 from hsegap.structures.parsed import unreadable
 
@@ -156,6 +157,11 @@ def parse_pdb(text: str, *, max_atoms: int | None) -> Parsed:
         raise unreadable("The PDB file has no cell (CRYST1): it is a molecule, not a crystal.", hint)
     if not len(structure) or not structure[0].count_atom_sites():
         raise unreadable("The PDB file lists no atoms.", hint)
+    models = len(structure)
     while len(structure) > 1:
         del structure[len(structure) - 1]
-    return parse_cif(structure.make_mmcif_document().as_string(), max_atoms=max_atoms)
+    parsed = parse_cif(structure.make_mmcif_document().as_string(), max_atoms=max_atoms)
+    if models > 1:
+        message = f"The PDB file holds {models} models; the first was read."
+        parsed.notices.append(Notice("several_structures", message))
+    return parsed

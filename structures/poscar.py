@@ -7,21 +7,24 @@ multiplies Cartesian coordinates with a negative scale factor, so those are deal
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 
 from hsegap.structures.checks import check_atom_count, check_lattice
 from hsegap.structures.crystal import Notice
+from hsegap.structures.errors import StructureError
 from hsegap.structures.parsed import Parsed, recorded_warnings, unreadable
-
-if TYPE_CHECKING:
-    from hsegap.structures.errors import StructureError
+from hsegap.structures.symbols import element_numbers
 
 _HINT = (
     "A POSCAR has a comment, a scale factor, three cell vectors, element symbols, their counts, Direct or "
     "Cartesian, and the positions."
 )
+#: Headline of each configuration of an XDATCAR.
+_CONFIGURATION = re.compile(r"\s*Direct configuration\s*=", re.IGNORECASE)
+#: VASP's hydrogen of fractional charge (``H.75``, ``H1.25``), which saturates the bonds of a cut surface.
+_PSEUDO_HYDROGEN = re.compile(r"H\d?\.\d+(?:[_/].*)?")
 
 
 def parse_poscar(text: str, *, max_atoms: int | None) -> Parsed:
@@ -38,7 +41,8 @@ def parse_poscar(text: str, *, max_atoms: int | None) -> Parsed:
     if len(lines) < 7:
         raise unreadable(f"The POSCAR has only {len(lines)} lines.", _HINT)
     lattice = _cell(lines)
-    n_atoms, first_position = _announced(lines)
+    announced = _announced(lines)
+    n_atoms, first_position = sum(announced.counts), announced.first
     check_atom_count(n_atoms, max_atoms)
     check_lattice(lattice, n_atoms=n_atoms)
     from pymatgen.core import Element
@@ -58,6 +62,9 @@ def parse_poscar(text: str, *, max_atoms: int | None) -> Parsed:
         message = "The POSCAR has no element symbols (the format of VASP 4)."
         raise unreadable(message, "Add a line with the element symbols above the line with their counts.")
     structure = poscar.structure
+    labels = _labels(lines, announced)
+    if not announced.symbols:
+        _check_labels(labels, announced.counts)
     notices = [
         Notice("parser_note", str(warning.message).split("\n")[0])
         for warning in caught
@@ -71,8 +78,19 @@ def parse_poscar(text: str, *, max_atoms: int | None) -> Parsed:
                 f"The POSCAR announces {n_atoms} atoms; {extra} more lines with coordinates were ignored.",
             )
         )
+    if announced.is_trajectory and any(map(_CONFIGURATION.match, lines[first_position + n_atoms :])):
+        notices.append(Notice("several_structures", "The file holds several configurations; the first was read."))
     # An Element's name keeps deuterium apart from hydrogen; its symbol doesn't.
     symbols = [site.specie.name if isinstance(site.specie, Element) else site.specie.symbol for site in structure]
+    if announced.symbols and labels and labels != symbols:
+        wrong = next(
+            index for index, (label, symbol) in enumerate(zip(labels, symbols, strict=True)) if label != symbol
+        )
+        message = (
+            f"Line {first_position + wrong + 1} of the POSCAR is labelled {labels[wrong]}, but the line of elements "
+            f"makes it {symbols[wrong]}; that line was followed, as VASP does."
+        )
+        notices.append(Notice("parser_note", message))
     return Parsed(
         lattice=np.array(structure.lattice.matrix), symbols=symbols, frac_coords=structure.frac_coords, notices=notices
     )
@@ -124,8 +142,26 @@ def _floats(line: str) -> list[float]:
         return []
 
 
-def _announced(lines: list[str]) -> tuple[int, int]:
-    """Number of atoms that the count lines announce, and the index of the first line of positions.
+class Announced(NamedTuple):
+    """What the head of a POSCAR says about the atoms.
+
+    Attributes:
+        symbols: Of the line of elements, as written; none in the format of VASP 4.
+        counts: Atoms of each.
+        first: Index of the first line of positions.
+        selective: Whether flags of selective dynamics stand behind the positions.
+        is_trajectory: Whether the positions are one configuration of several (XDATCAR).
+    """
+
+    symbols: list[str]
+    counts: list[int]
+    first: int
+    selective: bool
+    is_trajectory: bool
+
+
+def _announced(lines: list[str]) -> Announced:
+    """Read the lines between cell and positions.
 
     Raises:
         StructureError: ``unreadable_structure``.
@@ -145,14 +181,52 @@ def _announced(lines: list[str]) -> tuple[int, int]:
     symbols = re.findall(r"\S+", " ".join(lines[5:first]))
     if symbols and len(symbols) != len(counts):
         raise unreadable(f"The POSCAR names {len(symbols)} elements but gives {len(counts)} numbers of atoms.", _HINT)
+    pseudo = next((symbol for symbol in symbols if _PSEUDO_HYDROGEN.fullmatch(symbol)), None)
+    if pseudo is not None:
+        message = f"The POSCAR has {pseudo}, a pseudo-hydrogen of fractional charge: that is no chemical element."
+        raise StructureError("unknown_element", message, "Send the crystal without its passivated surface.")
     mode = lines[last].strip().lower()[:1]
-    if mode == "s":
+    selective = mode == "s"
+    if selective:
         last += 1
         mode = lines[last].strip().lower()[:1] if last < len(lines) else ""
     if mode not in {"d", "c", "k"}:
         message = f"Line {last + 1} of the POSCAR should say Direct or Cartesian, not {lines[last].strip()[:40]!r}."
         raise unreadable(message, _HINT)
-    return n_atoms, last + 1
+    return Announced(symbols, counts, last + 1, selective, _CONFIGURATION.match(lines[last]) is not None)
+
+
+def _labels(lines: list[str], announced: Announced) -> list[str]:
+    """Elements written behind all positions; none where anything else is.
+
+    ``T`` and ``F`` alone are flags of selective dynamics whose headline is missing.
+    """
+    place = 6 if announced.selective else 3
+    rows = [line.split() for line in lines[announced.first : announced.first + sum(announced.counts)]]
+    labels = [row[place] for row in rows if len(row) > place]
+    known = element_numbers()
+    if len(labels) < len(rows) or set(labels) <= {"T", "F"} or any(label not in known for label in labels):
+        return []
+    return labels
+
+
+def _check_labels(labels: list[str], counts: list[int]) -> None:
+    """Make sure that the elements behind the positions are those of a POSCAR without a line of elements.
+
+    Raises:
+        StructureError: ``unreadable_structure``.
+    """
+    hint = "Add a line with the element symbols above the line with their counts."
+    if not labels:
+        raise unreadable("The POSCAR has no element symbols (the format of VASP 4).", hint)
+    ends = np.cumsum(counts).tolist()
+    for start, end in zip([0, *ends], ends, strict=False):
+        if len(set(labels[start:end])) > 1:
+            message = (
+                f"The POSCAR counts {end - start} atoms of one element, but labels their positions "
+                f"{' and '.join(dict.fromkeys(labels[start:end]))}."
+            )
+            raise unreadable(message, hint)
 
 
 def _integers(line: str) -> list[int]:

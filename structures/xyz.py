@@ -6,18 +6,22 @@ documented comment line is read here; the tests compare with ASE.
 
 from __future__ import annotations
 
+import json
 import re
+from typing import NamedTuple
 
 import numpy as np
 
 from hsegap.structures.checks import check_atom_count
 from hsegap.structures.crystal import Notice
-from hsegap.structures.parsed import Parsed, fractional, unreadable
+from hsegap.structures.occupancy import is_full, partial_kinds
+from hsegap.structures.parsed import Parsed, disordered, fractional, unreadable
 from hsegap.structures.symbols import element_symbols
 
 #: ``key=value``, ``key="several values"`` or a bare ``key`` (which means true).
 _PAIR = re.compile(
-    r"""(?P<key>[^\s="']+)(?:\s*=\s*(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|\{(?P<braces>[^}]*)\}|(?P<bare>[^\s"']\S*)))?"""
+    r"""(?P<key>[^\s="']+)(?:\s*=\s*(?:"(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>[^']*)'|\{(?P<braces>[^}]*)\}"""
+    r"""|(?P<brackets>\[(?:[^\[\]]|\[[^\[\]]*\])*\])|(?P<bare>[^\s"']\S*)))?"""
 )
 #: Columns of a file without ``Properties``.
 _PLAIN_PROPERTIES = "species:S:1:pos:R:3"
@@ -55,20 +59,23 @@ def parse_xyz(text: str, *, max_atoms: int | None) -> Parsed:
         )
     info = _comment(lines[1])
     lattice = _lattice(info)
-    species_column, as_number, position_column, n_columns = _columns(info.get("properties", _PLAIN_PROPERTIES))
+    _check_occupancy(info)
+    columns = _columns(info.get("properties", _PLAIN_PROPERTIES))
     symbols, positions = [], []
     for index, row in enumerate(rows):
         fields = row.split()
-        if len(fields) < n_columns:
-            message = f"Line {index + 3} of the XYZ file has {len(fields)} columns instead of {n_columns}."
+        if len(fields) < columns.width:
+            message = f"Line {index + 3} of the XYZ file has {len(fields)} columns instead of {columns.width}."
             raise unreadable(message, "Check that line, and the Properties of the second line.")
         try:
-            positions.append([float(value) for value in fields[position_column : position_column + 3]])
+            positions.append([float(value) for value in fields[columns.position : columns.position + 3]])
         except ValueError:
             raise unreadable(
                 f"Line {index + 3} of the XYZ file has no valid coordinates.", "Check that line."
             ) from None
-        symbols.append(_symbol(fields[species_column], as_number=as_number, line=index + 3))
+        symbols.append(_symbol(fields[columns.species], as_number=columns.as_number, line=index + 3))
+        if columns.occupancy is not None and not is_full(fields[columns.occupancy]):
+            raise disordered([f"atom {index} (from 0) holds {symbols[-1]} {fields[columns.occupancy][:20]}"])
     return Parsed(
         lattice=lattice,
         symbols=symbols,
@@ -87,7 +94,8 @@ def _notices(after: list[str], info: dict[str, str]) -> list[Notice]:
             notices.append(Notice("several_structures", "The XYZ file holds several frames; the first was read."))
         else:
             notices.append(Notice("extra_lines", f"{len(rest)} lines after the last atom were ignored."))
-    periodic = info.get("pbc", "T T T").replace(",", " ").split()
+    # "T T F", [true, true, false], TTF and 1 1 0 are all in use.
+    periodic = re.findall(r"true|false|[TF01]", info.get("pbc", ""), re.IGNORECASE)
     if any(value.upper() in {"F", "FALSE", "0"} for value in periodic):
         notices.append(
             Notice(
@@ -99,11 +107,19 @@ def _notices(after: list[str], info: dict[str, str]) -> list[Notice]:
 
 
 def _comment(line: str) -> dict[str, str]:
-    """Keys (lower case) and values of the comment line."""
-    pairs = {}
+    """Keys (lower case) and values of the comment line.
+
+    Raises:
+        StructureError: ``unreadable_structure`` for two cells, or two lists of columns.
+    """
+    pairs: dict[str, str] = {}
     for match in _PAIR.finditer(line):
-        values = [match[name] for name in ("double", "single", "braces", "bare") if match[name] is not None]
-        pairs[match["key"].lower()] = values[0] if values else "T"
+        kinds = ("double", "single", "braces", "brackets", "bare")
+        value = next((match[kind] for kind in kinds if match[kind] is not None), "T")
+        key = match["key"].lower()
+        if key in {"lattice", "properties"} and pairs.setdefault(key, value) != value:
+            raise unreadable(f"The XYZ file gives {match['key']} twice.", "Remove the one that is wrong. " + _HINT)
+        pairs[key] = re.sub(r"\\(.)", r"\1", value) if match["double"] is not None else value
     return pairs
 
 
@@ -121,16 +137,49 @@ def _lattice(info: dict[str, str]) -> np.ndarray:
     return np.array(numbers).reshape(3, 3)
 
 
-def _columns(properties: str) -> tuple[int, bool, int, int]:
-    """Where the element and the position stand.
+def _check_occupancy(info: dict[str, str]) -> None:
+    """Refuse what ASE writes of a disordered crystal: one element for each site, and the others beside it.
 
-    Returns:
-        Column of the element, whether it is an atomic number, first column of the position, number of columns.
+    Raises:
+        StructureError: ``disordered_structure``.
+    """
+    try:
+        kinds = json.loads(info.get("occupancy", "").removeprefix("_JSON "))
+    except ValueError:
+        return
+    if partial := partial_kinds(kinds):
+        raise disordered([f"kind {name} of the occupancy holds {shares}" for name, shares in partial.items()])
+
+
+class Columns(NamedTuple):
+    """Where the parts of a row stand.
+
+    Attributes:
+        species: Column of the element.
+        as_number: Whether it is an atomic number.
+        position: First column of the position.
+        occupancy: Column of the occupancy; None without one.
+        width: Number of columns.
+    """
+
+    species: int
+    as_number: bool
+    position: int
+    occupancy: int | None
+    width: int
+
+
+def _columns(properties: str) -> Columns:
+    """Read the list of columns.
+
+    Raises:
+        StructureError: ``unreadable_structure``.
     """
     parts = properties.split(":")
     column = 0
     species: tuple[int, bool] | None = None
     position: int | None = None
+    occupancy: int | None = None
     backwards = False
     try:
         for name, kind, width in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
@@ -140,13 +189,15 @@ def _columns(properties: str) -> tuple[int, bool, int, int]:
                 species = (column, True)
             elif name.lower() in {"pos", "positions"} and int(width) == 3:
                 position = column
+            elif name.lower() in {"occupancy", "occupancies", "occ"} and int(width) == 1:
+                occupancy = column
             column += int(width)
             backwards = backwards or int(width) < 1
     except ValueError:
         raise unreadable(f"The Properties {properties[:60]!r} of the XYZ file can't be understood.", _HINT) from None
     if species is None or position is None or backwards or column > 10_000:
         raise unreadable("The Properties of the XYZ file name no species and pos columns.", _HINT)
-    return species[0], species[1], position, column
+    return Columns(*species, position, occupancy, column)
 
 
 def _symbol(field: str, *, as_number: bool, line: int) -> str:

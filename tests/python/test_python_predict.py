@@ -148,16 +148,20 @@ def test_objects_that_are_no_crystals(model: Model) -> None:
 
     disordered = Structure(Lattice.cubic(4), [{"Ga": 0.5, "Al": 0.5}, "As"], [[0, 0, 0], [0.5, 0.5, 0.5]])
     dummy = Structure(Lattice.cubic(4), ["X0+"], [[0, 0, 0]])
+    shared = bulk("GaAs", "zincblende", a=5.65)
+    shared.info["occupancy"] = {"0": {"Ga": 0.7, "Al": 0.3}, "1": {"As": 1.0}}  # as ASE reads it from a CIF
     for value, code in (
         (Molecule(["H", "H"], [[0, 0, 0], [0, 0, 0.74]]), "unreadable_structure"),
         (molecule("H2O"), "degenerate_cell"),
         (disordered, "disordered_structure"),
+        (shared, "disordered_structure"),
         (dummy, "unknown_element"),
     ):
         with pytest.raises(hsegap.HsegapError) as caught:
             model.predict(value)
         assert caught.value.code == code, value
     crystal = bulk("Si")
+    crystal.info["occupancy"] = {"0": {"Si": 1.0}}
     crystal.pbc = False
     assert "not_periodic" in [warning.code for warning in model.predict(crystal).warnings]
 

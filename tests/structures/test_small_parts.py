@@ -13,7 +13,8 @@ from hsegap.structures import Crystal, StructureError, build_graph, read
 from hsegap.structures.cell import affordable_radius, face_distances, lengths_and_volume
 from hsegap.structures.cif_checks import AGREES, SCALED, Stated, atoms_of_formula, content_verdict
 from hsegap.structures.cif_expand import wrapped_once
-from hsegap.structures.cif_sites import numbers_in, snap_thirds
+from hsegap.structures.cif_numbers import numbers_in
+from hsegap.structures.cif_sites import snap_thirds
 from hsegap.structures.cif_syntax import plain_text
 from hsegap.structures.fingerprint import NAMES, fingerprint, widest_empty_layer
 from hsegap.structures.json_formats import find_format
