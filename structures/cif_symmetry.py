@@ -44,7 +44,7 @@ _LESS = re.compile(
     r"setting|code|crystal_system|bravais|centring|laue|patterson|point_|_id$|transform|multiplicity|details|comment"
 )
 #: What they may say of a file whose sites are the whole cell.
-_TRIVIAL = {"p1", "1", "c1^1", "xyz"}
+_TRIVIAL = {"p1", "1", "c1^1", "xyz", ".", "?", ""}
 _NAME_HINT = (
     "Name the space group as in the International Tables ('P 1 21/c 1', 'F d -3 m :2'), or list its "
     "symmetry operations."
@@ -133,8 +133,8 @@ def _refuse_unknown_names(block: Block) -> None:
     for name in block.names():
         if not _SYMMETRY.fullmatch(name) or _LESS.search(name):
             continue
-        value = block.first(name)
-        if value is not None and compact(value) not in _TRIVIAL:
+        value = next((value for value in block.column(name) or () if compact(value) not in _TRIVIAL), None)
+        if value is not None:
             message = f"The CIF states its symmetry as {name[:60]} {value[:40]!r}, which is not understood."
             raise unreadable(message, _NAME_HINT)
 
@@ -180,7 +180,7 @@ def _of_hall_symbol(symbol: str, block: Block, notices: list[Notice]) -> list[Re
                     _symmetries(meaning.settings), "name", f"the symbol {symbol[:40]!r}", exact=bool(meaning.suffix)
                 )
             ]
-        if block.first(*_NAMES, *_NUMBERS, *_OPERATIONS) is None:
+        if not block.states(*_NAMES, *_NUMBERS, *_OPERATIONS):
             message = f"The Hall symbol {symbol[:40]!r} of the CIF can't be understood."
             raise unreadable(message, _NAME_HINT) from None
         notices.append(
@@ -226,7 +226,7 @@ def _numbers(block: Block) -> list[int]:
     for text in dict.fromkeys(filter(None, map(block.first, _NUMBERS))):
         if text.isdigit() and len(text) <= 3 and 1 <= int(text) <= 230:
             numbers.append(int(text))
-        elif block.first(*_NAMES, *_HALL, *_OPERATIONS) is None:
+        elif not block.states(*_NAMES, *_HALL, *_OPERATIONS):
             raise unreadable(
                 f"There is no space group with the number {text[:20]!r}.", "Space groups have the numbers 1 to 230."
             )

@@ -132,12 +132,23 @@ class Block:
         return self._last[1]
 
     def first(self, *names: str) -> str | None:
-        """The value of the first of several items that is given and not ``.`` or ``?``."""
+        """The value of the first of several items that is given and not ``.`` or ``?``.
+
+        Raises:
+            StructureError: ``unreadable_structure`` if a table gives it several values.
+        """
         for name in names:
             values = self.column(name)
             if values and not is_unknown(values[0]):
+                other = next((value for value in values if value != values[0] and not is_unknown(value)), None)
+                if other is not None:
+                    raise _given_twice(name, values[0], other)
                 return values[0]
         return None
+
+    def states(self, *names: str) -> bool:
+        """Whether any of several items is given, and not only by ``.`` and ``?``."""
+        return any(not is_unknown(value) for name in names for value in self.column(name) or ())
 
 
 def _given_twice(name: str, first: str, second: str) -> StructureError:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from hsegap.structures.crystal import Notice
 from hsegap.structures.errors import StructureError
 from hsegap.structures.parsed import unreadable
+from hsegap.structures.symbols import element_numbers
 
 if TYPE_CHECKING:
     from hsegap.structures.parsed import Parsed
@@ -157,11 +158,36 @@ def parse_pdb(text: str, *, max_atoms: int | None) -> Parsed:
         raise unreadable("The PDB file has no cell (CRYST1): it is a molecule, not a crystal.", hint)
     if not len(structure) or not structure[0].count_atom_sites():
         raise unreadable("The PDB file lists no atoms.", hint)
+    guessed = _elements_of_names(text)
     models = len(structure)
     while len(structure) > 1:
         del structure[len(structure) - 1]
     parsed = parse_cif(structure.make_mmcif_document().as_string(), max_atoms=max_atoms)
+    if guessed:
+        message = "The PDB file leaves the columns of the elements (77 and 78) empty; they were read off the names"
+        parsed.notices.append(Notice("element_guessed", f"{message} ({', '.join(guessed[:5])})."))
     if models > 1:
         message = f"The PDB file holds {models} models; the first was read."
         parsed.notices.append(Notice("several_structures", message))
     return parsed
+
+
+def _elements_of_names(text: str) -> list[str]:
+    """Names of the atoms whose element a PDB file doesn't give.
+
+    Raises:
+        StructureError: ``unknown_element`` for a name such as `` NA ``, which is nitrogen by its column and sodium by
+            its letters.
+    """
+    known = element_numbers()
+    names: dict[str, None] = {}
+    for line in text.split("\n"):
+        if not line.startswith(("ATOM  ", "HETATM")) or line[76:78].strip():
+            continue
+        name = line[12:16]
+        letters = (re.match(r"[A-Za-z]*", name.strip()) or [""])[0].capitalize()
+        if name[:1] == " " and letters[:1] in known and len(letters) > 1 and letters[:2] in known:
+            message = f"The PDB file names an atom {name.strip()}, but no element: {letters[0]} or {letters[:2]}."
+            raise StructureError("unknown_element", message, "Write the element into the columns 77 and 78.")
+        names[name.strip()] = None
+    return list(names)

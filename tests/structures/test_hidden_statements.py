@@ -75,6 +75,19 @@ def test_models_of_one_cell():
         assert "several_structures" in [notice.code for notice in crystal.warnings]
 
 
+def test_a_pdb_without_the_columns_of_elements():
+    """Crystal programs write the names of atoms where they like; by its column `` NA `` is a nitrogen."""
+    full = pdb(scale=ROTATED)
+    bare = "\n".join(line[:76] if line.startswith("HETATM") else line for line in full.split("\n"))
+    assert "element_guessed" not in codes(full)
+    assert (read(bare).symbols, codes(bare).count("element_guessed")) == (read(full).symbols, 1)
+    assert codes(bare.replace("ZN  ", " O1 ")).count("element_guessed") == 1
+    for name in (" NA ", " SN1", " CA "):
+        error = refused(bare.replace("ZN  ", name))
+        assert (error.code, name.strip() in error.message) == ("unknown_element", True)
+        assert read(full.replace("ZN  ", name)).symbols == read(full).symbols
+
+
 def test_alternative_places_without_occupancies():
     columns = ("label_atom_id", "type_symbol", "label_alt_id", "fract_x", "fract_y", "fract_z")
     rows = (("O1", "O", "A", "0", "0", "0"), ("O2", "O", "B", "0.2", "0", "0"))
