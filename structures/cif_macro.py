@@ -29,7 +29,9 @@ def refuse_implied_copies(block: Block) -> None:
     Raises:
         StructureError: ``unreadable_structure``.
     """
-    codes = block.column("_struct_ncs_oper_code") or []
+    codes = block.column("_struct_ncs_oper_code")
+    if codes is None:
+        return
     matrices = _matrices(block, "_struct_ncs_oper_matrix", len(codes))
     for code, matrix in zip(codes, matrices, strict=False):
         if code.lower() == "generate" and not np.allclose(matrix, np.eye(3), atol=1e-4):

@@ -87,11 +87,14 @@ class Rows:
     def __init__(self, block: Block, length: int) -> None:
         self._block = block
         self._length = length
-        flags = self._whole("_atom_site_calc_flag") or [""] * length
-        models = self._whole(MODEL) or [""] * length
-        self.models = len(set(models))
+        self.kept = list(range(length))
         # ``dum`` marks centroids and the like.
-        self.kept = [row for row in range(length) if flags[row].lower() != "dum" and models[row] == models[0]]
+        if (flags := self._whole("_atom_site_calc_flag")) is not None:
+            self.kept = [row for row in self.kept if flags[row].lower() != "dum"]
+        models = self._whole(MODEL)
+        self.models = len(set(models or ()))
+        if models is not None and self.models > 1:
+            self.kept = [row for row in self.kept if models[row] == models[0]]
 
     def _whole(self, name: str) -> list[str] | None:
         """A column for all rows.
