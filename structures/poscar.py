@@ -61,39 +61,40 @@ def parse_poscar(text: str, *, max_atoms: int | None) -> Parsed:
     if not poscar.true_names:
         message = "The POSCAR has no element symbols (the format of VASP 4)."
         raise unreadable(message, "Add a line with the element symbols above the line with their counts.")
-    structure = poscar.structure
     labels = _labels(lines, announced)
     if not announced.symbols:
         _check_labels(labels, announced.counts)
+    structure = poscar.structure
+    # An Element's name keeps deuterium apart from hydrogen; its symbol doesn't.
+    symbols = [site.specie.name if isinstance(site.specie, Element) else site.specie.symbol for site in structure]
     notices = [
         Notice("parser_note", str(warning.message).split("\n")[0])
         for warning in caught
         if issubclass(warning.category, UserWarning) and "selective dynamics" not in str(warning.message).lower()
     ]
-    extra = _positions_after(lines, first_position + n_atoms)
-    if extra:
-        notices.append(
-            Notice(
-                "extra_lines",
-                f"The POSCAR announces {n_atoms} atoms; {extra} more lines with coordinates were ignored.",
-            )
-        )
-    if announced.is_trajectory and any(map(_CONFIGURATION.match, lines[first_position + n_atoms :])):
-        notices.append(Notice("several_structures", "The file holds several configurations; the first was read."))
-    # An Element's name keeps deuterium apart from hydrogen; its symbol doesn't.
-    symbols = [site.specie.name if isinstance(site.specie, Element) else site.specie.symbol for site in structure]
-    if announced.symbols and labels and labels != symbols:
-        wrong = next(
-            index for index, (label, symbol) in enumerate(zip(labels, symbols, strict=True)) if label != symbol
-        )
-        message = (
-            f"Line {first_position + wrong + 1} of the POSCAR is labelled {labels[wrong]}, but the line of elements "
-            f"makes it {symbols[wrong]}; that line was followed, as VASP does."
-        )
-        notices.append(Notice("parser_note", message))
+    notices += _notices(lines, announced, labels, symbols)
     return Parsed(
         lattice=np.array(structure.lattice.matrix), symbols=symbols, frac_coords=structure.frac_coords, notices=notices
     )
+
+
+def _notices(lines: list[str], announced: Announced, labels: list[str], symbols: list[str]) -> list[Notice]:
+    """What stands in the file beside the atoms that were read."""
+    notices = []
+    n_atoms, first = sum(announced.counts), announced.first
+    if extra := _positions_after(lines, first + n_atoms):
+        message = f"The POSCAR announces {n_atoms} atoms; {extra} more lines with coordinates were ignored."
+        notices.append(Notice("extra_lines", message))
+    if announced.is_trajectory and any(map(_CONFIGURATION.match, lines[first + n_atoms :])):
+        notices.append(Notice("several_structures", "The file holds several configurations; the first was read."))
+    if labels and labels != symbols:
+        wrong = next(index for index, label in enumerate(labels) if label != symbols[index])
+        message = (
+            f"Line {first + wrong + 1} of the POSCAR is labelled {labels[wrong]}, but the line of elements "
+            f"makes it {symbols[wrong]}; that line was followed, as VASP does."
+        )
+        notices.append(Notice("parser_note", message))
+    return notices
 
 
 def _damaged(lines: list[str], first_position: int, n_atoms: int) -> StructureError:
