@@ -17,8 +17,9 @@ import signal
 import sys
 import time
 import traceback
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -26,10 +27,14 @@ import numpy as np
 from hsegap.prediction.messages import PREFIX, DescribeAnswer, Job, ReadAnswer, Refusal, pack, unpack
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hsegap.structures import Crystal
 
 #: A process that gets no job for so long after its start belongs to a server, seconds.
 IDLE_S = 2.0
+#: What reads POSCAR files: an import of a second, several on a slow disk.
+POSCAR_READER = "pymatgen.io.vasp.inputs"
 
 
 def read_job(job: Job) -> ReadAnswer:
@@ -151,7 +156,6 @@ def _warm_up(role: str) -> None:
 
 def _warm_up_further() -> None:
     """Import what fewer files need. Nobody waits; a short command, which ends before, would pay for it in vain."""
-    import pymatgen.io.vasp.inputs  # noqa: F401 - POSCAR files, a second
     from pymatgen.core import Structure  # noqa: F401 - cells that have to be reduced
 
     from hsegap.structures.cif_symbols import meaning_of
@@ -159,7 +163,27 @@ def _warm_up_further() -> None:
 
     for name in FORMATS:
         reader_of(name)
+    import_module(POSCAR_READER)
     meaning_of("F 4/m -3 2/m")  # a full symbol, so that the tables of all symbols are made
+
+
+@contextmanager
+def _importing(answers: BinaryIO) -> Iterator[None]:
+    """Tell the server that what goes on is an import, which no job's deadline counts."""
+    answers.write(pack({"importing": True}))
+    yield
+    answers.write(pack({"importing": False}))
+
+
+def _import_for(job: Job, answers: BinaryIO) -> None:
+    """Import what this job needs and the start left out: pymatgen's reader of POSCAR files."""
+    if POSCAR_READER in sys.modules:
+        return
+    from hsegap.structures.read import looks_like
+
+    if job.format == "poscar" or (job.format is None and looks_like(job.structure, "poscar")):
+        with _importing(answers), suppress(ImportError):  # the job says so
+            import_module(POSCAR_READER)
 
 
 def _read_exactly(stream: BinaryIO, count: int) -> bytes:
@@ -189,11 +213,13 @@ def main() -> None:
             os.dup2(2, 1)
     answers.write(pack({"ready": True}))
     if not select.select([jobs], [], [], IDLE_S)[0]:
-        _warm_up_further()
+        with _importing(answers):
+            _warm_up_further()
     while True:
         head_bytes, body_bytes = PREFIX.unpack(_read_exactly(jobs, PREFIX.size))
         head, body = _read_exactly(jobs, head_bytes), _read_exactly(jobs, body_bytes)
         job = Job(**unpack(head, body)[0])
+        _import_for(job, answers)
         signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
         answer = _answer(job).frame()
         signal.setitimer(signal.ITIMER_PROF, 0)

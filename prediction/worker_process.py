@@ -114,23 +114,40 @@ class Worker:
         self.ready = True
 
     def ask(
-        self, job: Job, expires_at: float, abandoned: threading.Event | None = None
+        self, job: Job, expires_at: float, deadline_s: float, abandoned: threading.Event | None = None
     ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Send one job and wait for its answer.
+
+        Args:
+            job: The job.
+            expires_at: Moment to stop waiting, whatever the process does (``time.monotonic``).
+            deadline_s: Longest time the job may take. What the process spends on imports does not count: on a slow
+                disk that is longer than any structure takes, and the structure is not to blame.
+            abandoned: Set when the caller goes away.
 
         Raises:
             Expired: If it takes too long or the caller goes away; the process must be killed then.
             Died: If the process ends.
         """
+
+        def limit(importing: bool) -> float:
+            return min(expires_at, time.monotonic() + (START_DEADLINE_S[self.role] if importing else deadline_s))
+
         view, spared_until = memoryview(job.frame()), time.monotonic() + SPARED_S[self.role]
+        until = limit(importing=True)  # a process that does not take the job is importing yet
         while view:
             try:
                 view = view[os.write(self._jobs.fileno(), view) :]
             except BlockingIOError:
-                _wait(self._jobs, select.POLLOUT, expires_at, abandoned, spared_until)
+                _wait(self._jobs, select.POLLOUT, until, abandoned, spared_until)
             except OSError:
                 raise Died from None
-        return self._receive(expires_at, abandoned, spared_until)
+        until = limit(importing=False)
+        while True:
+            answer, arrays = self._receive(until, abandoned, spared_until)
+            if "importing" not in answer:
+                return answer, arrays
+            until = limit(importing=bool(answer["importing"]))
 
     def _receive(
         self, expires_at: float, abandoned: threading.Event | None, spared_until: float = 0.0

@@ -56,7 +56,7 @@ class WorkerPool:
     Args:
         role: ``read`` or ``describe``.
         size: Most processes.
-        deadline_s: Longest one job may take once a worker has it.
+        deadline_s: Longest one job may take once a worker has it; imports that it needs first are not counted.
         memory_bytes: Address space of a worker; None takes the role's default.
         begun: A process of this role that has begun already, with the same deadline and memory.
     """
@@ -176,7 +176,7 @@ class WorkerPool:
         try:
             worker.wait_ready(expires_at, abandoned)
             self._failed_starts = 0
-            answer, arrays = worker.ask(job, min(expires_at, time.monotonic() + self.deadline_s), abandoned)
+            answer, arrays = worker.ask(job, expires_at, self.deadline_s, abandoned)
         except Abandoned:
             if worker.ready:  # one that is still starting works for whoever comes next
                 self._replace(slot)

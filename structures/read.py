@@ -114,6 +114,14 @@ def read(
         raise unreadable(f"The file can't be read as {chosen}.", "Check that it is complete and undamaged.") from error
 
 
+def looks_like(text: str, name: str) -> bool:
+    """Whether a text would be read as a format; a text that would be refused is like none."""
+    try:
+        return _format_of_content(text) == name
+    except StructureError:
+        return False
+
+
 def reader_of(name: str) -> Callable[..., Parsed]:
     """The function that reads a format, one of :data:`FORMATS` or one that is only recognised."""
     module, function = (_READERS | _RECOGNISED)[name]

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from hsegap.prediction.messages import PREFIX, Job, ReadAnswer, pack, unpack
 from hsegap.prediction.worker_start import begin
 from hsegap.prediction.workers import FAILED_STARTS, WorkerPool
 from support.processes import running, until
-from support.service_samples import BAD, MGO, NACL, SILICON, supercell
+from support.service_samples import BAD, GAAS, MGO, NACL, SILICON, supercell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,6 +84,18 @@ def test_a_worker_reads_and_builds_the_graph_that_the_library_builds(pool: Worke
     for name in ("atomic_numbers", "src", "dst", "r", "line_src", "line_dst"):
         np.testing.assert_array_equal(answer[name], getattr(graph, name))
         assert answer[name].dtype == getattr(graph, name).dtype
+
+
+def test_no_deadline_is_spent_on_the_imports_of_a_poscar() -> None:
+    """A reader that takes a second to import, several on a slow disk, is not the structure's fault."""
+    timed = "import time; t = time.perf_counter(); import pymatgen.io.vasp.inputs; print(time.perf_counter() - t)"
+    seconds = [sys.executable, "-c", timed]
+    least = float(subprocess.run(seconds, capture_output=True, text=True, check=True).stdout)
+    with closing(WorkerPool("read", size=1, deadline_s=least / 2)) as pool:
+        answer = pool.run(job(GAAS), expires_at=soon())
+        assert not isinstance(answer, Failure), answer
+        assert ReadAnswer.of(*answer).formula == "GaAs"
+        assert answer[0]["read_ms"] < 500 * least
 
 
 def test_errors_keep_their_names(pool: WorkerPool) -> None:
