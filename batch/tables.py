@@ -144,7 +144,7 @@ def _gap(cell: tuple[str, Any] | None) -> float | Problem | None:
         if not isinstance(cell[1], bool):
             return float(cell[1])
     message = f"The row's {safe_name(cell[0])} is {safe_name(str(cell[1])[:40])!r}, which is no number."
-    return Problem("invalid_request", message, "Give the gap in eV with a decimal point, or leave the cell empty.")
+    return Problem("gap_out_of_range", message, "Give the gap in eV with a decimal point, or leave the cell empty.")
 
 
 def _first(row: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, Any] | None:

@@ -62,3 +62,15 @@ def check_stdin_once(files: list[str]) -> None:
 def split_paths(values: list[str] | None) -> list[Path]:
     """Paths of a repeatable option that also takes several with commas between."""
     return [Path(part.strip()) for value in values or [] for part in value.split(",") if part.strip()]
+
+
+def check_gap(pbe_gap: float | None) -> None:
+    """A known gap has to be one that a crystal can have.
+
+    Raises:
+        typer.BadParameter: If it cannot.
+    """
+    from hsegap.text.stated import MAX_GAP_EV
+
+    if pbe_gap is not None and not 0 <= pbe_gap <= MAX_GAP_EV:  # not a number fails both
+        raise typer.BadParameter(f"a gap lies between 0 and {MAX_GAP_EV:g} eV", param_hint="--pbe-gap")

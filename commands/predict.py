@@ -19,6 +19,7 @@ from hsegap.commands.options import (
     FormatOption,
     JsonOption,
     SensitivityOption,
+    check_gap,
     check_stdin_once,
 )
 from hsegap.commands.overview import Sort
@@ -157,12 +158,9 @@ def _refuse_contradictions(shown: Shown, *, text: str | None, describe: bool, pb
     Raises:
         typer.BadParameter: Naming the option.
     """
-    from hsegap.text.stated import MAX_GAP_EV
-
     if text is not None and describe:
         raise typer.BadParameter("give --text or --describe, not both", param_hint="--text")
-    if pbe_gap is not None and not 0 <= pbe_gap <= MAX_GAP_EV:  # not a number fails both
-        raise typer.BadParameter(f"a gap lies between 0 and {MAX_GAP_EV:g} eV", param_hint="--pbe-gap")
+    check_gap(pbe_gap)
     if shown.as_json and shown.as_csv:
         raise typer.BadParameter("give --json or --csv, not both", param_hint="--csv")
     if shown.min_gap is not None and shown.max_gap is not None and shown.min_gap > shown.max_gap:

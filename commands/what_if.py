@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from hsegap.commands import inputs, output
-from hsegap.commands.options import ArtifactOption, FormatOption, JsonOption
+from hsegap.commands.options import ArtifactOption, FormatOption, JsonOption, check_gap
 from hsegap.errors import Problem
 
 if TYPE_CHECKING:
@@ -72,10 +72,13 @@ def what_if(
     """
     if swap and no_swaps:
         raise typer.BadParameter("give --swap or --no-swaps, not both", param_hint="--swap")
+    check_gap(pbe_gap)
     swaps: list[tuple[str, str]] | None = [] if no_swaps else None
     for pair in swap or ():
-        element, _, by = pair.partition("=")
-        swaps = [*(swaps or ()), (element.strip(), by.strip())]
+        element, by = (part.strip() for part in pair.partition("=")[::2])
+        if not element or not by:
+            raise typer.BadParameter(f"{pair!r} is not of the form OLD=NEW, as in Ga=Al", param_hint="--swap")
+        swaps = [*(swaps or ()), (element, by)]
     changes = {
         "strain": None if strain is Strain.none else strain.value,
         "swaps": None if swaps is None else [{"element": element, "by": by} for element, by in swaps],
@@ -162,7 +165,8 @@ def show(entry: Mapping[str, Any], *, out: TextIO) -> None:
         what = "all vectors" if curve["along"] == "all" else f"vector {curve['along']}"
         table = Table(f"{what}, %", box=SIMPLE, pad_edge=False)
         for name, side in named.items():
-            table.add_column(name, justify=side)  # type: ignore[arg-type]  # one of its literals
+            # A name that does not fit goes on in the next line: cut off, nobody could look it up.
+            table.add_column(name, justify=side, overflow="fold")  # type: ignore[arg-type]  # one of its literals
         columns = ("percent", "gap_ev", "interval_ev", "pbe_gap_estimate_ev", "warnings")
         for percent, gap, *others in zip(*(curve[name] for name in columns), strict=True):
             table.add_row(f"{percent:+.1f}", *_cells(gap, gap - entry["gap_ev"], *others))
@@ -170,7 +174,7 @@ def show(entry: Mapping[str, Any], *, out: TextIO) -> None:
     if entry["swaps"]:
         table = Table("swap", "formula", box=SIMPLE, pad_edge=False)
         for name, side in named.items():
-            table.add_column(name, justify=side)  # type: ignore[arg-type]  # as above
+            table.add_column(name, justify=side, overflow="fold")  # type: ignore[arg-type]  # as above
         for one in entry["swaps"]:
             numbers = (one["gap_ev"], one["change_ev"], one["interval_ev"], one["pbe_gap_estimate_ev"])
             table.add_row(f"{one['element']} → {one['by']}", one["formula"], *_cells(*numbers, one["warnings"]))

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 
 from hsegap.prediction.limits import MAX_DESCRIPTION_CHARS, MAX_ITEMS, MAX_STRUCTURE_CHARS
 from hsegap.structures.errors import DescriptionCode, StructureCode
+from hsegap.text.stated import MAX_GAP_EV
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,7 @@ ErrorCode = Literal[
     StructureCode,
     DescriptionCode,
     "text_too_long",
+    "gap_out_of_range",
     "too_many_items",
     "invalid_request",
     "unauthorized",
@@ -44,13 +46,15 @@ HINTS: dict[str, str] = {
     "OrderDisorderedStructureTransformation makes one).",
     "overlapping_atoms": "Remove duplicate atoms; check the space-group setting and the coordinates.",
     "degenerate_cell": "Check the lattice vectors: lengths in Å, angles in degrees, a cell with volume.",
-    "unknown_element": "Use chemical element symbols from H to Lr; replace deuterium by H, remove dummy atoms.",
+    "unknown_element": "Use chemical element symbols from H to Lr (D and T are read as hydrogen); remove dummy atoms.",
     "too_many_atoms": "Send the primitive cell: the prediction is the same for every cell of a crystal.",
     "too_many_edges": "Send the primitive cell: the prediction is the same for every cell of a crystal.",
     "not_describable": "Write a description yourself, or predict without text.",
     "describe_unavailable": "Install the extra `describe` where the server runs, write a description yourself, or "
     "predict without text.",
     "text_too_long": "Shorten the description; the first sentences carry what the model uses.",
+    "gap_out_of_range": "Give it in eV, as a number without its unit; 0 for a metal; leave it out where it is not "
+    "known.",
     "too_many_items": "Split the batch, or use `hsegap score` for many files.",
     "invalid_request": "Compare the request with docs/api.md or with /docs.json.",
     "unauthorized": "Send the header `Authorization: Bearer TOKEN` with the token the server was started with.",
@@ -119,8 +123,8 @@ class Failure(BaseModel):
             index: Place of the item in its batch.
 
         Returns:
-            ``text_too_long``, ``too_many_items`` or ``payload_too_large`` where a bound was crossed, else
-            ``invalid_request`` naming the first field that is wrong.
+            ``text_too_long``, ``gap_out_of_range``, ``too_many_items`` or ``payload_too_large`` where a bound was
+            crossed, else ``invalid_request`` naming the first field that is wrong.
         """
         errors = (
             error.errors(include_url=False, include_context=False, include_input=False)
@@ -138,6 +142,9 @@ class Failure(BaseModel):
             return cls.make(
                 "payload_too_large", f"The structure is longer than {MAX_STRUCTURE_CHARS} characters.", index=index
             )
+        if location[-2:] == ("known", "pbe_gap_ev"):
+            message = f"The PBE gap (`{name}`) is no number from 0 to {MAX_GAP_EV:g} eV."
+            return cls.make("gap_out_of_range", message, index=index)
         if kind == "too_long" and location == ("items",):
             return cls.make("too_many_items", f"The batch has more than {MAX_ITEMS} items.", index=index)
         if kind == "literal_error" and location[-1:] == ("format",):

@@ -106,7 +106,7 @@ def _paths() -> dict[str, Any]:
             takes=PredictRequest,
             gives=Prediction,
             example=one,
-            codes=(*STRUCTURE_ERROR_CODES, *DESCRIPTION_ERROR_CODES, "text_too_long", *WORK_CODES),
+            codes=(*STRUCTURE_ERROR_CODES, *DESCRIPTION_ERROR_CODES, "text_too_long", "gap_out_of_range", *WORK_CODES),
         ),
         "/predict_batch": _post(
             "predict_batch",
@@ -134,7 +134,7 @@ def _paths() -> dict[str, Any]:
             takes=WhatIfRequest,
             gives=WhatIf,
             example={"structure": SILICON, "format": "cif", "strain": "c", "swaps": [{"element": "Si", "by": "Ge"}]},
-            codes=(*STRUCTURE_ERROR_CODES, "text_too_long", *WORK_CODES),
+            codes=(*STRUCTURE_ERROR_CODES, "text_too_long", "gap_out_of_range", *WORK_CODES),
         ),
     }
     about, closed = _json(ModelInfo), ("forbidden",)

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 #: HTTP status of each code. A batch answers 200 and carries the failures of its items inside.
 STATUS: dict[str, int] = {
-    **dict.fromkeys((*STRUCTURE_ERROR_CODES, *DESCRIPTION_ERROR_CODES, "text_too_long", "too_many_items"), 422),
+    **dict.fromkeys((*STRUCTURE_ERROR_CODES, *DESCRIPTION_ERROR_CODES), 422),
+    **dict.fromkeys(("text_too_long", "gap_out_of_range", "too_many_items"), 422),
     "invalid_request": 400,
     "unauthorized": 401,
     "forbidden": 403,

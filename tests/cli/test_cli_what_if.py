@@ -33,12 +33,22 @@ def test_a_curve_and_swaps_are_printed_and_the_same_in_json(here: Callable[..., 
     assert f"{swap['change_ev']:+.2f}" in outcome.stdout
 
 
+def test_no_warning_is_cut_off_in_eighty_columns(here: Callable[..., Outcome]) -> None:
+    shown = here("what-if", "examples/TiO2_rutile.cif", "--strain", "none", "--swap", "O=Te").stdout
+    assert "swap_changes_size" in "".join(shown.split())
+
+
 def test_what_cannot_be_tried_is_named(here: Callable[..., Outcome]) -> None:
     assert here("what-if", GAAS, "--swap", "Xe=Kr", "--json").json["error"]["code"] == "invalid_request"
     missing = here("what-if", "no-such-file.cif")
     assert missing.status == 1
     assert "unreadable_structure" in missing.stdout
     assert here("what-if", GAAS, "--swap", "As=P", "--no-swaps").status == 2
+    for pair in ("Ga", "Ga=", "=Al"):
+        outcome = here("what-if", GAAS, "--swap", pair)
+        assert (outcome.status, "OLD=NEW" in outcome.stderr) == (2, True), pair
+    outcome = here("what-if", GAAS, "--pbe-gap", "-1")
+    assert (outcome.status, "between 0 and 30 eV" in outcome.stderr) == (2, True)
     nothing = here("what-if", GAAS, "--strain", "none", "--no-swaps", "--json")
     assert (nothing.status, nothing.json["strain"], nothing.json["swaps"]) == (0, None, [])
 

@@ -75,7 +75,7 @@ def test_a_known_gap_is_told_named_and_compared(visit: Open, explaining: Running
     # Out of bounds it is an error with a name.
     found.page.fill("#hs-known input", "-3")
     found.page.click("#hs-predict")
-    assert "invalid_request" in found.page.wait_for_selector("#hs-error [role=alert]").inner_text()
+    assert "gap_out_of_range" in found.page.wait_for_selector("#hs-error [role=alert]").inner_text()
 
 
 @pytest.mark.slow
