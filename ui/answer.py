@@ -69,7 +69,7 @@ def _edge(prediction: Prediction, words: Words) -> str:
         return ""
     shown = edge_range(prediction.interval_ev or (prediction.gap_ev, prediction.gap_ev), words)
     return (
-        f'<p class="hs-edge"><span>{escape(words("answer.edge"))}</span> {escape(shown)}. '
+        f'<p class="hs-edge"><span>{escape(words("answer.edge"))}</span> {escape(shown + words("sentence.end"))} '
         f"<small>{escape(words('answer.edge_shifted'))}</small></p>"
     )
 
@@ -105,7 +105,8 @@ def _fact(fact: FactReport, words: Words) -> str:
     else:
         became = words("fact.not_used")
     reason = f' <small lang="en">({escape(fact.reason)})</small>' if fact.reason and not fact.used else ""
-    return f"<li>{escape(f'{name}{value} ({where}): {became}')}{reason}</li>"
+    said = words("fact.said", name=f"{name}{value}", where=where, became=became)
+    return f"<li>{escape(said)}{reason}</li>"
 
 
 def _facts(prediction: Prediction, words: Words) -> str:
@@ -128,8 +129,9 @@ def _modalities(prediction: Prediction, words: Words) -> str:
     share = 100 * graph / total
     ends = [words("answer.weight_graph", share=f"{share:.0f}"), words("answer.weight_text", share=f"{100 - share:.0f}")]
     title = words("answer.weights")
+    spoken = words("answer.weights_spoken", graph=ends[0], text=ends[1])
     return (
-        f'<div class="hs-modal" role="img" aria-label="{escape(f"{title}: {ends[0]}, {ends[1]}")}">'
+        f'<div class="hs-modal" role="img" aria-label="{escape(spoken)}">'
         f'<div class="hs-modal-bar" aria-hidden="true"><span style="width:{share:.1f}%"></span></div>'
         f'<div class="hs-modal-words" aria-hidden="true"><span>{escape(ends[0])}</span><span>{escape(title)}</span>'
         f"<span>{escape(ends[1])}</span></div></div>"

@@ -168,7 +168,8 @@ def atom_table(prediction: Prediction, maps: Sequence[Map], words: Words | None 
     for place, entry in enumerate(maps):
         label = f"{entry.label} ({entry.unit})" if entry.unit else entry.label
         if several and entry.layer:
-            label = f"{label}, {words('map.layer', n=entry.layer.rpartition('_')[2])}"
+            layer = words("map.layer", n=entry.layer.rpartition("_")[2])
+            label = words("map.label_layer", label=label, layer=layer)
         digits = digits_for(entry.highest - entry.lowest)
         columns.append({"label": label, "numeric": True, "digits": digits, "map": place, "title": entry.meaning})
     columns.extend(

@@ -87,7 +87,7 @@ def edge_range(interval_ev: tuple[float, float], words: Words) -> str:
         parts.append(_part(longest))
     names = [words(f"edge.{part}") for part in dict.fromkeys(parts)]
     where = names[0] if len(names) == 1 else words("edge.to", one=names[0], other=names[1])
-    return f"{shown} ({where})"
+    return words("edge.range", range=shown, part=where)
 
 
 def _part(wavelength: float) -> str:

@@ -16,7 +16,7 @@ def _sentence(text: str, report: SentenceReport, scale: float, words: Words) -> 
     """One sentence, its shade and its number."""
     effect = report.effect_ev
     if effect is None:
-        return f'<span class="hs-part">{escape(text)} <small>({escape(words("weighed.not_tried"))})</small></span>'
+        return f'<span class="hs-part">{escape(text)} <small>{escape(words("weighed.not_tried"))}</small></span>'
     side = "raises" if effect > 0 else "lowers"
     share = min(1.0, abs(effect) / scale)
     return (

@@ -32,6 +32,10 @@ UNWORDED = """() => [document.body.innerText, ...[...document.querySelectorAll('
 NOT_CHINESE = r"""() => [...document.querySelectorAll('label, button, h2, h3, th, dt, figcaption, .hs-note, .hs-meaning')].filter(
   (e) => e.offsetParent && !e.closest('.hs-chips, [data-hs-language], .hs-failures, #hs-batch-files')).map((e) => e.innerText.trim()).filter(
   (text) => /[a-z]{4}/i.test(text) && !/[\u4e00-\u9fff]/.test(text) && !/^(JSON|hsegap)/.test(text))"""  # noqa: E501 - the script as the browser gets it
+#: Chinese words followed or enclosed by marks of English.
+HALF_WIDTH = (
+    r"""() => document.body.innerText.match(/.{0,20}([\u4e00-\u9fff]\)?[.;:,](\s|$)|\([\u4e00-\u9fff]).{0,20}/g)"""
+)
 WALKS = [
     (360, False, "zh-CN"),
     (360, True, "en-US"),
@@ -54,6 +58,7 @@ def check(found: Visit, where: str) -> None:
     assert not found.page.evaluate(UNWORDED), where
     if where != "model" and found.page.evaluate("() => document.documentElement.lang") == "zh-CN":
         assert not found.page.evaluate(NOT_CHINESE), where
+        assert not found.page.evaluate(HALF_WIDTH), where
     serious = [
         (finding["id"], [node["html"][:200] for node in finding["nodes"]])
         for finding in Axe().run(found.page).response["violations"]

@@ -83,6 +83,17 @@ def test_a_told_gap_says_what_became_of_it() -> None:
     assert "hs-compare" in made, "a fact was used: both answers are shown though there is no text"
 
 
+def test_chinese_sentences_have_chinese_marks() -> None:
+    used = FactReport(
+        name="pbe_gap_ev", value=1.5, unit="eV", origin="text", span=(0, 9), used=True, effect_ev=-0.2, reason=None
+    )
+    chinese = Words("zh")
+    made = answer_html(prediction(gap=3.0, interval=(2.0, 2.0), gap_without_text_ev=3.2, facts=[used]), chinese)
+    assert "PBE 带隙 1.5 eV（来自文字）：使结果改变 −0.20 eV" in made
+    assert edge_range((2.0, 2.0), chinese) == "620 nm（可见光）"
+    assert "620 nm（可见光）。" in made
+
+
 @pytest.mark.parametrize("code", ["crystal_unlike_training", "element_not_in_training"])
 def test_a_crystal_unlike_the_training_set_is_called_unsure_and_no_metal(code: str) -> None:
     warnings = [Warn(code=code, message="Unlike."), Warn(code="symmetry_missing", message="No symmetry.")]

@@ -13,7 +13,7 @@ const COLUMNS = [
   { key: "id", wide: true },
   { key: "interval_ev_low", numeric: true, digits: 2, optional: true },
   { key: "interval_ev_high", numeric: true, digits: 2, optional: true },
-  { key: "warnings", words: (codes) => codes.map((code) => found(`warning.${code}`) ?? code.replaceAll("_", " ")).join("; "), optional: true },
+  { key: "warnings", words: (codes) => codes.map((code) => found(`warning.${code}`) ?? code.replaceAll("_", " ")).join(t("list.separator")), optional: true },
   { key: "pbe_gap_ev", numeric: true, digits: 2, optional: true },
   { key: "gap_without_text_ev", numeric: true, digits: 2, optional: true, told: true },
   { key: "description_text", wide: true, optional: true },

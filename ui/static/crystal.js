@@ -17,7 +17,7 @@ const HIDDEN = { visible: false, showspikes: false };
 // The wheel scrolls the page; the buttons beside the picture zoom.
 const OPTIONS = { ...QUIET, scrollZoom: false };
 const layerTitle = (layer) => t("map.layer", { n: layer.replace(/^.*_/, "") });
-const fullLabel = (map) => (map.unit ? `${map.label} (${map.unit})` : `${map.label}, ${layerTitle(map.layer)}`);
+const fullLabel = (map) => (map.unit ? `${map.label} (${map.unit})` : t("map.label_layer", { label: map.label, layer: layerTitle(map.layer) }));
 // The tab behind which the maps from inside the network stand, where there are maps in eV.
 const INSIDE = "inside";
 

@@ -27,8 +27,9 @@ export function mountStrain(element, { props, trigger, watch }) {
   function say() {
     const percent = Number(slider.value);
     const gap = between(percent, curve.gap_ev);
-    const interval = curve.banded ? `; ${range([0, 1].map((side) => between(percent, ends(side))))}` : "";
-    value.textContent = `${strained(percent)} %: ${gap.toFixed(2)} eV (${signed(gap - between(0, curve.gap_ev), 2)} eV)${interval}`;
+    const interval = curve.banded ? range([0, 1].map((side) => between(percent, ends(side)))) : "";
+    const change = signed(gap - between(0, curve.gap_ev), 2);
+    value.textContent = t(interval ? "strain.said_interval" : "strain.said", { strain: strained(percent), gap: gap.toFixed(2), change, interval });
     return [percent, gap];
   }
 
@@ -40,7 +41,7 @@ export function mountStrain(element, { props, trigger, watch }) {
       const item = document.createElement("li");
       item.dataset.code = code;
       const where = at.length === curve.percent.length ? t("strain.everywhere") : `${at.map(strained).join(", ")} %`;
-      item.textContent = `${named(code)}: ${where}`;
+      item.textContent = t("list.named", { name: named(code), words: where });
       return item;
     }));
     warned.hidden = !places.size;
@@ -82,7 +83,7 @@ export function mountStrain(element, { props, trigger, watch }) {
       const interval = curve.banded ? ` (${range(curve.interval_ev[place])})` : "";
       return `${strained(at)} %: ${curve.gap_ev[place].toFixed(2)} eV${interval}${codes(place).map((code) => `, ${named(code)}`).join("")}`;
     });
-    plot.setAttribute("aria-label", `${t("strain.plot")}: ${spoken.join("; ")}`);
+    plot.setAttribute("aria-label", t("list.named", { name: t("strain.plot"), words: spoken.join(t("list.separator")) }));
     await Plotly.react(plot, traces(percent, gap), layout, QUIET);
   }
 
