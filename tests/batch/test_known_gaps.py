@@ -67,7 +67,7 @@ def test_a_cell_that_is_no_number_costs_its_row(tmp_path: Path, crystals: dict[s
     path = write(tmp_path / "t.jsonl", [{"id": "a", "cif": crystals["Si"], "pbe_gap_ev": cell}])
     (item,) = read(path)
     assert item.problem is not None
-    assert item.problem.code == "invalid_request"
+    assert item.problem.code == "gap_out_of_range"
     assert "pbe_gap_ev" in item.problem.message
 
 
@@ -107,7 +107,7 @@ def test_rows_say_what_was_known_and_by_how_much_it_moved_them(
     )
     assert float(told["gap_without_text_ev"]) == pytest.approx(float(alone["gap_ev"]), abs=2e-5)
     assert told["pbe_gap_estimate_ev"] == alone["pbe_gap_estimate_ev"] != ""
-    assert (wrong["status"], wrong["error_code"]) == ("error", "invalid_request")
+    assert (wrong["status"], wrong["error_code"]) == ("error", "gap_out_of_range")
     assert "pbe_gap_ev" in wrong["error_message"]
     bare = score(
         table,
