@@ -20,7 +20,6 @@ import torch
 from torch import Tensor, nn
 
 from hsegap.export.flat import FlatNetwork
-from hsegap.models.angular import HARMONICS, AngularMoments
 from hsegap.models.layers import AlignnConvolution, BondReadout, EdgeGatedConvolution, RadialBasis
 
 if TYPE_CHECKING:
@@ -112,35 +111,6 @@ class TableReadout(nn.Module):
         return atoms + self.write((plan.there @ told).squeeze(1) / plan.there.sum(dim=2).clamp(min=1.0))
 
 
-class TableMoments(nn.Module):
-    """Angular moments in evaluation mode: sums along the table of incoming edges are products, and so are those over m.
-
-    Args:
-        moments: Where the weights come from; not changed.
-    """
-
-    bond_weight: Tensor
-
-    def __init__(self, moments: AngularMoments) -> None:
-        super().__init__()
-        self.source = moments
-        degree = torch.repeat_interleave(torch.arange(len(HARMONICS)), torch.tensor(HARMONICS))
-        # What is read of a bond is summed over m before it is multiplied: one product does both, [H, C · 24].
-        by_degree = moments.read_bond.weight.detach().view(-1, len(HARMONICS), moments.channels)
-        self.register_buffer("bond_weight", by_degree[:, degree].mT.flatten(1).contiguous())
-
-    def forward(self, atoms: Tensor, bonds: Tensor, harmonics: Tensor, edges: Edges) -> tuple[Tensor, Tensor]:
-        """As :meth:`hsegap.models.angular.AngularMoments.forward`; ``edges.plan`` is an :class:`InferencePlan`."""
-        plan: Any = edges.plan
-        source = self.source
-        mean = plan.there / plan.there.sum(dim=2, keepdim=True).clamp(min=1.0)
-        moments = source.weigh(bonds)[plan.table].mT @ (harmonics[plan.table] * mean.mT)  # [N, C, 24]
-        turned = moments.flatten(1).index_select(0, edges.src).view(-1, source.channels, sum(HARMONICS))
-        turned = (turned * harmonics[:, None, :]).flatten(1)
-        of_bond = nn.functional.linear(turned, self.bond_weight, source.read_bond.bias)
-        return source.told_atoms(atoms, moments.mT), source.told_bonds(bonds, of_bond)
-
-
 class QuickBasis(nn.Module):
     """The radial basis without powers and without denormal numbers.
 
@@ -181,9 +151,6 @@ class InferenceNetwork(FlatNetwork):
             layer.edge_update = FusedConvolution(layer.edge_update)  # type: ignore[assignment]  # as above
         for index, layer in enumerate(self.network.gcn_layers):
             self.network.gcn_layers[index] = FusedConvolution(layer)  # type: ignore[arg-type]  # as above
-        if network.config.angular_channels:
-            for index, moments in enumerate(self.network.angular_layers):
-                self.network.angular_layers[index] = TableMoments(moments)  # type: ignore[arg-type]  # as above
         if network.config.bond_readout:
             self.network.bond_readout = TableReadout(self.network.bond_readout)  # type: ignore[assignment]  # as above
 

@@ -237,7 +237,6 @@ def infer_config(state: Mapping[str, Tensor]) -> dict[str, Any]:
         "element_vectors": "element_vectors.weight" in state,
         "bond_readout": "bond_readout.read.weight" in state,
         "composition": "composition.element.weight" in state,
-        "angular_channels": width("angular_layers.0.weigh.weight", 0) or 0,
         "facts": facts,
         "fact_centres": width("fact_embedding.basis.centers", 0),
         # Whether the second head's estimate is the first one's base, no name shows.

@@ -44,8 +44,6 @@ class FusionConfig(BaseModel):
             its neighbours and divides by the sum of the weights: where all atoms are alike, as in diamond and graphite,
             the result is the same whatever the bonds are.
         composition: Tell each atom what its crystal's formula is, before the first layer and before the first fusion.
-        angular_channels: Weights per bond of the moments that tell atoms and bonds the angles around them, after each
-            layer up to the first fusion (:class:`hsegap.models.angular.AngularMoments`); 0 for none.
         facts: Known quantities that a user may state, in the order of the inputs ``fact_values`` and ``fact_known``.
         fact_centres: Centres of the radial basis of a fact's value (0–12 eV).
         pbe_head: ``none``, or a second head that estimates the PBE gap from the structure alone. With ``base`` the HSE
@@ -75,7 +73,6 @@ class FusionConfig(BaseModel):
     element_vectors: bool = False
     bond_readout: bool = False
     composition: bool = False
-    angular_channels: int = Field(0, ge=0, le=256)
 
     use_text: bool = True
     text_features: int = Field(768, ge=1, le=16384)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hsegap.models.angular import AngularMoments, real_harmonics
 from hsegap.models.attention import CrossModalAttention, FineGrainedAttention
 from hsegap.models.composition import CompositionVector
 from hsegap.models.config import PROJECTION_WIDTH, FusionConfig
@@ -124,10 +123,6 @@ class CrystalTextNetwork(nn.Module):
         self.gcn_layers = nn.ModuleList(
             EdgeGatedConvolution(width, config.graph_dropout) for _ in range(config.gcn_layers)
         )
-        if config.angular_channels:
-            self.angular_layers = nn.ModuleList(
-                AngularMoments(width, config.angular_channels) for _ in range(self._structure_layers())
-            )
         if config.bond_readout:
             self.bond_readout = BondReadout(width)
         if config.pbe_head != "none":
@@ -220,10 +215,6 @@ class CrystalTextNetwork(nn.Module):
         output = self._answer(batch, vectors, told, base)
         return output._replace(pbe_gap=pbe, **silence)
 
-    def _structure_layers(self) -> int:
-        """Layers that come before the first fusion, the one it follows included."""
-        return min(self.config.fusion_layers, default=self.config.n_layers - 1) + 1
-
     def _structure(self, batch: GraphBatch) -> _Vectors:
         """Run the layers that come before the first fusion: all that does not depend on what is told."""
         config = self.config
@@ -240,12 +231,8 @@ class CrystalTextNetwork(nn.Module):
         if config.alignn_layers:
             angles = self.angle_embedding(_angle_cosine(batch.r, batch.line_src, batch.line_dst))
         vectors = _Vectors(atoms, bonds, angles, graph, line_graph)
-        harmonics = real_harmonics(batch.r) if config.angular_channels else bonds[:, :0]
-        for index in range(self._structure_layers()):
+        for index in range(min(config.fusion_layers, default=config.n_layers - 1) + 1):
             vectors = self._layer(index, vectors)
-            if config.angular_channels:
-                atoms, bonds = self.angular_layers[index](vectors.atoms, vectors.bonds, harmonics, graph)
-                vectors = vectors._replace(atoms=atoms, bonds=bonds)
         atoms = vectors.atoms
         if config.bond_readout:
             atoms = self.bond_readout(atoms, vectors.bonds, graph)

@@ -166,11 +166,6 @@ class TrainingOptions(BaseModel):
         "add to each atom what its bonds tell (without it pure elements all look alike)", default=False
     )
     composition: bool = _added("tell each atom what its crystal's formula is", default=False)
-    angular_channels: int = _added(
-        "tell atoms and bonds the angles around them through so many weights per bond, without a line graph",
-        default=0,
-        ge=0,
-    )
     middle_fusion_gcn_layers: str = _added("zero-based GCN layers after which text and facts enter", default="")
     facts: str = _added(
         "facts the network can be told, from the rows' fields of the same names: pbe_gap_ev", default=""

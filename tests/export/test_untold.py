@@ -21,7 +21,6 @@ KINDS = {
     "learned": TOLD,
     "encode_empty": {**TOLD, "no_text": "encode_empty"},
     "late fusion alone": {**TOLD, "use_middle_fusion": False},
-    "no line graph": {**TOLD, "alignn_layers": 0, "angular_channels": 3, "middle_fusion_gcn_layers": "0"},
 }
 
 
