@@ -174,21 +174,20 @@ def progress_on(out: TextIO, count: Callable[[], int | None], *, done: int, quie
     return Bar(count, done=done, out=out) if out.isatty() else Lines(count, done=done, out=out)
 
 
-def summary(tally: Tally, *, seconds: float, rate: float, output: str, record: str | None) -> str:
+def summary(tally: Tally, *, seconds: float, rate: float, resumed: bool, output: str, record: str | None) -> str:
     """The lines at the end of a run.
 
     Args:
         tally: Counts over all rows.
         seconds: Time over all attempts.
         rate: Rows a second of this attempt; 0 if it wrote none.
+        resumed: Whether earlier attempts wrote some of the rows.
         output: Where the rows are.
         record: Where the run's record is; None if there is none.
     """
-    lines = [
-        f"{tally.rows:,} rows in {duration(seconds)}"
-        + (f", {rate:.1f}/s" if rate else "")
-        + f": {tally.ok:,} ok, {tally.failed:,} errors"
-    ]
+    time_taken = duration(seconds) + (" over all attempts" if resumed else "")
+    rate_reached = f", {rate:.1f}/s" + (" in this one" if resumed else "") if rate else ""
+    lines = [f"{tally.rows:,} rows in {time_taken}{rate_reached}: {tally.ok:,} ok, {tally.failed:,} errors"]
     if tally.ok:
         lines += [
             "",

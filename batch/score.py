@@ -154,9 +154,21 @@ def score(options: ScoreOptions, *, stdout: TextIO | None = None, stderr: TextIO
             raise ScoringError("failed_fast", f"Stopped at {stopped['id']}: {stopped['error']['message']}", hint)
         output.finish()
     if not options.quiet:
-        rate = (tally.rows - before) / max(time.monotonic() - started, 1e-9)
-        said.write(summary(tally, seconds=output.seconds, rate=rate, output=output.name, record=output.record))
+        said.write(_summary(output, before=before, seconds=time.monotonic() - started))
     return FAILED if tally.failed else OK
+
+
+def _summary(output: Output, *, before: int, seconds: float) -> str:
+    """The lines at the end, after an attempt of some seconds that began behind ``before`` rows."""
+    rate = (output.tally.rows - before) / max(seconds, 1e-9)
+    return summary(
+        output.tally,
+        seconds=output.seconds,
+        rate=rate,
+        resumed=bool(before),
+        output=output.name,
+        record=output.record,
+    )
 
 
 def _run(

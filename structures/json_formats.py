@@ -14,6 +14,7 @@ import numpy as np
 from hsegap.structures.cell import lattice_from_parameters
 from hsegap.structures.checks import check_atom_count, check_lattice
 from hsegap.structures.crystal import Notice
+from hsegap.structures.errors import StructureError
 from hsegap.structures.occupancy import OCCUPANCY_TOLERANCE
 from hsegap.structures.parsed import Parsed, disordered, fractional, numeric, unreadable
 
@@ -29,7 +30,9 @@ def load_json(text: str) -> dict[str, Any]:
     """
     hint = "Write the file again, for example with Structure.to_json() or jarvis Atoms.to_dict()."
     try:
-        data = json.loads(text)
+        data = json.loads(text, object_pairs_hook=_object)
+    except StructureError:
+        raise
     except (ValueError, RecursionError) as error:
         raise unreadable(f"The file is not valid JSON: {str(error)[:120]}.", hint) from error
     if not isinstance(data, dict):
@@ -37,14 +40,34 @@ def load_json(text: str) -> dict[str, Any]:
     return data
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of the file; Python's own would take the last of two values without a word.
+
+    Raises:
+        StructureError: ``unreadable_structure``.
+    """
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        first = dict(reversed(pairs))
+        key = next((key for key, value in made.items() if first[key] != value), None)
+        if key is not None:
+            raise unreadable(f"The JSON gives `{key[:40]}` twice in one object.", "Remove the one that is wrong.")
+    return made
+
+
 def find_format(data: dict[str, Any]) -> str | None:
-    """Say which of the JSON formats an object has: ``pymatgen``, ``jarvis`` or None."""
-    if "sites" in data and "lattice" in data:
-        return "pymatgen"
-    if "lattice_mat" in data or "lattice_mat" in _inner(data, "atoms"):
-        return "jarvis"
-    if "sites" in _inner(data, "structure"):
-        return "pymatgen"
+    """Say which of the JSON formats an object has: ``pymatgen``, ``jarvis`` or None.
+
+    Raises:
+        StructureError: ``unreadable_structure`` for an object that holds one of each.
+    """
+    pymatgen = ("sites" in data and "lattice" in data) or "sites" in _inner(data, "structure")
+    jarvis = "lattice_mat" in data or "lattice_mat" in _inner(data, "atoms")
+    if pymatgen and jarvis:
+        message = "The JSON holds a pymatgen structure and JARVIS atoms."
+        raise unreadable(message, "Send the one that is meant, or name its format.")
+    if pymatgen or jarvis:
+        return "pymatgen" if pymatgen else "jarvis"
     return None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from hsegap.structures import StructureError, read
@@ -124,3 +126,18 @@ def test_symmetry_under_a_name_that_is_none(item):
 def test_what_asks_for_no_other_atoms(item):
     crystal = read(cif(item + "\n"))
     assert (crystal.n_atoms, [notice.code for notice in crystal.warnings]) == (2, ["symmetry_missing"])
+
+
+SODIUM = {"lattice_mat": [[4.29, 0, 0], [0, 4.29, 0], [0, 0, 4.29]], "coords": [[0, 0, 0]], "elements": ["Na"]}
+
+
+def test_a_key_that_stands_twice_in_a_json_object():
+    text = json.dumps(SODIUM)
+    assert "`elements` twice" in refused(text[:-1] + ', "elements": ["Cl"]}')
+    assert read(text[:-1] + ', "elements": ["Na"]}').formula == "Na"
+
+
+def test_two_structures_in_one_json():
+    both = json.dumps({"atoms": SODIUM, "structure": read(cif(symbol("F m -3 m"))).to_pymatgen().as_dict()})
+    assert "pymatgen structure and JARVIS atoms" in refused(both)
+    assert (read(both, format="jarvis").n_atoms, read(both, format="pymatgen").n_atoms) == (1, 8)
