@@ -78,7 +78,7 @@ def test_files_archives_and_tables_become_items_named_as_by_the_scorer(tmp_path:
     assert [item.structure for item in items[:-1]] == [item.structure for item in scored]
     assert [item.id for item in items[-3:]] == ["first", "first#2", "gaps.db"]
     assert (items[-3].description, items[-3].pbe_gap_ev) == ("Silicon.", 0.6)
-    assert items[-2].problem.code == "invalid_request"
+    assert items[-2].problem.code == "gap_out_of_range"
     assert "hsegap score" in items[-1].problem.message
     assert passed == {"many.zip": 3}
     assert all(path.exists() for path in names)  # an upload ends by the clock, not because an event named it
