@@ -137,9 +137,12 @@ def result_of(folder: Path, options: TrainingOptions, names: tuple[str, ...]) ->
     import statistics
 
     from hsegap.models import read_checkpoint
+    from hsegap.training.metrics import score_of
 
     history = json.loads((folder / HISTORY).read_text())
-    best = min(history, key=lambda entry: entry["val_mae"])
+    best = min(history, key=lambda entry: score_of(entry, classification=options.classification))
+    # Where facts can be told, "told" is with the description and the facts, "known" with the facts alone.
+    told, known = ("_told", "val_mae_known") if "val_mae_told" in best else ("", "")
     timings = json.loads((folder / TIMINGS).read_text())
     metrics = folder / "test_metrics.json"
     test = json.loads(metrics.read_text()) if metrics.is_file() else {}
@@ -147,10 +150,11 @@ def result_of(folder: Path, options: TrainingOptions, names: tuple[str, ...]) ->
     return {
         "variants": list(names),
         "seed": options.random_seed,
-        "val_mae": best["val_mae"],
+        "val_mae": best[f"val_mae{told}"],
         "val_mae_without_text": best["val_mae_without_text"],
+        **({"val_mae_known": best[known], "val_mae_described": best["val_mae"]} if told else {}),
         "best_epoch": best["epoch"],
-        "test_mae": test.get("test", {}).get("mae"),
+        "test_mae": test.get(f"test{told}", {}).get("mae"),
         "test_mae_without_text": test.get("test_without_text", {}).get("mae"),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         # Processor time: runs side by side, and whatever else the machine does, stretch the clock's.

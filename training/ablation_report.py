@@ -27,11 +27,13 @@ class Summary:
     Attributes:
         variant: Its name.
         seeds: How many.
-        val_mae: Mean of the best validation MAE.
+        val_mae: Mean of the best validation MAE, everything told.
         val_spread: Its standard deviation over seeds.
         change: Mean change of it against the baseline of the same seed, percent.
         change_spread: Standard deviation of that change, percent.
-        val_mae_without_text: As ``val_mae``, the texts hidden.
+        val_mae_without_text: As ``val_mae``, texts and facts hidden.
+        val_mae_described: As ``val_mae``, the facts hidden; where there are any.
+        val_mae_known: As ``val_mae``, the texts hidden; where there are facts.
         test_mae: On the test rows, with the weights that validation chose.
         test_spread: Its standard deviation.
         parameters: Of the network.
@@ -53,6 +55,8 @@ class Summary:
     more_parameters: int | None
     seconds: float
     slower: float | None
+    val_mae_described: float | None = None
+    val_mae_known: float | None = None
 
 
 def summarise(results: Sequence[dict[str, Any]]) -> list[Summary]:
@@ -89,7 +93,14 @@ def _summary(name: str, runs: dict[int, dict[str, Any]], baseline: dict[int, dic
         more_parameters=None if base_parameters is None else values[0]["parameters"] - base_parameters,
         seconds=seconds,
         slower=None if base_seconds is None or name == BASELINE else 100 * (seconds / base_seconds - 1),
+        val_mae_described=_mean_of(values, "val_mae_described"),
+        val_mae_known=_mean_of(values, "val_mae_known"),
     )
+
+
+def _mean_of(runs: Sequence[dict[str, Any]], field: str) -> float | None:
+    """Mean of a field that every run has, or no run."""
+    return statistics.fmean(run[field] for run in runs) if field in runs[0] else None
 
 
 def _spread(values: Sequence[float]) -> float | None:
@@ -119,13 +130,11 @@ def _rounded(value: Any) -> Any:
 
 def markdown(rows: Sequence[Summary]) -> str:
     """The table for people: mean ± standard deviation over seeds, changes against the baseline of the same seed."""
-    lines = [
-        (
-            "| variant | seeds | validation MAE, eV | change | guide expects | without text, eV | test MAE, eV | "
-            "parameters | CPU s/epoch |"
-        ),
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+    facts = any(row.val_mae_known is not None for row in rows)
+    heads = ["variant", "seeds", "validation MAE, eV", "change", "guide expects"]
+    heads += ["description alone, eV", "facts alone, eV", "nothing told, eV"] if facts else ["without text, eV"]
+    heads += ["test MAE, eV", "parameters", "CPU s/epoch"]
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for row in rows:
         more = "" if not row.more_parameters else f" ({row.more_parameters:+,})"
         slower = "" if row.slower is None else f" ({row.slower:+.0f} %)"
@@ -136,6 +145,11 @@ def markdown(rows: Sequence[Summary]) -> str:
             _with_spread(row.val_mae, row.val_spread, 4),
             "" if row.change is None else _with_spread(row.change, row.change_spread, 1, sign=True) + " %",
             "" if expected is None else f"{expected:+.1f} %",
+            *(
+                [_with_spread(row.val_mae_described, None, 4), _with_spread(row.val_mae_known, None, 4)]
+                if facts
+                else []
+            ),
             f"{row.val_mae_without_text:.4f}",
             "" if row.test_mae is None else _with_spread(row.test_mae, row.test_spread, 4),
             f"{row.parameters:,}{more}",
@@ -145,7 +159,9 @@ def markdown(rows: Sequence[Summary]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _with_spread(value: float, spread: float | None, digits: int, *, sign: bool = False) -> str:
+def _with_spread(value: float | None, spread: float | None, digits: int, *, sign: bool = False) -> str:
+    if value is None:
+        return ""
     shown = f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
     return shown if spread is None or math.isnan(spread) else f"{shown} ± {spread:.{digits}f}"
 

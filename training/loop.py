@@ -267,7 +267,7 @@ class Trainer:
         options, known = self.options, ~np.isnan(self.val.targets)
         told: list[tuple[str, dict[str, Any]]] = [("", {}), ("_without_text", {"without_text": True})]
         if self.network.config.facts:
-            told.append(("_known", {"without_text": True, "with_facts": True}))
+            told += [("_told", {"with_facts": True}), ("_known", {"without_text": True, "with_facts": True})]
         results: dict[str, float] = {}
         for suffix, settings in told:
             answer = predict(self._kept(), self.val, batch_size=options.batch_size, **settings)

@@ -343,9 +343,10 @@ def _test(
     }
     columns = {key: answer.gap for key, answer in answers.items()}
     if network.config.facts:
-        columns["prediction_known"] = predict(
-            network, test, batch_size=options.batch_size, without_text=True, with_facts=True
-        ).gap
+        for key, hidden in (("prediction_known", True), ("prediction_told", False)):
+            columns[key] = predict(
+                network, test, batch_size=options.batch_size, without_text=hidden, with_facts=True
+            ).gap
     if options.censored:
         columns = {key: values.clip(0) for key, values in columns.items()}
     if options.pbe_head != "none":
@@ -355,6 +356,7 @@ def _test(
         "prediction": name,
         "prediction_without_text": f"{name}_without_text",
         "prediction_known": f"{name}_known",
+        "prediction_told": f"{name}_told",
     }
     known = ~np.isnan(test.targets)
     results = {
