@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -12,10 +13,12 @@ import pytest
 import yaml
 
 from hsegap.models.config import LATE_FUSION_TYPES
+from hsegap.structures.summary import to_cif
 from hsegap.training.ablation import VARIANTS, finished, plan_runs
 from hsegap.training.ablation_report import markdown, plot, summarise, write_tables
 from hsegap.training.options import OptionsError
 from support.commands import COMMAND, run_here
+from support.networks import some_crystals
 from support.small_data import write_jarvis
 
 RECIPE = {"late_fusion_type": "gated", "use_cross_modal": False, "hidden_features": 12, "alignn_layers": 3}
@@ -116,6 +119,18 @@ def test_markdown_says_what_the_guide_expects_beside_what_was_measured():
     assert len({line.count("|") for line in text.splitlines()}) == 1
 
 
+def test_where_facts_are_told_the_table_says_what_each_is_worth():
+    told = [
+        {**one, "val_mae_known": one["val_mae"] + 0.02, "val_mae_described": one["val_mae"] + 0.07} for one in RESULTS
+    ]
+    head, _, first, *rest = markdown(summarise(told)).splitlines()
+    cells = dict(zip(head.split(" | "), first.split(" | "), strict=True))
+    assert cells["description alone, eV"] == "0.5200"
+    assert cells["facts alone, eV"] == "0.4700"
+    assert cells["nothing told, eV"] == "0.5500"
+    assert {line.count("|") for line in rest} == {head.count("|")}
+
+
 def test_tables_and_plot_are_written(tmp_path):
     write_tables(RESULTS, tmp_path)
     with (tmp_path / "ablation.csv").open(newline="") as table:
@@ -154,6 +169,39 @@ def recipe(tiny_encoder, tmp_path):
     }
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(values))
     return tmp_path / "recipe.yaml", values
+
+
+def test_with_facts_the_error_is_that_with_everything_told(recipe, tmp_path):
+    path, values = recipe
+    rows = [
+        {
+            "id": f"r{n}",
+            "cif": to_cif(crystal),
+            "hse_gap_ev": 0.5 + n,
+            "pbe_gap_ev": 0.8 * n,
+            "description": "salt " * n,
+        }
+        for n, crystal in enumerate(some_crystals(), 1)
+    ]
+    for name in ("train", "val", "test"):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    told = {f"{name}_file": str(tmp_path / f"{name}.jsonl") for name in ("train", "val", "test")}
+    told |= {"target": "hse_gap_ev", "facts": "pbe_gap_ev", "pbe_head": "base", "epochs": 1, "only_described": True}
+    left = {key: value for key, value in values.items() if not key.startswith(("n_", "root"))}
+    path.write_text(yaml.safe_dump({**left, **told}))
+    chosen = ("--seeds", 0, "--jobs", 1, "--only", "+ both")
+    done = run_here("ablate", "--config", path, "-o", tmp_path / "out", *chosen, cwd=tmp_path)
+    assert done.status == 0, done.stderr
+    [result] = tmp_path.glob("out/runs/*/*/result.json")
+    found = json.loads(result.read_text())
+    history = json.loads((result.parent / "history.json").read_text())[0]
+    test = json.loads((result.parent / "test_metrics.json").read_text())
+    assert found["val_mae"] == history["val_mae_told"]
+    assert found["val_mae_described"] == history["val_mae"]
+    assert found["val_mae_known"] == history["val_mae_known"]
+    assert found["test_mae"] == test["test_told"]["mae"]
+    assert len({value for name, value in found.items() if name.startswith("val_mae")}) == 4
+    assert "facts alone" in done.stdout
 
 
 def ablate(*arguments, cwd):
