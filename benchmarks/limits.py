@@ -170,8 +170,7 @@ def network_work(bench: Bench, n_atoms: int) -> tuple[Work, int]:
 
     artifact = Artifact.load()
     _, _, crystal, _ = bench.sized(n_atoms)
-    settings = artifact.manifest.graph
-    graph = build_graph(crystal, flavour=settings.flavour, cutoff=settings.cutoff, max_neighbors=settings.max_neighbors)
+    graph = build_graph(crystal, **artifact.manifest.graph.model_dump())
     network = Network(artifact)
     blank = np.zeros((1, artifact.manifest.text_encoder.width), dtype=np.float32)
 
@@ -179,7 +178,7 @@ def network_work(bench: Bench, n_atoms: int) -> tuple[Work, int]:
         network._session = session  # noqa: SLF001 - the same inputs, with a profile
         network.run(NetworkInput(graph, blank, has_text=False))
 
-    return profiled(artifact.path("network.onnx"), run), len(graph.line_src)
+    return profiled(artifact.path("network.onnx"), run), graph.bond_pairs
 
 
 def text_work(n_tokens: int) -> Work:
