@@ -41,12 +41,11 @@ class FileEntry(BaseModel):
 
 
 class GraphSettings(_Section):
-    """How a crystal becomes the graph the network was trained on: keywords of :func:`hsegap.structures.build_graph`."""
+    """How a crystal becomes the graph the network was trained on."""
 
     flavour: str = Field(pattern=r"^(symmetric|jarvis)$")
     cutoff: float = Field(gt=0, le=20)
     max_neighbors: int = Field(ge=1, le=64)
-    line_graph: bool = True
 
 
 class TextEncoderSettings(_Section):

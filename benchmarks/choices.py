@@ -77,7 +77,7 @@ def crystals(artifact: Artifact) -> tuple[dict[int, CrystalGraph], list[CrystalG
 
     with gzip.open(DATA, "rt") as stream:
         rows = [json.loads(line) for line in stream]
-    setting: dict[str, Any] = artifact.manifest.graph.model_dump()
+    setting: dict[str, Any] = artifact.manifest.graph.model_dump(include={"flavour", "cutoff", "max_neighbors"})
 
     def near(n_atoms: int) -> Any:
         return read(min(rows, key=lambda entry: abs(entry["n_sites"] - n_atoms))["cif"])

@@ -170,7 +170,8 @@ def network_work(bench: Bench, n_atoms: int) -> tuple[Work, int]:
 
     artifact = Artifact.load()
     _, _, crystal, _ = bench.sized(n_atoms)
-    graph = build_graph(crystal, **artifact.manifest.graph.model_dump())
+    settings = artifact.manifest.graph
+    graph = build_graph(crystal, flavour=settings.flavour, cutoff=settings.cutoff, max_neighbors=settings.max_neighbors)
     network = Network(artifact)
     blank = np.zeros((1, artifact.manifest.text_encoder.width), dtype=np.float32)
 
@@ -178,7 +179,7 @@ def network_work(bench: Bench, n_atoms: int) -> tuple[Work, int]:
         network._session = session  # noqa: SLF001 - the same inputs, with a profile
         network.run(NetworkInput(graph, blank, has_text=False))
 
-    return profiled(artifact.path("network.onnx"), run), graph.bond_pairs
+    return profiled(artifact.path("network.onnx"), run), len(graph.line_src)
 
 
 def text_work(n_tokens: int) -> Work:

@@ -78,7 +78,9 @@ def measured(artifact: Path | None, sizes: list[int]) -> list[str]:
     rows = []
     for size in sizes:
         crystal = rutile(size)
-        graph = build_graph(crystal, **settings.model_dump())
+        graph = build_graph(
+            crystal, cutoff=settings.cutoff, max_neighbors=settings.max_neighbors, flavour=settings.flavour
+        )
         item = NetworkInput(graph, silence, has_text=False)
         ran, result = seconds(lambda item=item: network.run(item), LARGE_RUNS if size > 100 else RUNS)
         vectors = Vectors(result.gap, result.fused_atoms, result.text_vector, result.structure_atoms)

@@ -70,7 +70,10 @@ class Opened:
 
     def run(self, crystal: Crystal, tokens: torch.Tensor, *, has_text: bool) -> NetworkOutput:
         """The network's output for one crystal, no fact told."""
-        graph = build_graph(crystal, **self.config.graph_settings)
+        config = self.config
+        graph = build_graph(
+            crystal, cutoff=config.cutoff, max_neighbors=config.max_neighbors, flavour=config.graph_flavour
+        )
         mask = torch.ones(tokens.shape[:2], dtype=torch.int64)
         with torch.no_grad():
             return self.network(collate([graph]), tokens, mask, torch.tensor([has_text]))

@@ -90,7 +90,7 @@ def _prepare_pebble(memory_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     artifact = Artifact.load()
     graph = artifact.manifest.graph
-    _held["graph"] = graph.model_dump()
+    _held["graph"] = {"flavour": graph.flavour, "cutoff": graph.cutoff, "max_neighbors": graph.max_neighbors}
     _held.update(
         network=Network(artifact), nothing=np.zeros((1, artifact.manifest.text_encoder.width), dtype=np.float32)
     )

@@ -208,7 +208,7 @@ def _manifest(
         "version": facts.version,
         "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "config": config.model_dump(mode="json"),
-        "graph": config.graph_settings,
+        "graph": {"flavour": config.graph_flavour, "cutoff": config.cutoff, "max_neighbors": config.max_neighbors},
         "text_encoder": encoder.settings.model_dump(mode="json"),
         "units": {"gap": "eV"},
         "training": training,

@@ -111,7 +111,10 @@ def example_crystals() -> list[Crystal]:
 
 def graphs_for(config: FusionConfig, crystals: Sequence[Crystal]) -> list[CrystalGraph]:
     """Graphs of crystals, built as the network's configuration says."""
-    return [build_graph(crystal, **config.graph_settings) for crystal in crystals]
+    return [
+        build_graph(crystal, cutoff=config.cutoff, max_neighbors=config.max_neighbors, flavour=config.graph_flavour)
+        for crystal in crystals
+    ]
 
 
 def example_inputs(

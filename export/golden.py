@@ -73,7 +73,9 @@ def golden_cases(
         else []
     )
     for item in (*inputs, *told):
-        graph = build_graph(read(item.structure), **config.graph_settings)
+        graph = build_graph(
+            read(item.structure), cutoff=config.cutoff, max_neighbors=config.max_neighbors, flavour=config.graph_flavour
+        )
         text = extract_facts(item.description).text
         vectors = encoder.encode(text or "")
         tokens = torch.from_numpy(vectors if config.use_fine_grained_attention else vectors[:1]).unsqueeze(0)

@@ -33,7 +33,6 @@ from hsegap.commands import (
     report,
     score,
     serve,
-    substitute,
     teacher,
     train,
     transfer,
@@ -100,7 +99,6 @@ app.command()(data.data)
 app.command()(teacher.teacher)
 app.command()(transfer.transfer)
 app.command("describe-rows")(describe_rows.describe_rows)
-app.command()(substitute.substitute)
 
 if __name__ == "__main__":
     app()

@@ -188,16 +188,6 @@ class FusionConfig(BaseModel):
         return (*self.middle_fusion_layers, *(self.alignn_layers + layer for layer in self.middle_fusion_gcn_layers))
 
     @property
-    def graph_settings(self) -> dict[str, Any]:
-        """Keywords of :func:`hsegap.structures.build_graph`; no line graph for a network that has no layer for it."""
-        return {
-            "flavour": self.graph_flavour,
-            "cutoff": self.cutoff,
-            "max_neighbors": self.max_neighbors,
-            "line_graph": self.alignn_layers > 0,
-        }
-
-    @property
     def n_layers(self) -> int:
         """ALIGNN and GCN layers together."""
         return self.alignn_layers + self.gcn_layers

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hsegap.structures.graph import CrystalGraph
 
 
-#: Bond pairs up to which a crystal's scratch memory is kept for the next one (some 30 MB at a width of 192; 50
+#: Line-graph edges up to which a crystal's scratch memory is kept for the next one (some 30 MB at a width of 192; 50
 #: atoms).
 MOST_KEPT = 10_000
 
@@ -152,7 +152,7 @@ class Network:
             for name, value in feeds.items()
             if name in self._inputs
         }
-        large = item.graph.bond_pairs > MOST_KEPT
+        large = len(item.graph.line_src) > MOST_KEPT
         session = self._wide_session() if large and self._threads_alone > 1 and self._alone() else self._session
         found = session.run(self._outputs, taken, self._run_options if large else None)
         read = dict(zip(self._outputs, found, strict=True))

@@ -148,11 +148,12 @@ class Preparer:
 
     def _job(self, job: Literal["read", "describe"], request: PredictRequest | DescribeRequest) -> Job:
         manifest = self._artifact.manifest
+        graph = manifest.graph
         return Job(
             job=job,
             structure=request.structure,
             format=request.format,
-            graph=manifest.graph.model_dump(),
+            graph={"flavour": graph.flavour, "cutoff": graph.cutoff, "max_neighbors": graph.max_neighbors},
             max_atoms=manifest.limits.max_atoms,
             max_edges=manifest.limits.max_edges,
             strains=SENSITIVITY_STRAINS

@@ -41,7 +41,7 @@ class Shares(NamedTuple):
     textless: Contributions | None
 
 
-#: Bond pairs from which a crystal keeps a processor core for a tenth of a second and more; some 100 atoms of a
+#: Line-graph edges from which a crystal keeps a processor core for a tenth of a second and more; some 100 atoms of a
 #: close-packed crystal.
 LARGE = 20_000
 
@@ -112,7 +112,7 @@ def run_network(
         item.timings.network = 1e3 * (time.perf_counter() - clock)
         return numbers, shares
 
-    large = given.graph.bond_pairs * (1 + len(item.strained)) > LARGE
+    large = len(given.graph.line_src) * (1 + len(item.strained)) > LARGE
     ran = loaded.compute(run, patient=large if item.patient is None else item.patient)
     if ran is None:
         return Failure.make(

@@ -61,11 +61,6 @@ class CrystalGraph:
     line_src: np.ndarray
     line_dst: np.ndarray
 
-    @property
-    def bond_pairs(self) -> int:
-        """Pairs of a bond and one that goes on from its end: edges of the line graph, whether it was built or not."""
-        return _bond_pairs(self.src, self.dst, len(self.atomic_numbers))[1]
-
     def without_line_graph(self) -> CrystalGraph:
         """The same bonds without angles, for networks that have no layer for them."""
         nothing = np.zeros(0, dtype=np.int64)
@@ -78,7 +73,6 @@ def build_graph(
     cutoff: float = 8.0,
     max_neighbors: int = 12,
     flavour: str = "symmetric",
-    line_graph: bool = True,
     max_atoms: int | None = None,
     max_edges: int | None = None,
     max_line_edges: int | None = None,
@@ -98,7 +92,6 @@ def build_graph(
             ``max_neighbors``, so the graph itself doesn't depend on it; it bounds the first search only.
         max_neighbors: Neighbours per atom, before ties.
         flavour: ``symmetric`` or ``jarvis``.
-        line_graph: Pair the bonds. Networks without ALIGNN layers need no pairs.
         max_atoms: Refuse a crystal with more atoms.
         max_edges: Refuse a graph with more directed bonds.
         max_line_edges: Refuse a graph with more line-graph edges; checked before they are written out. By default
@@ -136,13 +129,9 @@ def build_graph(
         raise _too_many_edges(str(2 * len(bonds[0])), max_edges)
     used_lattice = _jarvis_lattice(lattice) if flavour == "jarvis" else lattice
     src, dst, r = _both_directions(*bonds, used_lattice, frac_coords)
-    numbers = np.asarray(crystal.atomic_numbers, dtype=np.int64)
-    nothing = np.zeros(0, dtype=np.int64)
-    graph = CrystalGraph(atomic_numbers=numbers, src=src, dst=dst, r=r, line_src=nothing, line_dst=nothing)
-    if not line_graph:
-        return graph
     line_src, line_dst = _line_graph(src, dst, n_atoms, keep_self_pairs=flavour == "symmetric", limit=max_line_edges)
-    return replace(graph, line_src=line_src, line_dst=line_dst)
+    numbers = np.asarray(crystal.atomic_numbers, dtype=np.int64)
+    return CrystalGraph(atomic_numbers=numbers, src=src, dst=dst, r=r, line_src=line_src, line_dst=line_dst)
 
 
 def _too_many_edges(found: str, limit: int, *, what: str = "bonds") -> StructureError:
@@ -308,21 +297,16 @@ def _both_directions(
     return src[order], dst[order], np.concatenate([r, -r])[order].astype(np.float32)
 
 
-def _bond_pairs(src: np.ndarray, dst: np.ndarray, n_atoms: int) -> tuple[np.ndarray, int]:
-    """Bonds that end at each atom, ``[atoms]``, and the number of pairs of one of them and one that goes on there."""
-    incoming = np.bincount(dst, minlength=n_atoms)
-    return incoming, int(incoming[src].sum())
-
-
 def _line_graph(
     src: np.ndarray, dst: np.ndarray, n_atoms: int, *, keep_self_pairs: bool, limit: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pair each bond u→v with every bond v→w, the way back included. ``dst`` has to be ascending."""
     n_bonds = len(src)
-    incoming, total = _bond_pairs(src, dst, n_atoms)
+    incoming = np.bincount(dst, minlength=n_atoms)
     first = np.cumsum(incoming) - incoming
     repeats = incoming[src]
     ends = np.cumsum(repeats)
+    total = int(ends[-1])
     if limit is not None and total > limit:
         raise _too_many_edges(str(total), limit, what="bond pairs")
     line_dst = np.repeat(np.arange(n_bonds), repeats)

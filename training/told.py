@@ -16,7 +16,7 @@ from hsegap.training.data import json_lines
 from hsegap.training.dataset import CrystalDataset, TextVectors
 from hsegap.training.errors import DataError
 from hsegap.training.graphs import graph_store
-from hsegap.training.metrics import Answers, predict
+from hsegap.training.metrics import predict
 from hsegap.training.progress import Progress
 from hsegap.training.rows import Row
 from hsegap.training.transfer import Transfer, choose, write_estimates
@@ -85,28 +85,15 @@ def transfer_told(
 
 
 def answers_told(network: CrystalTextNetwork, items: Sequence[dict[str, Any]], *, cache_dir: str | Path) -> np.ndarray:
-    """What a network answers when it is told the PBE gaps of rows: ``[rows]`` in eV, see :func:`answers`."""
-    return answers(network, items, told=True, cache_dir=cache_dir).gap
-
-
-def answers(
-    network: CrystalTextNetwork, items: Sequence[dict[str, Any]], *, told: bool, cache_dir: str | Path
-) -> Answers:
-    """What a network answers without any text: ``[rows]`` in eV, none below zero.
+    """What a network answers when it is told the PBE gaps: ``[rows]`` in eV, none below zero.
 
     Not a number where the structure cannot be read.
-
-    Args:
-        network: The network.
-        items: Rows with ``cif``, and ``pbe_gap_ev`` where that is told.
-        told: Tell it the rows' PBE gaps.
-        cache_dir: Folder of graphs, shared with training.
     """
-    gaps, pbe_gaps = np.full(len(items), math.nan), np.full(len(items), math.nan)
+    gaps = np.full(len(items), math.nan)
     if not items:
-        return Answers(gaps, pbe_gaps)
+        return gaps
     rows = [
-        Row(str(position), item["cif"], math.nan, None, weight=0.0, pbe_gap=float(item[CHEAP]) if told else None)
+        Row(str(position), item["cif"], math.nan, None, weight=0.0, pbe_gap=float(item[CHEAP]))
         for position, item in enumerate(items)
     ]
     config = network.config
@@ -119,11 +106,8 @@ def answers(
     )
     # No text is told: the network reads its own vector for a missing one, whatever stands in the place of the tokens.
     texts = TextVectors([], np.full(len(rows), -1), np.zeros((1, config.text_features), dtype=np.float32))
-    dataset = CrystalDataset(rows, store, texts, line_graph=config.alignn_layers > 0)
+    dataset = CrystalDataset(rows, store, texts)
     with Progress("estimates", len(dataset)) as progress:
-        found = predict(network, dataset, with_facts=told, advance=progress.advance)
-    readable = [int(row.id) for row in dataset.rows]
-    gaps[readable] = np.maximum(found.gap, 0.0)
-    if len(found.pbe_gap):
-        pbe_gaps[readable] = np.maximum(found.pbe_gap, 0.0)
-    return Answers(gaps, pbe_gaps)
+        found = predict(network, dataset, with_facts=True, advance=progress.advance).gap
+    gaps[[int(row.id) for row in dataset.rows]] = np.maximum(found, 0.0)
+    return gaps

@@ -58,15 +58,6 @@ def test_limits():
     build_graph(silicon(), max_atoms=2, max_edges=32, max_line_edges=512)
 
 
-def test_without_a_line_graph_the_bonds_are_the_same():
-    whole, bare = (build_graph(silicon(), line_graph=wanted) for wanted in (True, False))
-    for name in ("atomic_numbers", "src", "dst", "r"):
-        np.testing.assert_array_equal(getattr(bare, name), getattr(whole, name))
-    assert bare.line_src.shape == bare.line_dst.shape == (0,)
-    assert bare.bond_pairs == whole.bond_pairs == len(whole.line_src)
-    build_graph(silicon(), line_graph=False, max_line_edges=1)  # no pair is written, so none is too many
-
-
 def test_a_ring_of_ties_is_refused_before_its_line_graph_is_written():
     """1 500 atoms at one distance from a hub: two million bond pairs from 40 000 bonds."""
     angle = np.linspace(0, 2 * np.pi, 1500, endpoint=False)
