@@ -119,7 +119,8 @@ def test_readers_killed_under_load_cost_only_what_they_were_reading(
             }
             asking = [asyncio.create_task(ask(client, chooser.choice((SILICON, NACL)))) for _ in range(8)]
             for _ in range(4):
-                await asyncio.sleep(1)
+                before = sum(seen.values())
+                assert await asyncio.to_thread(until, lambda: sum(seen.values()) > before + 20)  # noqa: B023 - waited for
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(chooser.choice(server.children()), signal.SIGKILL)
             before = sum(seen.values())

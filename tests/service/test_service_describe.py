@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ import pytest
 from hsegap.prediction.errors import Failure
 from hsegap.prediction.predictor import Predictor
 from hsegap.prediction.schemas import DescribeRequest, GeneratedDescription, Prediction, PredictRequest
+from support.processes import stop, unread, until
 from support.service_samples import BAD, NACL, SILICON
 
 if TYPE_CHECKING:
@@ -81,9 +81,13 @@ def test_predictions_do_not_wait_for_a_description(predictor: Predictor) -> None
 def test_a_killed_describer_costs_one_description(predictor: Predictor) -> None:
     described(predictor.describe(DescribeRequest(structure=NACL)))
     [pid] = predictor.describers.pids()
-    os.kill(pid, signal.SIGSTOP)
-    threading.Timer(0.3, os.kill, (pid, signal.SIGKILL)).start()
-    lost, made = (predictor.describe(DescribeRequest(structure=NACL)) for _ in range(2))
+    assert stop(pid)
+    with ThreadPoolExecutor(1) as caller:
+        asked = caller.submit(predictor.describe, DescribeRequest(structure=NACL))
+        assert until(lambda: unread(pid)), "it has the job"
+        os.kill(pid, signal.SIGKILL)
+        lost = asked.result()
+    made = predictor.describe(DescribeRequest(structure=NACL))
     assert isinstance(lost, Failure)
     assert lost.error.code == "internal"
     described(made)

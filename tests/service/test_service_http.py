@@ -19,6 +19,7 @@ import pytest
 
 from hsegap.prediction.schemas import METAL_BELOW_EV, BatchResponse, ModelInfo, Prediction
 from support.loops import in_own_loop
+from support.processes import unread, until
 from support.service_samples import BAD, GOOD, NACL, SILICON, failure, supercell
 
 if TYPE_CHECKING:
@@ -216,11 +217,11 @@ def test_a_worker_killed_in_the_middle_of_a_request_is_replaced(server: RunningS
 
     async def go() -> list[httpx.Response]:
         async with httpx.AsyncClient(base_url=server.url, timeout=120) as many:
-            hanging.extend(server.hang_workers())
+            hanging.extend(await asyncio.to_thread(server.hang_workers))
             asked = [asyncio.create_task(many.post("/predict", json={"structure": NACL})) for _ in range(4)]
             while 'hsegap_running{kind="single"} 4.0' not in (await many.get("/metrics")).text:  # noqa: ASYNC110 - of another process
                 await asyncio.sleep(0.05)
-            await asyncio.sleep(0.5)  # from the server's queue to the workers
+            assert await asyncio.to_thread(until, lambda: any(map(unread, hanging))), "one of them has a job"
             for pid in hanging:
                 os.kill(pid, signal.SIGKILL)
             return await asyncio.gather(*asked)

@@ -9,10 +9,12 @@ ends whoever carries the mark when the run is over, however that came about.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import termios
 import time
 import uuid
 from pathlib import Path
@@ -27,14 +29,35 @@ PATIENCE_S = 120.0
 MARK = "TESTS_OF_HSEGAP_RUN"
 
 
-def descendants(pid: int) -> set[int]:
-    """Process ids of all children, their children and so on; none if the process is gone."""
+def children_of(pid: int) -> set[int]:
+    """Process ids of a process's children; none if it is gone. Any of them may have ended meanwhile."""
     children: set[int] = set()
     with contextlib.suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # a thread may end while we look
                 children.update(map(int, (task / "children").read_text().split()))
+    return children
+
+
+def descendants(pid: int) -> set[int]:
+    """Process ids of all children, their children and so on; none if the process is gone."""
+    children = children_of(pid)
     return children.union(*map(descendants, children)) if children else set()
+
+
+def words_of(pid: int) -> list[bytes]:
+    """A process's command line; none if it is gone."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    return []
+
+
+def unread(pid: int) -> int:
+    """How many bytes wait in the pipe that is a process's standard input: a job that it was given and has not taken."""
+    count = bytearray(4)
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/fd/0", "rb", buffering=0) as pipe:  # noqa: PTH123 - no path
+        fcntl.ioctl(pipe, termios.FIONREAD, count)
+    return int.from_bytes(count, sys.byteorder)
 
 
 def until(condition: Callable[[], object], *, within_s: float = PATIENCE_S) -> bool:
@@ -47,12 +70,26 @@ def until(condition: Callable[[], object], *, within_s: float = PATIENCE_S) -> b
     return True
 
 
+def _state(pid: int) -> str:
+    """A process's state, as /proc names it; nothing if it is gone."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    return ""
+
+
 def running(pid: int) -> bool:
     """Whether a process is there and has not ended; one that nobody has waited for yet has."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
+    return _state(pid) not in {"", "Z", "X"}
+
+
+def stop(pid: int) -> bool:
+    """Make a process hang, as on a file whose reading never ends: it lives, is given jobs and answers nothing.
+    Whether it was there. It has stopped when this returns: until then it may still take a job.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGSTOP)
+        return until(lambda: not running(pid) or _state(pid) == "T") and running(pid)
+    return False
 
 
 def memory_kb(pid: int) -> dict[str, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import socket
@@ -10,16 +9,17 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-from support.processes import PATIENCE_S
+from support.processes import PATIENCE_S, children_of, stop, until
+from support.service_samples import SILICON
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from hsegap.artifact.artifact import Artifact
     from hsegap.prediction.predictor import Predictor
@@ -79,20 +79,24 @@ class RunningServer:
         return "".join(self.lines)
 
     def children(self) -> list[int]:
-        """Process ids of its workers."""
-        tasks = Path(f"/proc/{self.process.pid}/task")
-        return [int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
+        """Process ids of its workers; any of them may have ended meanwhile."""
+        return sorted(children_of(self.process.pid))
 
-    def hang_workers(self) -> list[int]:
-        """Make its workers hang, as on a file whose reading never ends: they live, take a job and answer nothing.
-        The process ids of those that do: one that was just being replaced may have ended meanwhile.
+    def hang_workers(self, **headers: str) -> list[int]:
+        """Make its workers hang (:func:`support.processes.stop`).
+
+        A prediction is answered first: the worker that has just worked gets the next job, and has no import under way,
+        for which a deadline would wait.
+
+        Args:
+            headers: Of that prediction.
+
+        Returns:
+            The process ids of those that hang: one that was just being replaced may have ended meanwhile.
         """
-        hanging = []
-        for pid in self.children():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGSTOP)
-                hanging.append(pid)
-        return hanging
+        with httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE_S) as client:
+            assert until(lambda: client.post("/predict", json={"structure": SILICON}).is_success), self.output
+        return [pid for pid in self.children() if stop(pid)]
 
     def stop(self) -> int:
         """Ask it to end, and tell how it did."""
