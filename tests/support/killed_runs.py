@@ -24,6 +24,7 @@ def run(values: dict[str, Any], encoder: str, die_at: tuple[str, int] | None = N
     from hsegap.training.run import run_training
 
     torch.set_num_threads(1)
+    os.nice(10)  # as support.processes.WATCHED
     if die_at is not None:
         POINTS[die_at[0]](die_at[1])
     run_training(

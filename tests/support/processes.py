@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 #: How long tests wait for what an idle machine does in a second or two, s.
 PATIENCE_S = 120.0
+#: In front of a command that is watched, to be killed at a certain moment: on a busy machine whoever watches it comes
+#: first, and the moment is not over before it is seen.
+WATCHED = ("nice", "-n", "10")
 #: Environment variable that marks the descendants of a test run.
 MARK = "TESTS_OF_HSEGAP_RUN"
 

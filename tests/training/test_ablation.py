@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 
 import pytest
 import yaml
@@ -19,6 +18,7 @@ from hsegap.training.ablation_report import markdown, plot, summarise, write_tab
 from hsegap.training.options import OptionsError
 from support.commands import COMMAND, run_here
 from support.networks import some_crystals
+from support.processes import PATIENCE_S, WATCHED, until
 from support.small_data import write_jarvis
 
 RECIPE = {"late_fusion_type": "gated", "use_cross_modal": False, "hidden_features": 12, "alignn_layers": 3}
@@ -207,7 +207,7 @@ def test_with_facts_the_error_is_that_with_everything_told(recipe, tmp_path):
 def ablate(*arguments, cwd):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     return subprocess.Popen(
-        [COMMAND, "ablate", *map(str, arguments)],
+        [*WATCHED, COMMAND, "ablate", *map(str, arguments)],
         cwd=cwd,
         env=environment,
         stdout=subprocess.PIPE,
@@ -224,9 +224,7 @@ def test_killed_in_the_middle_it_goes_on_where_it_stopped(recipe, tmp_path):
     first = ablate("--config", path, "--seeds", 0, 1, "-o", out, "--jobs", 1, *only, cwd=tmp_path)
     runs = plan_runs(values, [0, 1], out, only=["baseline"])
     assert len(runs) == 2
-    deadline = time.monotonic() + 240
-    while finished(runs[0]) is None and first.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
+    assert until(lambda: finished(runs[0]) is not None or first.poll() is not None, within_s=2 * PATIENCE_S)
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
     done = [run for run in runs if finished(run) is not None]

@@ -10,12 +10,12 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from hsegap.training.flags import parse_options
+from support.processes import PATIENCE_S, WATCHED, until
 from support.shared_material import SHARED
 from support.small_data import write_jarvis
 
@@ -134,15 +134,14 @@ def test_a_run_killed_with_sigkill_and_resumed(place, tiny_encoder):
     assert "results in whole/gap" in whole.stdout
 
     killed = subprocess.Popen(
-        [sys.executable, SCRIPT, *map(str, common), "--output_dir", "killed"],
+        [*WATCHED, sys.executable, SCRIPT, *map(str, common), "--output_dir", "killed"],
         cwd=place,
         env=environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    last, deadline = place / "killed" / "gap" / "last_checkpoint.pt", time.monotonic() + 240
-    while not last.exists() and killed.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
+    last = place / "killed" / "gap" / "last_checkpoint.pt"
+    assert until(last.exists, within_s=2 * PATIENCE_S)
     killed.send_signal(signal.SIGKILL)
     assert killed.wait() == -signal.SIGKILL
 

@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 
 import pytest
 import torch
@@ -18,6 +17,7 @@ from hsegap.models import read_checkpoint
 from hsegap.training.options import OptionsError
 from hsegap.training.pipeline import read_recipe, run_recipe
 from support.commands import COMMAND, run_here
+from support.processes import WATCHED, until
 from support.small_data import write_jarvis
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -83,11 +83,9 @@ def hsegap(path, *more):
 
 def test_killed_and_repeated_it_comes_to_the_same_network(recipe):
     path = recipe()
-    process = subprocess.Popen([COMMAND, "train", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([*WATCHED, COMMAND, "train", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     last = recipe.runs / "pretrain" / "gap" / "last_checkpoint.pt"
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and not last.is_file():
-        time.sleep(0.02)
+    assert until(last.is_file)
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "it had ended by itself"
     assert last.is_file()
