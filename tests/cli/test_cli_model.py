@@ -20,6 +20,8 @@ import pytest
 
 from hsegap.artifact.artifact import default_artifact
 from hsegap.artifact.manifest import MANIFEST_NAME, write_manifest
+from support.processes import PATIENCE_S
+from support.serving import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,12 +110,6 @@ def test_evaluation_says_why_it_cannot(cli: Callable[..., Outcome], labelled: Pa
     assert "pbe_gap_ev" in outcome.json["error"]["message"]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def test_a_taken_port_is_said_before_anything_is_loaded(cli: Callable[..., Outcome]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -133,7 +129,7 @@ def test_serving_answers_what_the_command_answers_and_ends_when_told(
     with subprocess.Popen(
         command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as server:
-        watchdog = threading.Timer(120, server.kill)
+        watchdog = threading.Timer(2 * PATIENCE_S, server.kill)
         watchdog.start()
         try:
             assert server.stdout is not None
@@ -147,7 +143,7 @@ def test_serving_answers_what_the_command_answers_and_ends_when_told(
             answer = httpx.post(f"http://127.0.0.1:{port}/predict", json=request, timeout=60).raise_for_status().json()
         finally:
             server.send_signal(signal.SIGTERM)
-            server.wait(30)
+            server.wait(PATIENCE_S)
             watchdog.cancel()
     [entry] = here("predict", EXAMPLES / "GaAs.cif", "--json").json
     assert answer["gap_raw_ev"] == entry["gap_raw_ev"]

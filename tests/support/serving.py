@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -19,7 +22,6 @@ from support.service_samples import SILICON
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from hsegap.artifact.artifact import Artifact
     from hsegap.prediction.predictor import Predictor
@@ -54,10 +56,18 @@ def predictor(artifact: Artifact) -> Iterator[Predictor]:
 
 
 def free_port() -> int:
-    """A port nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody uses, nor will soon.
+
+    It lies below those that the system gives to clients' connections: one of those could be taken again before the
+    server that it is meant for has started.
+    """
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    chooser = random.SystemRandom()  # the common one starts alike in every process
+    while True:
+        port = chooser.randrange(10_000, max(first, 20_000))
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass
@@ -67,12 +77,21 @@ class RunningServer:
     Attributes:
         url: Where it answers.
         process: The process itself; its children read structures.
-        lines: What it has printed so far.
+        lines: What it has printed so far; all of it once it was stopped by :meth:`stop`.
     """
 
     url: str
     process: subprocess.Popen[str]
     lines: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._collector = threading.Thread(target=self._collect, daemon=True)
+        self._collector.start()
+
+    def _collect(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line)
 
     @property
     def output(self) -> str:
@@ -103,11 +122,13 @@ class RunningServer:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(timeout=PATIENCE_S)
+            status = self.process.wait(timeout=PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
             raise
+        self._collector.join(PATIENCE_S)
+        return status
 
 
 def as_it_is(*words: str) -> list[str]:
@@ -149,13 +170,6 @@ def start_server(
         )
         server = RunningServer(f"http://127.0.0.1:{port}", process)
         started.append(server)
-
-        def collect() -> None:
-            assert process.stdout is not None
-            for line in process.stdout:
-                server.lines.append(line)
-
-        threading.Thread(target=collect, daemon=True).start()
         deadline = time.monotonic() + 3 * PATIENCE_S
         while wait and "hsegap is ready" not in server.output:
             if process.poll() is not None or time.monotonic() > deadline:
