@@ -1,5 +1,8 @@
 """What takes long never stands before a single prediction: descriptions, CIFs with thousands of operations,
 batches that nobody waits for.
+
+Who is answered first shows it on any machine; how long a small crystal takes meanwhile is measured by
+`python benchmarks/service.py beside`.
 """
 
 from __future__ import annotations
@@ -7,8 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import statistics
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ def crowded(start_server: Callable[..., RunningServer]) -> RunningServer:
 
 
 def test_64_descriptions_and_thousands_of_operations_starve_nobody(crowded: RunningServer) -> None:
-    async def go() -> tuple[list[float], list[int], list[httpx.Response]]:
+    async def go() -> tuple[list[int], list[int], list[httpx.Response]]:
         limits = httpx.Limits(max_connections=200)
         async with httpx.AsyncClient(base_url=crowded.url, timeout=200, limits=limits) as client:
             await client.post("/predict", json={"structure": SILICON})
@@ -52,18 +53,18 @@ def test_64_descriptions_and_thousands_of_operations_starve_nobody(crowded: Runn
             large = [
                 asyncio.create_task(client.post("/predict", json={"structure": MANY_OPERATIONS})) for _ in range(4)
             ]
-            await asyncio.sleep(0.2)
-            took = []
+            while sum(task.done() for task in describing) < 64 - DESCRIBED:  # noqa: ASYNC110 - until all are there
+                await asyncio.sleep(0.02)
+            unfinished = []
             for _ in range(20):
-                begun = time.perf_counter()
                 (await client.post("/predict", json={"structure": SILICON, "atoms": False})).raise_for_status()
-                took.append(time.perf_counter() - begun)
+                unfinished.append(sum(not task.done() for task in (*describing, *large)))
             described = [response.status_code for response in await asyncio.gather(*describing)]
-            return took, described, await asyncio.gather(*large)
+            return unfinished, described, await asyncio.gather(*large)
 
-    took, described, refused = in_own_loop(go())
-    assert statistics.median(took) < 1, took
-    assert sorted(took)[-2] < 5, took  # 1 s where nothing else computes; tests share their machine
+    unfinished, described, refused = in_own_loop(go())
+    assert unfinished[0] > DESCRIBED, unfinished  # the first small one passed CIFs with thousands of operations
+    assert unfinished[-1] >= DESCRIBED - 1, unfinished  # 20 are answered in less time than two descriptions
     assert described.count(429) == 64 - DESCRIBED
     for response in refused:
         assert response.status_code == 422
@@ -79,7 +80,7 @@ def cubes(side: int, spacing: float = 2.9) -> str:
 
 
 def test_large_crystals_and_batches_of_them_are_passed_by_small_ones(crowded: RunningServer) -> None:
-    async def go() -> tuple[list[float], float, list[httpx.Response]]:
+    async def go() -> tuple[list[int], list[httpx.Response]]:
         async with httpx.AsyncClient(base_url=crowded.url, timeout=300) as client:
             for structure in (SILICON, cubes(1)):
                 (await client.post("/predict", json={"structure": structure})).raise_for_status()
@@ -89,19 +90,17 @@ def test_large_crystals_and_batches_of_them_are_passed_by_small_ones(crowded: Ru
             ]
             items = [{"structure": cubes(4), "atoms": False}] * 16
             large += [asyncio.create_task(client.post("/predict_batch", json={"items": items})) for _ in range(2)]
-            await asyncio.sleep(0.5)
-            took, begun = [], time.perf_counter()
-            while len(took) < 40 and not all(task.done() for task in large):
-                asked = time.perf_counter()
+            while 'hsegap_running{kind="batch"} 2.0' not in (await client.get("/metrics")).text:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+            unfinished = []
+            while len(unfinished) < 40 and not all(task.done() for task in large):
                 (await client.post("/predict", json={"structure": SILICON, "atoms": False})).raise_for_status()
-                took.append(time.perf_counter() - asked)
-            asked_s = time.perf_counter() - begun
-            return took, asked_s, await asyncio.gather(*large)
+                unfinished.append(sum(not task.done() for task in large))
+            return unfinished, await asyncio.gather(*large)
 
-    took, asked_s, large = in_own_loop(go())
-    assert len(took) > 20, (took, asked_s)  # they were under way all the while
-    assert statistics.median(took) < 1, took
-    assert statistics.quantiles(took, n=20)[-1] < 3, took  # 1 s where nothing else computes; tests share their machine
+    unfinished, large = in_own_loop(go())
+    assert unfinished[0] == len(large)
+    assert len(unfinished) > 20, unfinished  # they were under way all the while
     assert {response.status_code for response in large} == {200}
     assert len({item["gap_raw_ev"] for response in large[3:] for item in response.json()["items"]}) == 1
 
@@ -121,15 +120,14 @@ def test_a_batch_whose_client_has_gone_ends(crowded: RunningServer) -> None:
                 request = asyncio.create_task(
                     client.post("/predict_batch", content=body, headers={"content-type": "application/json"})
                 )
-                await asyncio.sleep(1.5)
+                while 'hsegap_running{kind="batch"} 1.0' not in (await client.get("/metrics")).text:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+                await asyncio.sleep(1.5)  # so that items are under way
                 request.cancel()
-            for _ in range(100):
-                if 'hsegap_running{kind="batch"} 0.0' in (await client.get("/metrics")).text:
-                    break
-                await asyncio.sleep(0.1)
-            for _ in range(
-                20
-            ):  # items under way are finished; all of both batches would keep a processor busy for minutes
+                while 'hsegap_running{kind="batch"} 0.0' not in (await client.get("/metrics")).text:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            # Items under way are finished; all of both batches would keep a processor busy for minutes.
+            for _ in range(30):
                 before = processor_s(crowded.process.pid)
                 await asyncio.sleep(1.5)
                 used = processor_s(crowded.process.pid) - before
