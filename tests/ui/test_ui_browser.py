@@ -7,10 +7,9 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 import shlex
-import statistics
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -29,20 +28,6 @@ if TYPE_CHECKING:
     Open = Callable[..., Visit]
 
 pytestmark = pytest.mark.browser
-
-
-#: Time from the click on Predict to the frame that shows the picture, as the browser sees it: ``window.took``, ms.
-STOPWATCH = """() => {
-  let clicked = null;
-  window.took = null;
-  document.querySelector("#hs-predict").addEventListener("click", () => { clicked = performance.now(); }, true);
-  new MutationObserver(() => {
-    if (clicked === null || !document.querySelector("#hs-maps [data-role=picture][data-drawn]")) return;
-    const start = clicked;
-    clicked = null;
-    requestAnimationFrame(() => requestAnimationFrame(() => { window.took = performance.now() - start; }));
-  }).observe(document.querySelector("#hs-maps"), { subtree: true, attributes: true, attributeFilter: ["data-drawn"] });
-}"""
 
 
 def upload(found: Visit, name: str, text: str) -> None:
@@ -347,28 +332,19 @@ def test_the_answer_can_be_taken_along(visit: Open, client: httpx.Client, tmp_pa
     assert client.post("/predict", json=json.loads(command[-1])).json()["gap_ev"] == pytest.approx(gap, abs=1e-6)
 
 
-def test_from_click_to_picture_in_a_second(visit: Open) -> None:
-    if os.getloadavg()[0] > 3 * (os.cpu_count() or 1):
-        pytest.skip(f"the machine is too busy to time anything (load {os.getloadavg()[0]:.0f})")
+def test_from_click_to_picture_nothing_but_the_answer_is_fetched(visit: Open) -> None:
+    """Scripts and graphics are ready by then; how long it takes is measured by `python benchmarks/page.py`."""
     found = visit(alone=True)
-    found.page.evaluate(STOPWATCH)
-    found.page.wait_for_selector(
-        "#hs-maps [data-role=picture] canvas", state="attached"
-    )  # the page has used the time of reading and pasting
-    times = []
-    for structure in (SILICON, PEROVSKITE, SILICON, PEROVSKITE):
+    # The page has used the time of reading and pasting.
+    found.page.wait_for_selector("#hs-maps [data-role=picture] canvas", state="attached")
+    for structure in (SILICON, PEROVSKITE, SILICON):
         paste(found, structure, DESCRIPTION)
-        found.page.evaluate(
-            "() => { window.took = null; document.querySelector('[data-drawn]')?.removeAttribute('data-drawn'); }"
-        )
+        found.page.evaluate("() => document.querySelector('[data-drawn]')?.removeAttribute('data-drawn')")
+        before = len(found.asked)
         found.page.click("#hs-predict")
-        found.page.wait_for_function("() => window.took !== null")
-        times.append(found.page.evaluate("() => window.took") / 1000)
-    print("from click to picture, s:", [round(seconds, 2) for seconds in times])
-    # Others at work take their share of the processors.
-    share = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
-    assert statistics.median(times) <= 1.0 * share, times
-    assert times[0] <= 2.0 * share, times
+        found.answered()
+        fetched = [urlsplit(url).path.removeprefix("/ui/gradio_api") for url in found.asked[before:]]
+        assert sorted(fetched) == ["/queue/data", "/queue/join"]
 
 
 def test_nothing_of_one_visitor_is_seen_by_another(visit: Open) -> None:
