@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from hsegap.batch.pool import Pool, PoolOptions
 from hsegap.batch.problems import ScoringError
 from hsegap.batch.texts import ScoringPredictor, VectorTable
 from hsegap.prediction.schemas import PredictRequest
-from support.processes import descendants, memory_kb
+from support.processes import descendants, memory_kb, running, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +97,7 @@ def test_workers_killed_from_outside_cost_nothing(artifact: Artifact, crystals: 
         def killing() -> Iterator[Scored]:
             for number, scored in enumerate(pool.run(batched(items, size=4))):
                 if number in {1, 4}:
-                    os.kill(pool.pids()[0], signal.SIGKILL)
+                    os.kill(next(filter(running, pool.pids())), signal.SIGKILL)
                 yield scored
 
         rows = [row for scored in sorted(killing(), key=lambda scored: scored.number) for row in scored.rows]
@@ -130,10 +129,7 @@ def test_workers_share_the_artifacts_pages_and_leave_nobody_behind(
             assert shared > used["Private_Dirty"] + used["Private_Clean"]
         processes = descendants(os.getpid()) - before
         assert len(processes) >= 5, "the fork server, two workers, a reader each"
-    deadline = time.monotonic() + 20
-    while (left := {pid for pid in processes if Path(f"/proc/{pid}").exists()}) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not left
+    assert until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in processes))
 
 
 def test_each_distinct_text_is_encoded_once_and_gives_the_same(artifact: Artifact, crystals: dict[str, str]) -> None:
@@ -182,26 +178,28 @@ def test_a_vector_half_written_is_none() -> None:
     table._memory[start + 30 : start + 32] = b"\xff\xff"
     assert table.get("text") is None
     names = [f"t{number}" for number in range(50)]
-    stop = time.monotonic() + 1.0
+    stop = threading.Event()
 
     def write(value: float) -> None:
-        while time.monotonic() < stop:
+        while not stop.is_set():
             for name in names:
                 table.put(name, np.full(4, value, dtype=np.float32), truncated=False)
 
     threads = [threading.Thread(target=write, args=(value,)) for value in (1.0, 2.0)]
     for thread in threads:
         thread.start()
-    whole = 0
-    while time.monotonic() < stop:
-        for name in names:
-            found = table.get(name)
-            if found is not None:
-                assert len(set(found[0].ravel().tolist())) == 1
-                whole += 1
+    whole: list[set[float]] = []
+
+    def looked() -> bool:
+        found = [table.get(name) for name in names]
+        whole.extend(set(one[0].ravel().tolist()) for one in found if one is not None)
+        return len(whole) > 100
+
+    assert until(looked)
+    stop.set()
     for thread in threads:
         thread.join()
-    assert whole
+    assert {len(values) for values in whole} == {1}
 
 
 def test_an_artifact_replaced_meanwhile_is_not_used(
