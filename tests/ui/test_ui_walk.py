@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hsegap.ui.words import catalogue
+from support.processes import until
 from support.ui_samples import PEROVSKITE, SILICON
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def turn(found: Visit) -> None:
             "(before) => document.querySelector('#hs-maps [data-role=triad]').innerHTML !== before", arg=before
         )
         page.wait_for_timeout(150)
-        assert max(extent(found)) <= 1.0, view
+        assert until(lambda: max(extent(found)) <= 1.0), view
 
 
 @pytest.mark.parametrize(("width", "dark", "locale"), WALKS)
