@@ -168,7 +168,7 @@ def test_no_file_takes_long(name):
         read(HOSTILE[name])
     except StructureError as error:
         message = error.message + error.hint
-    assert time.process_time() - started < 3
+    assert time.process_time() - started < 5  # 0.4 s; with the square of their length it would be minutes
     assert len(message) < 700
 
 
