@@ -136,7 +136,7 @@ def test_sighup_swaps_the_artifact_in_all_and_sigterm_answers_what_runs_and_leav
     manifest = json.loads((artifact_folder / "manifest.json").read_text())
     write_manifest(good, manifest | {"version": "9.9.9"})
     link.symlink_to(artifact_folder)
-    server = start_server(artifact=link, HSEGAP_PROCESSES="2", HSEGAP_WORKERS="1", HSEGAP_DRAIN_S="60")
+    server = start_server(artifact=link, HSEGAP_PROCESSES="2", HSEGAP_WORKERS="1", HSEGAP_DRAIN_S=str(PATIENCE_S))
     link.unlink()
     link.symlink_to(good)
     server.process.send_signal(signal.SIGHUP)
@@ -153,8 +153,8 @@ def ended_by_sigterm(together: RunningServer) -> None:
     assert folders
 
     async def go() -> list[httpx.Response]:
-        async with httpx.AsyncClient(base_url=together.url, timeout=120) as client:
-            items = [{"structure": NACL, "atoms": False}] * 200
+        async with httpx.AsyncClient(base_url=together.url, timeout=2 * PATIENCE_S) as client:
+            items = [{"structure": NACL, "atoms": False}] * 100
             working = [asyncio.create_task(client.post("/predict_batch", json={"items": items})) for _ in range(4)]
             while 'hsegap_running{kind="batch"} 4.0' not in (await client.get("/metrics")).text:
                 assert not any(task.done() for task in working), "too small to be seen while they run"
