@@ -17,6 +17,7 @@ from hsegap.service.json_limits import MAX_DEPTH, MAX_VALUES
 from hsegap.service.settings import Settings
 from support.guarded import JSON, ask, exchange, failed, guarded
 from support.loops import in_own_loop
+from support.processes import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -233,9 +234,9 @@ def test_bytes_of_all_bodies_are_bounded() -> None:
 
 def test_each_kind_of_work_has_its_own_budget() -> None:
     guard, stub, runtime = guarded(max_concurrency=2, max_batches=1, max_describes=1, max_explains=1)
-    stub.works_s = 0.6
 
     async def go() -> list[int]:
+        stub.may_end = asyncio.Event()
         transport = httpx.ASGITransport(guard)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
             asked = (
@@ -246,7 +247,12 @@ def test_each_kind_of_work_has_its_own_budget() -> None:
                 + [("/predict", {"explain": True, "description": "x"})] * 2
                 + [("/predict", {})] * 3
             )
-            answers = await asyncio.gather(*(http.post(path, json=body) for path, body in asked))
+            asking = [asyncio.create_task(http.post(path, json=body)) for path, body in asked]
+            async with asyncio.timeout(PATIENCE_S):
+                while sum(task.done() for task in asking) < 8:  # noqa: ASYNC110 - until all the others are at work
+                    await asyncio.sleep(0.01)
+            stub.may_end.set()
+            answers = await asyncio.gather(*asking)
         assert all(answer.headers["retry-after"] == "1" for answer in answers if answer.status_code == 429)
         return [answer.status_code for answer in answers]
 
@@ -270,10 +276,11 @@ def test_a_client_that_goes_away_ends_its_work() -> None:
             return {"type": "http.disconnect"}
 
         request = asyncio.create_task(exchange(guard, "/predict_batch", receive))
-        await asyncio.sleep(0.1)
-        assert runtime.budgets.running["batch"] == 1
-        gone.set()
-        assert await asyncio.wait_for(request, 5) == []
+        async with asyncio.timeout(PATIENCE_S):
+            while runtime.budgets.running["batch"] != 1:  # noqa: ASYNC110 - the budget has no event
+                await asyncio.sleep(0.01)
+            gone.set()
+            assert await request == []
 
     in_own_loop(go())
     assert (stub.cancelled, stub.finished, runtime.budgets.busy, guard._pending.held) == (1, 0, 0, 0)

@@ -21,11 +21,12 @@ JSON = {"content-type": "application/json"}
 
 
 class Stub:
-    """An application that answers at once, or works for a while, and remembers what came through."""
+    """An application that answers at once, after a while or when it may, and remembers what came through."""
 
     def __init__(self) -> None:
         self.seen: list[dict[str, Any]] = []
         self.works_s = 0.0
+        self.may_end: asyncio.Event | None = None
         self.finished = self.cancelled = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -38,6 +39,8 @@ class Stub:
         self.seen.append({"scope": scope, "body": body})
         try:
             await asyncio.sleep(self.works_s)
+            if self.may_end is not None:
+                await self.may_end.wait()
             self.finished += 1
         except asyncio.CancelledError:
             self.cancelled += 1
