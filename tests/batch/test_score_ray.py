@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +17,7 @@ from hsegap.batch.problems import ScoringError
 from support.broken_files import write_broken
 from support.commands import COMMAND, environment
 from support.needs import needed
+from support.processes import stop, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,14 +61,14 @@ def test_the_rows_are_the_local_ones_although_a_node_is_lost(
     with (tmp_path / "said").open("wb") as said:
         process = subprocess.Popen(run, cwd=tmp_path, env=environment(), stderr=said)
     state = tmp_path / ".ray.csv.hsegap" / "state.json"
-    deadline = time.monotonic() + 300
-    while process.poll() is None and time.monotonic() < deadline:
-        if state.exists() and json.loads(state.read_text())["rows"] >= 12:
-            break
-        time.sleep(0.05)
-    assert process.poll() is None, (tmp_path / "said").read_text()
-    cluster.remove_node(cluster.worker_nodes.copy().pop(), allow_graceful=False)
+    assert until(
+        lambda: process.poll() is not None or (state.exists() and json.loads(state.read_text())["rows"] >= 12),
+        within_s=300,
+    )
+    assert stop(process.pid), (tmp_path / "said").read_text()  # else all could be done before the node is lost
     rows_then = json.loads(state.read_text())["rows"]
+    cluster.remove_node(cluster.worker_nodes.copy().pop(), allow_graceful=False)
+    process.send_signal(signal.SIGCONT)
     assert process.wait(timeout=400) == 1, (tmp_path / "said").read_text()
     assert rows_then < GOOD
     assert (tmp_path / "ray.csv").read_bytes() == (tmp_path / "local.csv").read_bytes()
