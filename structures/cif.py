@@ -21,6 +21,7 @@ from hsegap.structures.cif_syntax import CUT_OFF_HINT, Block, blocks_of
 from hsegap.structures.crystal import Notice
 from hsegap.structures.errors import StructureError
 from hsegap.structures.parsed import Parsed, unreadable
+from hsegap.structures.plausible import cartesian_taken_for_fractional
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +60,7 @@ def parse_cif(text: str, *, max_atoms: int | None) -> Parsed:
     check_lattice(lattice, n_atoms=rows)
     stated = stated_by(block)
     sites = sites_of(block, lattice=lattice, formula=stated.formula, max_atoms=max_atoms, notices=notices)
+    notices += cartesian_taken_for_fractional(lattice, sites.frac_coords, sites.symbols)
     sites.frac_coords = snap_thirds(sites.frac_coords, notices)
     expanded = settle(readings, Case(sites, lattice, stated), notices)
     if expanded.moved and not any(notice.code == "coordinates_rounded" for notice in notices):

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from hsegap.structures.cif_checks import (
     AGREES,
     DIFFERS,
@@ -24,9 +22,12 @@ from hsegap.structures.cif_symmetry import Reading, fitting, same_type
 from hsegap.structures.crystal import Notice
 from hsegap.structures.errors import StructureError
 from hsegap.structures.parsed import unreadable
+from hsegap.structures.plausible import SHORTEST_BOND, shortest_bond
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import numpy as np
 
     from hsegap.structures.cif_checks import Stated
     from hsegap.structures.cif_sites import Sites
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 MOST_IMAGES = 50_000
 #: Distance (Å) over which neighbours are looked for.
 REACH = 3.5
-#: Shortest distance over the sum of covalent radii: what bonds have at least, and what none has (that of N2 has 0.77).
-SHORTEST_BOND, IMPOSSIBLE_BOND = 0.75, 0.65
+#: Shortest distance over the sum of covalent radii that no bond has (that of N2 has 0.77).
+IMPOSSIBLE_BOND = 0.65
 _BOTH_HINT = (
     "Correct the one that is wrong. If the listed sites are the whole cell, name P 1; "
     "if not, list the symmetry operations."
@@ -251,7 +252,7 @@ def _with_bonds(left: list[int], trials: Sequence[Expanded], case: Case) -> list
 
     Else all of them.
     """
-    bonds = {index: shortest_bond(trials[index], case) for index in left}
+    bonds = {index: _shortest(trials[index], case) for index in left}
     possible = [index for index in left if bonds[index] >= SHORTEST_BOND]
     impossible = [index for index in left if bonds[index] < IMPOSSIBLE_BOND]
     if len(possible) != 1 or len(impossible) != len(left) - 1:
@@ -264,25 +265,13 @@ def _with_bonds(left: list[int], trials: Sequence[Expanded], case: Case) -> list
     )
 
 
-def shortest_bond(expanded: Expanded, case: Case) -> float:
+def _shortest(expanded: Expanded, case: Case) -> float:
     """Shortest distance between two atoms over the sum of their covalent radii.
 
     Infinite where all are farther than 3.5 Å apart.
     """
     if len(expanded.site) > MOST_IMAGES // MOST_OPERATIONS * 20:
         return 0.0
-    import gemmi
-    from pymatgen.optimization.neighbors import find_points_in_spheres
-
-    from hsegap.structures.cell import affordable_radius, reduced_lattice, wrapped
-
-    reduced, change = reduced_lattice(case.lattice)
-    coords, _ = wrapped(expanded.frac_coords, change, reduced)
-    radius = affordable_radius(coords, REACH)
-    first, second, image, distance = find_points_in_spheres(
-        coords, coords, radius, np.ones(3, dtype=np.int64), reduced, 1e-8
-    )
-    pairs = (first != second) | (image != 0).any(axis=1)
-    radii = np.array([gemmi.Element(case.sites.symbols[site]).covalent_r for site in expanded.site.tolist()])
-    ratios = distance[pairs] / (radii[first[pairs]] + radii[second[pairs]])
-    return float(ratios.min(initial=np.inf))
+    symbols = [case.sites.symbols[site] for site in expanded.site.tolist()]
+    bond = shortest_bond(case.lattice, expanded.frac_coords, symbols, reach=REACH)
+    return bond.ratio if bond is not None else float("inf")

@@ -13,6 +13,7 @@ import numpy as np
 from hsegap.structures.checks import check_atom_count, check_coordinates, check_distances, check_elements, check_lattice
 from hsegap.structures.crystal import Crystal, Notice
 from hsegap.structures.errors import StructureError
+from hsegap.structures.plausible import cartesian_taken_for_fractional, odd_distances
 from hsegap.structures.symbols import MASSES_OF_HYDROGEN, element_numbers
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ NOTICE_CODES = {
     "element_guessed": "An element was read off a site label that isn't one.",
     "not_periodic": "The file calls a direction not periodic; it was treated as periodic.",
     "extra_lines": "Lines after the last atom were ignored.",
+    "odd_distances": "Atoms are nearer to each other, or all farther apart, than in any crystal; "
+    "unit, coordinates or symmetry may be wrong.",
+    "odd_coordinates": "The file calls its coordinates fractional, but they look like Å; they were read as fractional.",
     "format_mismatch": "The content has another format than the file's name says; the content was believed.",
     "odd_characters": "The file is not valid UTF-8; characters that could not be read were replaced.",
     "parser_note": "Another remark of the parser.",
@@ -135,12 +139,16 @@ class Parsed:
         check_lattice(lattice, n_atoms=len(numbers))
         if not self.distances_checked:
             check_distances(lattice, frac_coords, self.symbols)
+        odd = [
+            *cartesian_taken_for_fractional(lattice, frac_coords, self.symbols),
+            *odd_distances(lattice, frac_coords, self.symbols),
+        ]
         return Crystal(
             lattice=lattice,
             frac_coords=frac_coords,
             atomic_numbers=numbers,
             format=format,
-            warnings=(*self.notices, *notices),
+            warnings=(*self.notices, *notices, *odd),
         )
 
 

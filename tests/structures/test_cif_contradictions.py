@@ -9,7 +9,7 @@ import re
 import pytest
 
 from hsegap.structures import StructureError, read
-from support.cif_texts import CENTRING, CUBIC, ROCK_SALT, cif, operations, symbol
+from support.cif_texts import CENTRING, CUBIC, ROCK_SALT, cif, codes_of, operations, symbol
 
 MULTIPLIED = ("label", "type_symbol", "symmetry_multiplicity", "fract_x", "fract_y", "fract_z")
 
@@ -27,7 +27,7 @@ def refused(text: str) -> StructureError:
 
 
 def codes(text: str) -> list[str]:
-    return [notice.code for notice in read(text).warnings]
+    return codes_of(read(text))
 
 
 def formula(text: str) -> str:

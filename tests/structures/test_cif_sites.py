@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hsegap.structures import StructureError, read
-from support.cif_texts import CENTRING, ROCK_SALT, cif, operations, symbol
+from support.cif_texts import CENTRING, ROCK_SALT, cif, codes_of, operations, symbol
 
 HEXAGONAL = ("3.16", "3.16", "12.29", "90", "90", "120")
 MOS2 = (("Mo1", "Mo", "0.3333", "0.6667", "0.25"), ("S1", "S", "0.3333", "0.6667", "0.621"))
@@ -19,7 +19,7 @@ MOS2 = (("Mo1", "Mo", "0.3333", "0.6667", "0.25"), ("S1", "S", "0.3333", "0.6667
 def one(kind: str, *, label: str = "X1", extra: str = "") -> tuple[str, list[str]]:
     """Element read for a type symbol, and the codes of the warnings."""
     crystal = read(cif(symbol("P 1"), extra=extra, rows=((label, kind, "0", "0", "0"),)))
-    return crystal.symbols[0], [notice.code for notice in crystal.warnings if notice.code != "symmetry_from_name"]
+    return crystal.symbols[0], [code for code in codes_of(crystal) if code != "symmetry_from_name"]
 
 
 def labelled(*labels: str, extra: str = "") -> list[str]:

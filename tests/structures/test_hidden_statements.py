@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hsegap.structures import StructureError, read
-from support.cif_texts import cif, symbol
+from support.cif_texts import cif, codes_of, symbol
 from support.crystals import SI_XYZ
 
 GAAS_POSCAR = (
@@ -29,7 +29,7 @@ def refused(text: str) -> StructureError:
 
 
 def codes(text: str) -> list[str]:
-    return [notice.code for notice in read(text).warnings]
+    return codes_of(read(text))
 
 
 def pdb(*, before: str = "", scale: np.ndarray | None = None) -> str:

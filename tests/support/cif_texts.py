@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hsegap.structures import Crystal
+
 ROCK_SALT = (("Na1", "Na", "0", "0", "0"), ("Cl1", "Cl", "0.5", "0.5", "0.5"))
 CUBIC = ("5.64", "5.64", "5.64", "90", "90", "90")
 CELL_NAMES = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
@@ -31,3 +36,8 @@ def cif(
     lengths = "".join(f"_cell_{name} {value}\n" for name, value in zip(CELL_NAMES, cell, strict=True))
     table = "loop_\n" + "".join(f"_atom_site_{name}\n" for name in columns)
     return f"data_made\n{lengths}{symmetry}{extra}{table}" + "".join(" ".join(row) + "\n" for row in rows)
+
+
+def codes_of(crystal: Crystal) -> list[str]:
+    """What is told of a crystal, but for its distances: sites without their images lie farther apart than bonds."""
+    return [notice.code for notice in crystal.warnings if notice.code != "odd_distances"]
