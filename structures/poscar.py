@@ -25,6 +25,8 @@ _HINT = (
 _CONFIGURATION = re.compile(r"\s*Direct configuration\s*=", re.IGNORECASE)
 #: VASP's hydrogen of fractional charge (``H.75``, ``H1.25``), which saturates the bonds of a cut surface.
 _PSEUDO_HYDROGEN = re.compile(r"H\d?\.\d+(?:[_/].*)?")
+#: A label behind a position, perhaps as a comment: an element with a number or a charge (``# Ga1``, ``As3-``).
+_LABEL = re.compile(r"[#!]?([A-Z][a-z]?)(?:\d*|\d*[+-]|[+-]\d+|_\w*)")
 
 
 def parse_poscar(text: str, *, max_atoms: int | None) -> Parsed:
@@ -198,17 +200,20 @@ def _announced(lines: list[str]) -> Announced:
 
 
 def _labels(lines: list[str], announced: Announced) -> list[str]:
-    """Elements written behind all positions; none where anything else is.
+    """Elements written behind all positions, also in labels such as ``Ga1``; none where anything else is.
 
     ``T`` and ``F`` alone are flags of selective dynamics whose headline is missing.
     """
     place = 6 if announced.selective else 3
     rows = [line.split() for line in lines[announced.first : announced.first + sum(announced.counts)]]
-    labels = [row[place] for row in rows if len(row) > place]
-    known = element_numbers()
-    if len(labels) < len(rows) or set(labels) <= {"T", "F"} or any(label not in known for label in labels):
+    behind = [
+        "".join(row[place : place + 2] if row[place] in {"#", "!"} else row[place]) for row in rows if row[place:]
+    ]
+    if len(behind) < len(rows) or set(behind) <= {"T", "F"}:
         return []
-    return labels
+    known = element_numbers()
+    labels = [found[1] for found in map(_LABEL.fullmatch, behind) if found is not None and found[1] in known]
+    return labels if len(labels) == len(rows) else []
 
 
 def _check_labels(labels: list[str], counts: list[int]) -> None:

@@ -116,6 +116,17 @@ def test_labels_behind_positions():
     assert codes(selective.replace("0.25\n", "0.25 T T F Ga\n")) == ["parser_note"]
 
 
+@pytest.mark.parametrize("form", ["{}1", "{}3+", "{}+3", "# {}", "#{}2", "! {}1", "{}_d"])
+def test_labels_with_numbers_and_charges_behind_positions(form):
+    def labelled(first: str, second: str) -> str:
+        rows = (f"0 0 0 {form.format(first)}\n", f"0.25 0.25 0.25 {form.format(second)}\n")
+        return GAAS_POSCAR.replace("0 0 0\n", rows[0]).replace("0.25 0.25 0.25\n", rows[1])
+
+    assert codes(labelled("Ga", "As")) == []
+    crystal = read(labelled("As", "Ga"))
+    assert (crystal.symbols, [notice.code for notice in crystal.warnings]) == (["Ga", "As"], ["parser_note"])
+
+
 @pytest.mark.parametrize("name", ["H.5", "H1.25", "H.75_GW/abcdef"])
 def test_pseudo_hydrogen_is_no_hydrogen(name):
     error = refused(GAAS_POSCAR.replace("Ga As", f"Ga {name}"))
