@@ -7,7 +7,7 @@ module the file names, which a stranger's file must not be given.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,9 +17,14 @@ from hsegap.structures.crystal import Notice
 from hsegap.structures.errors import StructureError
 from hsegap.structures.occupancy import OCCUPANCY_TOLERANCE
 from hsegap.structures.parsed import Parsed, disordered, fractional, numeric, unreadable
+from hsegap.structures.plausible import INSIDE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: What rounding explains between two ways to say one thing: of a length or angle the relative difference, and Å.
 STALE, FARTHEST_STALE = 1e-3, 0.05
+_SIDES = ("a", "b", "c", "alpha", "beta", "gamma")
 
 
 def load_json(text: str) -> dict[str, Any]:
@@ -61,7 +66,11 @@ def find_format(data: dict[str, Any]) -> str | None:
     Raises:
         StructureError: ``unreadable_structure`` for an object that holds one of each.
     """
-    pymatgen = ("sites" in data and "lattice" in data) or "sites" in _inner(data, "structure")
+    own = "sites" in data and "lattice" in data
+    inner = _inner(data, "structure")
+    if own and "sites" in inner and any(inner.get(key) != data[key] for key in ("sites", "lattice")):
+        raise unreadable("The JSON holds two pymatgen structures.", "Send the one that is meant.")
+    pymatgen = own or "sites" in inner
     jarvis = "lattice_mat" in data or "lattice_mat" in _inner(data, "atoms")
     if pymatgen and jarvis:
         message = "The JSON holds a pymatgen structure and JARVIS atoms."
@@ -101,7 +110,7 @@ def parse_pymatgen(text: str, *, max_atoms: int | None) -> Parsed:
     check_atom_count(len(sites), max_atoms)
     lattice = _pymatgen_lattice(cell)
     check_lattice(lattice, n_atoms=len(sites))
-    notices = _stale_parts(cell, lattice)
+    notices = _stale_parts([cell.get(name) for name in _SIDES] if "matrix" in cell else [], lattice)
     symbols = _pymatgen_symbols(sites, notices)
     if all("abc" in site for site in sites):
         frac_coords = (
@@ -111,6 +120,11 @@ def parse_pymatgen(text: str, *, max_atoms: int | None) -> Parsed:
         )
         notices += _stale_places(sites, frac_coords, lattice)
     elif all("xyz" in site for site in sites):
+        if "matrix" not in cell:
+            message = (
+                "The JSON gives Cartesian coordinates only, and of the lattice no matrix that says along which axes."
+            )
+            raise unreadable(message, "Write the file again with Structure.to_json().")
         frac_coords = fractional(
             numeric([site["xyz"] for site in sites], (-1, 3), "The list of Cartesian coordinates"), lattice
         )
@@ -129,23 +143,29 @@ def _pymatgen_lattice(cell: dict[str, Any]) -> np.ndarray:
     """Lattice vectors from ``matrix`` or, where that is missing, from lengths and angles."""
     if "matrix" in cell:
         return numeric(cell["matrix"], (3, 3), "The lattice matrix")
-    names = ("a", "b", "c", "alpha", "beta", "gamma")
-    if not all(name in cell for name in names):
+    if not all(name in cell for name in _SIDES):
         raise unreadable(
             "The lattice has neither a matrix nor lengths and angles.", "Write the file again with Structure.to_json()."
         )
-    return lattice_from_parameters(numeric([cell[name] for name in names], (6,), "The list of cell lengths and angles"))
+    return lattice_from_parameters(
+        numeric([cell[name] for name in _SIDES], (6,), "The list of cell lengths and angles")
+    )
 
 
-def _stale_parts(cell: dict[str, Any], lattice: np.ndarray) -> list[Notice]:
-    """Tell of lengths or angles beside a matrix that has others: somebody changed one and not the other."""
-    names = ("a", "b", "c", "alpha", "beta", "gamma")
-    if "matrix" not in cell or not all(isinstance(cell.get(name), int | float) for name in names):
+def _stale_parts(sides: Sequence[object], lattice: np.ndarray) -> list[Notice]:
+    """Tell of lengths or angles beside a matrix that has others: somebody changed one and not the other.
+
+    Args:
+        sides: Three lengths and three angles as the file gives them; anything else says nothing.
+        lattice: Of the matrix, vectors as rows, Å, ``[3, 3]``.
+    """
+    stated = [side for side in sides if isinstance(side, int | float)]
+    if len(sides) != len(_SIDES) or len(stated) != len(_SIDES):
         return []
     lengths = np.linalg.norm(lattice, axis=1)
     cosines = [float(lattice[i] @ lattice[j] / lengths[i] / lengths[j]) for i, j in ((1, 2), (0, 2), (0, 1))]
     found = [*lengths.tolist(), *np.degrees(np.arccos(np.clip(cosines, -1, 1))).tolist()]
-    wrong = [name for name, value in zip(names, found, strict=True) if not abs(cell[name] / value - 1) < STALE]
+    wrong = [name for name, side, value in zip(_SIDES, stated, found, strict=True) if not abs(side / value - 1) < STALE]
     if not wrong:
         return []
     message = f"The lattice gives {', '.join(wrong)} and a matrix that has another; the matrix was followed."
@@ -228,7 +248,17 @@ def parse_jarvis(text: str, *, max_atoms: int | None) -> Parsed:
     cartesian = data.get("cartesian", False)
     if not isinstance(cartesian, bool):
         raise unreadable("`cartesian` has to be true or false.", hint)
+    if "cartesian" not in data and not cartesian and float(np.abs(coords).max(initial=0)) > INSIDE:
+        message = "The JSON doesn't say whether its coordinates are Cartesian (Å) or fractional, and some exceed 1."
+        raise unreadable(message, "Set `cartesian` to true or false.")
     check_lattice(lattice, n_atoms=len(elements))
     # JARVIS writes stripped or padded symbols in some of its data sets ("Si ").
     symbols = [element.strip() for element in elements]
-    return Parsed(lattice=lattice, symbols=symbols, frac_coords=fractional(coords, lattice) if cartesian else coords)
+    lengths, angles = data.get("abc"), data.get("angles")
+    sides = [*lengths, *angles] if isinstance(lengths, list) and isinstance(angles, list) else []
+    return Parsed(
+        lattice=lattice,
+        symbols=symbols,
+        frac_coords=fractional(coords, lattice) if cartesian else coords,
+        notices=_stale_parts(sides, lattice),
+    )

@@ -137,6 +137,32 @@ def test_a_key_that_stands_twice_in_a_json_object():
     assert read(text[:-1] + ', "elements": ["Na"]}').formula == "Na"
 
 
+def test_two_pymatgen_structures_in_one_json():
+    data = read(cif(symbol("F m -3 m"))).to_pymatgen().as_dict()
+    other = read(json.dumps(SODIUM)).to_pymatgen().as_dict()
+    assert "two pymatgen structures" in refused(json.dumps(data | {"structure": other}))
+    assert read(json.dumps(data | {"structure": data})).n_atoms == 8
+
+
+def test_coordinates_of_a_kind_that_is_not_stated():
+    coords = [[0, 0, 0], [1.8575, 1.8575, 1.8575]]
+    unsaid = SODIUM | {"coords": coords, "elements": ["Na", "Na"]}
+    assert "Cartesian (Å) or fractional" in refused(json.dumps(unsaid))
+    assert read(json.dumps(unsaid | {"cartesian": True})).n_atoms == 2
+    sites = {
+        "lattice": dict(zip(("a", "b", "c", "alpha", "beta", "gamma"), (4, 5, 6, 90, 100, 90), strict=True)),
+        "sites": [{"species": [{"element": "Na", "occu": 1}], "xyz": [1, 2, 3]}],
+    }
+    assert "along which axes" in refused(json.dumps(sites))
+
+
+def test_lengths_beside_the_matrix_of_jarvis():
+    sides = {"abc": [4.29, 4.29, 4.29], "angles": [90, 90, 90]}
+    assert codes_of(read(json.dumps(SODIUM | sides))) == []
+    crystal = read(json.dumps(SODIUM | sides | {"abc": [4.29, 4.29, 4.5]}))
+    assert "gives c and a matrix that has another" in crystal.warnings[0].message
+
+
 def test_two_structures_in_one_json():
     both = json.dumps({"atoms": SODIUM, "structure": read(cif(symbol("F m -3 m"))).to_pymatgen().as_dict()})
     assert "pymatgen structure and JARVIS atoms" in refused(both)
