@@ -23,6 +23,11 @@ _PAIR = re.compile(
     r"""(?P<key>[^\s="']+)(?:\s*=\s*(?:"(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>[^']*)'|\{(?P<braces>[^}]*)\}"""
     r"""|(?P<brackets>\[(?:[^\[\]]|\[[^\[\]]*\])*\])|(?P<bare>[^\s"']\S*)))?"""
 )
+#: Keys that state the unit of lengths, and values that are not Å.
+_UNITS = {"unit", "units", "length_unit", "length_units", "unit_length", "units_length", "pos_unit", "pos_units"}
+_OTHER_UNIT = re.compile(
+    r"(?:bohrs?|a\.?u\.?|atomic(?:[ _]?units?)?|nm|nanomet(?:er|re)s?|pm|picomet(?:er|re)s?|m)", re.IGNORECASE
+)
 #: Columns of a file without ``Properties``.
 _PLAIN_PROPERTIES = "species:S:1:pos:R:3"
 _HINT = (
@@ -59,6 +64,7 @@ def parse_xyz(text: str, *, max_atoms: int | None) -> Parsed:
         )
     info = _comment(lines[1])
     lattice = _lattice(info)
+    _check_units(info)
     _check_occupancy(info)
     columns = _columns(info.get("properties", _PLAIN_PROPERTIES))
     symbols, positions = [], []
@@ -137,6 +143,18 @@ def _lattice(info: dict[str, str]) -> np.ndarray:
     return np.array(numbers).reshape(3, 3)
 
 
+def _check_units(info: dict[str, str]) -> None:
+    """Refuse lengths that are stated to be in another unit than Å.
+
+    Raises:
+        StructureError: ``unreadable_structure``.
+    """
+    for key in _UNITS & info.keys():
+        if _OTHER_UNIT.fullmatch(info[key].strip()):
+            message = f"The XYZ file says {key}={info[key][:20]}, but its lengths have to be in Å."
+            raise unreadable(message, "Write cell and positions in Å.")
+
+
 def _check_occupancy(info: dict[str, str]) -> None:
     """Refuse what ASE writes of a disordered crystal: one element for each site, and the others beside it.
 
@@ -178,7 +196,7 @@ def _columns(properties: str) -> Columns:
     parts = properties.split(":")
     column = 0
     species: tuple[int, bool] | None = None
-    position: int | None = None
+    positions: list[int] = []
     occupancy: int | None = None
     backwards = False
     try:
@@ -188,16 +206,18 @@ def _columns(properties: str) -> Columns:
             elif name.lower() in {"z", "atomic_numbers", "numbers"} and species is None:
                 species = (column, True)
             elif name.lower() in {"pos", "positions"} and int(width) == 3:
-                position = column
+                positions.append(column)
             elif name.lower() in {"occupancy", "occupancies", "occ"} and int(width) == 1:
                 occupancy = column
             column += int(width)
             backwards = backwards or int(width) < 1
     except ValueError:
         raise unreadable(f"The Properties {properties[:60]!r} of the XYZ file can't be understood.", _HINT) from None
-    if species is None or position is None or backwards or column > 10_000:
+    if len(positions) > 1:
+        raise unreadable("The XYZ file has two columns of positions.", "Leave out the one that is wrong.")
+    if species is None or not positions or backwards or column > 10_000:
         raise unreadable("The Properties of the XYZ file name no species and pos columns.", _HINT)
-    return Columns(*species, position, occupancy, column)
+    return Columns(*species, positions[0], occupancy, column)
 
 
 def _symbol(field: str, *, as_number: bool, line: int) -> str:

@@ -173,6 +173,19 @@ def test_two_cells_in_one_line():
     np.testing.assert_array_equal(read(quoted).lattice, read(SI_XYZ).lattice)
 
 
+@pytest.mark.parametrize("said", ["units=bohr", 'Unit="Bohr"', "length_unit=nm", "units=au", 'units="atomic units"'])
+def test_lengths_in_another_unit(said):
+    assert "in Å" in refused(SI_XYZ.replace("Properties", f"{said} Properties")).message
+    angstrom = SI_XYZ.replace("Properties", "units=angstrom unit=eV/A Properties")
+    np.testing.assert_array_equal(read(angstrom).lattice, read(SI_XYZ).lattice)
+
+
+def test_two_columns_of_positions():
+    lines = SI_XYZ.replace("pos:R:3", "pos:R:3:positions:R:3").rstrip().split("\n")
+    text = "\n".join([*lines[:2], *(line + " 9 9 9" for line in lines[2:])])
+    assert "two columns of positions" in refused(text).message
+
+
 @pytest.mark.parametrize("pbc", ["[T, T, F]", "[true, true, false]", "TTF", '"1 1 0"', '"T T F"', "[T,T,F]"])
 def test_a_direction_that_is_not_periodic(pbc):
     assert '"T T T"' in SI_XYZ
