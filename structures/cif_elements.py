@@ -54,11 +54,17 @@ def elements_of(
         return Named(list(types), [])
     mixed = any(label[1:2].islower() and label[:2] in known for label in labels)
     guessed: dict[str, None] = {}
-    symbols, water = [], []
+    symbols: list[str] = []
+    water = []
     for index, label in enumerate(labels):
         kind = types[index] if types is not None else "."
         named = kind not in {".", "?", ""}
         symbol, is_water = _from_type(kind, label) if named else _from_label(label, formula, mixed=mixed)
+        # `T` is any tetrahedral site of a framework; tritium is told by the formula's hydrogen.
+        if symbol == "T" and "H" not in (formula or {}):
+            raise _no_element(
+                label, kind if named else label, "_atom_site_type_symbol" if named else "_atom_site_label"
+            )
         symbols.append(symbol)
         if is_water:
             water.append(label)
