@@ -235,6 +235,11 @@ def _check_groups(rows: Rows, labels: Sequence[str]) -> None:
     for label, group, assembly in zip(labels, groups, assemblies, strict=True):
         if not is_unknown(group) and group != "0":
             found.setdefault(assembly, {}).setdefault(group, label)
+        # SHELX: a part that overlaps its own images by symmetry (PART -1).
+        if group.startswith("-") and group[1:].isdigit():
+            raise disordered(
+                [f"site {label[:20]} belongs to the disorder group {group[:10]}, half of whose images exist"]
+            )
     for alternatives in found.values():
         if len(alternatives) > 1:
             raise disordered(

@@ -120,6 +120,31 @@ def test_attached_hydrogens():
         assert ("implicit_hydrogens" in codes) == told
 
 
+def test_tetrahedral_sites_are_no_tritium():
+    columns = ("label", "fract_x", "fract_y", "fract_z")
+    rows = (("T1", "0", "0", "0"), ("O1", "0.5", "0.5", "0.5"))
+    for text in (
+        cif(symbol("F m -3 m"), rows=rows, columns=columns),
+        cif(symbol("F m -3 m"), rows=rows, columns=columns, extra="_chemical_formula_sum 'Si O'\n"),
+        cif(symbol("F m -3 m"), rows=(("T1", "T", "0", "0", "0"), ROCK_SALT[1])),
+    ):
+        with pytest.raises(StructureError, match="T1") as caught:
+            read(text)
+        assert caught.value.code == "unknown_element"
+    tritium = cif(symbol("F m -3 m"), rows=rows, columns=columns, extra="_chemical_formula_sum 'T O'\n")
+    assert read(tritium).symbols.count("H") == 4
+
+
+def test_a_part_disordered_about_a_symmetry_element():
+    columns = ("label", "type_symbol", "fract_x", "fract_y", "fract_z", "disorder_group")
+    rows = (("O1", "O", "0.08", "0.1", "0.1", "-1"), ("C1", "C", "0.5", "0.5", "0.3", "."))
+    with pytest.raises(StructureError, match="O1") as caught:
+        read(cif(symbol("P -1"), columns=columns, rows=rows))
+    assert caught.value.code == "disordered_structure"
+    whole = [(*row[:-1], "1") for row in rows]
+    assert read(cif(symbol("P -1"), columns=columns, rows=whole)).n_atoms == 4
+
+
 @pytest.mark.parametrize("third", ["0.33", "0.333", "0.3333", "0.33333333", "1/3", "0.333(2)", ".333"])
 def test_thirds_of_any_precision_lie_on_their_axis(third):
     other = {"1/3": "2/3", "0.333(2)": "0.667(2)", ".333": ".667"}.get(third, f"0.{'6' * (len(third) - 3)}7")
