@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Cartesian coordinates, which only mmCIF defines without a matrix of the file's own.
 CARTESIAN = ("_atom_site_cartn_x", "_atom_site_cartn_y", "_atom_site_cartn_z")
+#: Other statements about their axes.
+_AXES = ("_atom_sites_cartn_tran", "_atom_sites_fract_tran")
 #: The model of each row; all models are the same cell at several times, or several guesses.
 MODEL = "_atom_site_pdbx_pdb_model_num"
 #: Largest deviation of a matrix from the cell, relative to the lengths: matrices are written with few digits.
@@ -59,6 +61,10 @@ def from_cartesian(positions: np.ndarray, lattice: np.ndarray, block: Block) -> 
 
     stated = _matrices(block, "_atom_sites_fract_transf_matrix", 1)
     if not stated:
+        other = next((name for name in block.names() if name.startswith(_AXES) and block.states(name)), None)
+        if other is not None:
+            message = f"The file states the axes of its Cartesian coordinates as {other[:60]}, which is not understood."
+            raise unreadable(message, "Give fractional coordinates.")
         lengths = np.linalg.norm(lattice, axis=1)
         angles = [
             math.degrees(math.acos(float(lattice[i] @ lattice[j] / lengths[i] / lengths[j])))

@@ -51,6 +51,10 @@ def test_cartesian_axes_are_those_that_the_file_states():
         apart = read(text).frac_coords - PLACES
         np.testing.assert_allclose(apart - np.rint(apart), 0, atol=3e-4)
     assert "another cell" in refused(pdb(scale=ROTATED * 1.1)).message
+    bare = gemmi.read_pdb_string(pdb()).make_mmcif_document().as_string()
+    assert read(bare).n_atoms == 4
+    for axes in ("_atom_sites.Cartn_transform_axes 'c along x'\n", "_atom_sites.Cartn_transf_matrix[1][1] 0\n"):
+        assert axes.split()[0][13:].lower() in refused(bare.replace("loop_", axes + "loop_", 1)).message
 
 
 def test_atoms_that_are_only_implied():
