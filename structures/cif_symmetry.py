@@ -36,13 +36,19 @@ _NAMES = (
 )
 _NUMBERS = ("_space_group_it_number", "_symmetry_int_tables_number")
 _SETTINGS = ("_space_group_it_coordinate_system_code", "_symmetry_space_group_setting")
-_MODULATED = ("_space_group_ssg", "_space_group_symop_ssg", "_cell_wave_vector", "_cell_subsystem")
+_MODULATED = (
+    *("_space_group_ssg", "_space_group_symop_ssg", "_cell_wave_vector", "_cell_subsystem"),
+    *("_atom_site_displace_", "_atom_site_occ_fourier", "_atom_site_occ_special", "_atom_site_fourier_wave_vector"),
+)
 _MAGNETIC = ("_space_group_magn", "_space_group_symop_magn", "_magnetic_space_group", "_parent_space_group")
 #: Names that state a space group in no dictionary's way (`_symmetry_space_group_name_HM`), and those of other things.
 _SYMMETRY = re.compile(r"_(?!atom_|geom_|refln|diffrn|exptl|struct)(?:\S*_)?(?:space_?group|symmetry)(?:_\S*)?")
 _LESS = re.compile(
     r"setting|code|crystal_system|bravais|centring|laue|patterson|point_|_id$|transform|multiplicity|details|comment"
 )
+#: Changes from the setting that is named to that of the file.
+_TRANSFORMS = ("_space_group_transform_pp_abc", "_space_group_transform_qq_xyz")
+_UNCHANGED = re.compile(r"\(?(?:a,b,c|x,y,z)(?:[;|]0,0,0)?\)?")
 #: What they may say of a file whose sites are the whole cell.
 _TRIVIAL = {"p1", "1", "c1^1", "xyz", ".", "?", ""}
 _NAME_HINT = (
@@ -112,6 +118,8 @@ def readings_of(block: Block, notices: list[Notice]) -> list[Reading]:
         raise _unknown_symbol(unknown)
     if not readings:
         _refuse_unknown_names(block)
+    if readings and readings[0].source not in {"operations", "hall"}:
+        _refuse_transformed(block)
     if unknown and readings[0].source != "operations":
         message = f"The space group symbol {unknown[:40]!r} is not known; {readings[0].said} was followed."
         notices.append(Notice("symmetry_contradiction", message))
@@ -137,6 +145,19 @@ def _refuse_unknown_names(block: Block) -> None:
         if value is not None:
             message = f"The CIF states its symmetry as {name[:60]} {value[:40]!r}, which is not understood."
             raise unreadable(message, _NAME_HINT)
+
+
+def _refuse_transformed(block: Block) -> None:
+    """Refuse a symbol or number whose axes or origin the file has changed.
+
+    Raises:
+        StructureError: ``unreadable_structure``, naming the change.
+    """
+    for name in _TRANSFORMS:
+        stated = block.first(name)
+        if stated is not None and not _UNCHANGED.fullmatch("".join(stated.lower().split())):
+            message = f"The CIF changes the axes or the origin of its space group ({name} {stated[:40]!r})."
+            raise unreadable(message, "List the symmetry operations in the axes of the coordinates.")
 
 
 def _listed(block: Block, notices: list[Notice]) -> list[Reading]:

@@ -115,6 +115,7 @@ def test_cartesian_coordinates_of_a_plain_cif_are_not_guessed():
     [
         ("_space_group_ssg_name 'C2/m(a0g)0s'\n", "modulated"),
         ("_cell_modulation_dimension 1\n", "modulated"),
+        ("loop_\n_atom_site_displace_Fourier_atom_site_label\n_atom_site_displace_Fourier_axis\nGa1 x\n", "modulated"),
         ("_space_group_magn.number_BNS 62.441\n", "magnetic"),
         ("loop_\n_space_group_symop_magn_operation.xyz\nx,y,z,+1\n", "magnetic"),
     ],

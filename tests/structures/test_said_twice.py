@@ -53,6 +53,17 @@ def test_two_settings_of_one_group():
     assert [0.225, 0.54, 0.292] in found.round(6).tolist(), "1/2-x, 1/2+y, 1/2-z: the reference is no setting"
 
 
+def test_axes_that_the_file_changes():
+    """FINDSYM and ISODISTORT name the setting of the tables beside a change from it."""
+    named = symbol("F d -3 m :1")
+    rows = (("Si1", "Si", "0", "0", "0"),)
+    for same in ("a,b,c;0,0,0", "a, b, c"):
+        assert read(cif(named + f"_space_group.transform_Pp_abc '{same}'\n", rows=rows)).n_atoms == 8
+    changed = "_space_group.transform_Pp_abc 'a,b,c;1/8,1/8,1/8'\n"
+    assert "'a,b,c;1/8,1/8,1/8'" in refused(cif(named + changed, rows=rows))
+    assert read(cif(changed + operations(*CENTRING))).n_atoms == 8, "listed operations are those of the file's axes"
+
+
 def test_two_names_that_agree():
     text = cif(symbol("F d -3 m") + old_name("F d -3 m :2"), rows=(("Si1", "Si", "0.125", "0.125", "0.125"),))
     assert read(text).n_atoms == 8, "the name that states the origin is followed, wherever it stands"
