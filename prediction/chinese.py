@@ -97,6 +97,7 @@ WARNINGS_ZH: dict[str, str] = {
     "element_guessed": "元素是从位点标签中推断的",
     "not_periodic": "文件把某个方向标为非周期性，已按周期性处理",
     "extra_lines": "最后一个原子之后的行已忽略",
+    "cell_contradiction": "文件给出的体积或密度与其晶胞和原子不符",
     "odd_distances": "原子间距过近，或彼此全都过远：请检查单位、坐标和对称性",
     "odd_coordinates": "文件称其坐标为分数坐标，但数值更像以 Å 为单位；已按分数坐标读取",
     "format_mismatch": "文件内容与文件名所示的格式不同，以内容为准",

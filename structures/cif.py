@@ -12,7 +12,7 @@ import numpy as np
 
 from hsegap.structures.cell import lattice_from_parameters
 from hsegap.structures.checks import SHORTEST_DISTANCE, check_atom_count, check_lattice, close_pairs
-from hsegap.structures.cif_checks import check_formula, content_of, stated_by
+from hsegap.structures.cif_checks import check_cell, check_formula, content_of, stated_by
 from hsegap.structures.cif_numbers import number_of
 from hsegap.structures.cif_settle import Case, settle
 from hsegap.structures.cif_sites import sites_of, snap_thirds
@@ -22,6 +22,7 @@ from hsegap.structures.crystal import Notice
 from hsegap.structures.errors import StructureError
 from hsegap.structures.parsed import Parsed, unreadable
 from hsegap.structures.plausible import cartesian_taken_for_fractional
+from hsegap.structures.symbols import mass_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,6 +72,7 @@ def parse_cif(text: str, *, max_atoms: int | None) -> Parsed:
     check_atom_count(len(expanded.site), max_atoms)
     kept = _without_images(expanded, sites, lattice, notices)
     symbols = [sites.symbols[row] for row in expanded.site[kept].tolist()]
+    check_cell(block, lattice, mass_of(symbols), notices)
     at_end = is_last and block.last_table.startswith("_atom_site_")
     if kept.all():
         check_formula(content_of(expanded, sites), stated, at_end=at_end, notices=notices)

@@ -7,14 +7,17 @@ from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from hsegap.structures.cell import lengths_and_volume
 from hsegap.structures.cif_numbers import number_of
 from hsegap.structures.cif_syntax import is_unknown
 from hsegap.structures.crystal import Notice
 from hsegap.structures.parsed import unreadable
-from hsegap.structures.symbols import element_numbers
+from hsegap.structures.symbols import GRAM_PER_CM3, element_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import numpy as np
 
     from hsegap.structures.cif_expand import Expanded
     from hsegap.structures.cif_sites import Sites
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Relative difference of counts that rounding in a formula explains.
 SLACK = 0.02
+#: Relative differences that rounding explains, and of densities hydrogen that has no positions.
+VOLUME_SLACK, DENSITY_SLACK = 0.02, 0.1
 #: Longest formula looked at.
 LONGEST_FORMULA = 500
 _PART = re.compile(r"([A-Z][a-z]?)(\d{0,6}(?:\.\d{0,6})?)")
@@ -168,6 +173,33 @@ def check_formula(content: Mapping[str, int], stated: Stated, *, at_end: bool, n
             raise unreadable(message, hint)
     message = f"The CIF states {stated.text[:60]}, but its atoms add up to {in_words(content)}."
     notices.append(Notice("composition_mismatch", message))
+
+
+def check_cell(block: Block, lattice: np.ndarray, mass: float, notices: list[Notice]) -> None:
+    """Compare the cell, and the mass of the atoms in it, with the volume and the density that the file states.
+
+    Args:
+        block: Of the file.
+        lattice: Lattice vectors as rows, Å, ``[3, 3]``.
+        mass: Of all atoms of the cell, u.
+        notices: Where to tell about differences.
+    """
+    volume = lengths_and_volume(lattice)[1]
+    stated = _positive(block, "_cell_volume")
+    if stated is not None and abs(stated / volume - 1) > VOLUME_SLACK:
+        message = f"The CIF states the volume {stated:g} Å³, but its lengths and angles make {volume:.5g} Å³."
+        notices.append(Notice("cell_contradiction", message))
+    density = mass * GRAM_PER_CM3 / volume
+    stated = _positive(block, "_exptl_crystal_density_diffrn")
+    if stated is not None and abs(stated / density - 1) > DENSITY_SLACK:
+        message = f"The CIF states the density {stated:g} g/cm³, but its atoms and cell make {density:.4g} g/cm³."
+        notices.append(Notice("cell_contradiction", message))
+
+
+def _positive(block: Block, name: str) -> float | None:
+    text = block.first(name)
+    number = number_of(text) if text is not None else None
+    return number if number is not None and number > 0 else None
 
 
 def in_words(content: Mapping[str, int]) -> str:

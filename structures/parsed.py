@@ -33,6 +33,7 @@ NOTICE_CODES = {
     "multiplicity_mismatch": "The multiplicities that the file states are not those of its symmetry; "
     "only the labels are wrong.",
     "cell_completed": "Lengths or angles of the cell that the file leaves out were taken from its symmetry.",
+    "cell_contradiction": "The volume or the density that the file states is not that of its cell and atoms.",
     "rows_joined": "Rows of one element that share a site were joined to one atom.",
     "images_listed": "Rows that repeat the symmetry image of another site were left out.",
     "several_structures": "The file holds several structures: the first was read.",

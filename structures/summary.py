@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hsegap.structures.cell import lengths_and_volume
+from hsegap.structures.symbols import GRAM_PER_CM3, mass_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 SYMMETRY_TOLERANCE = 0.01
 #: Atoms up to which the space group is looked for; spglib takes seconds for more.
 MOST_ATOMS = 500
-#: Dalton per Å³ in g/cm³.
-_DENSITY_UNIT = 1.66053906892
 
 
 class SpaceGroup(NamedTuple):
@@ -142,10 +141,7 @@ def lattice_parameters(lattice: np.ndarray) -> LatticeParameters:
 
 def density_of(crystal: Crystal) -> float:
     """Mass density, g/cm³."""
-    import gemmi
-
-    mass = math.fsum(gemmi.Element(number).weight for number in crystal.atomic_numbers.tolist())
-    return mass * _DENSITY_UNIT / lengths_and_volume(crystal.lattice)[1]
+    return mass_of(crystal.symbols) * GRAM_PER_CM3 / lengths_and_volume(crystal.lattice)[1]
 
 
 def to_cif(crystal: Crystal, *, name: str = "crystal") -> str:

@@ -39,6 +39,15 @@ def test_a_cell_in_another_unit():
     assert told(poscar()) == []
 
 
+def test_a_cell_of_another_volume_or_density():
+    for item, right, wrong in (("_cell_volume", "179.41(3)", "190"), ("_exptl_crystal_density_diffrn", "2.16", "0.54")):
+        for value in (right, wrong, "?"):
+            crystal = read(cif(symbol("F m -3 m"), extra=f"{item} {value}\n"))
+            found = [notice.message for notice in crystal.warnings if notice.code == "cell_contradiction"]
+            assert len(found) == (value == wrong)
+            assert all(value in message for message in found)
+
+
 def test_sites_that_lack_their_images():
     """The asymmetric unit under P 1: each atom alone in a cell of its own size."""
     assert told(cif(symbol("P 1"))) == ["odd_distances"]
