@@ -23,6 +23,7 @@ _HINT = (
 )
 #: Headline of each configuration of an XDATCAR.
 _CONFIGURATION = re.compile(r"\s*Direct configuration\s*=", re.IGNORECASE)
+_MODE = re.compile(r"\s*(?:direct|cart)", re.IGNORECASE)
 #: VASP's hydrogen of fractional charge (``H.75``, ``H1.25``), which saturates the bonds of a cut surface.
 _PSEUDO_HYDROGEN = re.compile(r"H\d?\.\d+(?:[_/].*)?")
 #: A label behind a position, perhaps as a comment: an element with a number or a charge (``# Ga1``, ``As3-``).
@@ -87,7 +88,7 @@ def _notices(lines: list[str], announced: Announced, labels: list[str], symbols:
     if extra := _positions_after(lines, first + n_atoms):
         message = f"The POSCAR announces {n_atoms} atoms; {extra} more lines with coordinates were ignored."
         notices.append(Notice("extra_lines", message))
-    if announced.is_trajectory and any(map(_CONFIGURATION.match, lines[first + n_atoms :])):
+    if _holds_another(lines[first + n_atoms :], announced):
         notices.append(Notice("several_structures", "The file holds several configurations; the first was read."))
     if labels and labels != symbols:
         wrong = next(index for index, label in enumerate(labels) if label != symbols[index])
@@ -97,6 +98,20 @@ def _notices(lines: list[str], announced: Announced, labels: list[str], symbols:
         )
         notices.append(Notice("parser_note", message))
     return notices
+
+
+def _holds_another(lines: list[str], announced: Announced) -> bool:
+    """Whether behind the positions another configuration follows, of an XDATCAR or with a head of its own."""
+    if announced.is_trajectory and any(map(_CONFIGURATION.match, lines)):
+        return True
+    starts = [index for index, line in enumerate(lines) if len(_floats(line)) == 1]
+    return any(
+        len(cell := lines[start + 1 : start + 4]) == 3
+        and all(len(_floats(line)) == 3 for line in cell)
+        and any(_MODE.match(line) for line in lines[start + 5 : start + 8])
+        and any(map(_integers, lines[start + 4 : start + 6]))
+        for start in starts
+    )
 
 
 def _damaged(lines: list[str], first_position: int, n_atoms: int) -> StructureError:

@@ -143,6 +143,15 @@ def test_an_xdatcar_holds_several_configurations():
     assert codes(text + "Direct configuration=     2\n0 0 0\n0.26 0.25 0.25\n") == ["several_structures"]
 
 
+def test_two_poscars_in_one_file():
+    for other in (GAAS_POSCAR, GAAS_POSCAR.replace("Direct", "Selective dynamics\nDirect"), "\n" + GAAS_POSCAR):
+        assert codes(GAAS_POSCAR + other) == ["several_structures"]
+    velocities = "Lattice velocities and vectors\n  1\n" + "0 0 0\n" * 3 + "0 2.8 2.8\n2.8 0 2.8\n2.8 2.8 0\n"
+    steps = "\n0 0 0\n0.1 0 0\n\n1\n0.5\n0 0 0\n0 0 0\n0 0 0\n"
+    assert codes(GAAS_POSCAR + velocities + steps) == []
+    assert codes(GAAS_POSCAR + "Cartesian\n0 0 0\n0.1 0 0\n") == []
+
+
 def test_what_ase_writes_of_a_disordered_crystal():
     from ase.io import read as ase_read
     from ase.io import write
