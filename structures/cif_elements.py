@@ -20,6 +20,8 @@ _HYDROGEN = re.compile(r"h-?w(?![a-z])", re.IGNORECASE)
 #: Names of sites that are empty, or that hold a group of atoms.
 _NO_ATOM = re.compile(r"(va|vac|vc|void|du|dum|dummy)(?![a-z])|(oh|no3|nh4|so4|po4|co3|ch3)(?![a-z])", re.IGNORECASE)
 _CHARGE = re.compile(r"([A-Za-z]+)(?:\(?(?:\d*\.?\d*[+-]|[+-]\d*\.?\d*)\)?|[IVX]+|\d*)")
+#: A label that is an element's symbol of two letters and a number.
+_NAMED_SITE = re.compile(r"([A-Z][a-z])(?:[^A-Za-z].*)?")
 _LETTERS = re.compile(r"[A-Za-z]*")
 
 
@@ -50,6 +52,8 @@ def elements_of(
         StructureError: ``unknown_element``, naming the site.
     """
     known = element_numbers()
+    if types is not None:
+        _tell_other_labels(labels, types, formula, notices)
     if types is not None and all(kind in known for kind in types) and "D" not in types and "T" not in types:
         return Named(list(types), [])
     mixed = any(label[1:2].islower() and label[:2] in known for label in labels)
@@ -77,6 +81,22 @@ def elements_of(
             Notice("element_guessed", f"The CIF gives no element symbols; labels were read as elements ({shown}).")
         )
     return Named(symbols, water)
+
+
+def _tell_other_labels(
+    labels: Sequence[str], types: Sequence[str], formula: Mapping[str, float] | None, notices: list[Notice]
+) -> None:
+    """Tell of a label that names another element than its type symbol, where the formula doesn't bear that one out."""
+    known = element_numbers()
+    for label, kind in zip(labels, types, strict=True):
+        # One letter, or a capital second one, may be any name of a site (B1, CA1); so may Ca of carbon.
+        if kind not in known or label[:1] == kind[:1] or (formula is not None and kind in formula):
+            continue
+        found = _NAMED_SITE.fullmatch(label)
+        if found is not None and found[1] in known:
+            message = f"The site {label[:20]} of the CIF has the type symbol {kind}, which was followed."
+            notices.append(Notice("parser_note", message))
+            return
 
 
 def _from_type(kind: str, label: str) -> tuple[str, bool]:

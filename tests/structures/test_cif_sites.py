@@ -120,6 +120,19 @@ def test_attached_hydrogens():
         assert ("implicit_hydrogens" in codes) == told
 
 
+def test_a_label_of_another_element():
+    """Somebody doped a crystal in one column of two."""
+    doped = (("Ga1", "In", "0", "0", "0"), ("As1", "As", "0.25", "0.25", "0.25"))
+    crystal = read(cif(symbol("F -4 3 m"), rows=doped))
+    assert crystal.formula == "InAs"
+    assert "Ga1 of the CIF has the type symbol In" in crystal.warnings[0].message
+    for other in ("In1", "M1", "I1", "IN1", "X1", "B1", "Inn", "Ia1"):
+        rows = ((other, *doped[0][1:]), doped[1])
+        assert "parser_note" not in codes_of(read(cif(symbol("F -4 3 m"), rows=rows)))
+    stated = read(cif(symbol("F -4 3 m"), rows=doped, extra="_chemical_formula_sum 'In As'\n"))
+    assert "parser_note" not in codes_of(stated)
+
+
 def test_tetrahedral_sites_are_no_tritium():
     columns = ("label", "fract_x", "fract_y", "fract_z")
     rows = (("T1", "0", "0", "0"), ("O1", "0.5", "0.5", "0.5"))
