@@ -31,7 +31,11 @@ def jarvis(unit: float, **more: object) -> str:
 
 
 def test_a_cell_in_another_unit():
-    for length, says in (("10.66", "none are within 4.98 Å"), ("564", "none are within"), ("9", "Na and Cl are 4.5 Å")):
+    for length, says in (
+        ("10.66", "none are within 4.48 Å"),
+        ("564", "none are within"),
+        ("8.8", "Na and Cl are 4.4 Å"),
+    ):
         crystal = read(cif(symbol("F m -3 m"), cell=(length, length, length, "90", "90", "90")))
         assert says in crystal.warnings[-1].message
     assert told(cif(symbol("F m -3 m"))) == []
@@ -53,6 +57,11 @@ def test_sites_that_lack_their_images():
     assert told(cif(symbol("P 1"))) == ["odd_distances"]
     assert told(cif(operations("x,y,z"))) == ["odd_distances"]
     assert told(cif(operations(*CENTRING))) == []
+    # A layered crystal that has lost the centring of R -3 m: the nearest are the images along a.
+    cell, columns = ("4.14", "4.14", "28.64", "90", "90", "120"), ("label", "fract_x", "fract_y", "fract_z")
+    rows = (("Bi1", "0", "0", "0.3985"), ("Se1", "0", "0", "0"), ("Se2", "0", "0", "0.2115"))
+    assert told(cif(symbol("R -3 m"), cell=cell, columns=columns, rows=rows)) == []
+    assert told(cif(symbol("P -3 m 1"), cell=cell, columns=columns, rows=rows)) == ["odd_distances"]
 
 
 def test_fractions_under_the_name_of_cartesian_coordinates():
