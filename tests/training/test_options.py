@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from hsegap.training.ablation import plan_runs
 from hsegap.training.flags import build_parser, parse_options
 from hsegap.training.options import OptionsError, TrainingOptions, options_from
 from hsegap.training.pipeline import read_recipe
@@ -261,6 +262,8 @@ def test_our_recipes_are_flags_that_fit():
         values = yaml.safe_load(recipe.read_text())
         if "steps" in values:
             assert all(step.name for step in read_recipe(recipe).steps)
+        elif "variants" in values:
+            assert len(plan_runs(values, [0], Path("runs"))) == len(values["variants"])
         else:
             options_from(values.get("base", values))
 
