@@ -64,7 +64,7 @@ def free_port() -> int:
     first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     chooser = random.SystemRandom()  # the common one starts alike in every process
     while True:
-        port = chooser.randrange(10_000, max(first, 20_000))
+        port = chooser.randrange(11_000, max(first, 20_000))  # Chromium opens no page on 10080
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
